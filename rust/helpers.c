@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Inline functions of the kernel's headers and members of unnamed unions, which
+ * Rust cannot reach, and nothing else.
+ */
+
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+
+#include "helpers.h"
+
+/* Fill a locked folio with what the file has there, and end its read. */
+void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
+			      size_t len)
+{
+	memcpy_to_folio(folio, 0, contents, len);
+	folio_zero_segment(folio, len, folio_size(folio));
+	folio_end_read(folio, true);
+}
+
+loff_t initoverlayfs_folio_pos(const struct folio *folio)
+{
+	return folio_pos(folio);
+}
+
+size_t initoverlayfs_folio_size(const struct folio *folio)
+{
+	return folio_size(folio);
+}
+
+struct inode *initoverlayfs_folio_inode(const struct folio *folio)
+{
+	return folio->mapping->host;
+}
+
+void initoverlayfs_set_fops(struct inode *inode,
+			    const struct file_operations *fops)
+{
+	inode->i_fop = fops;
+}
+
+void initoverlayfs_set_size(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _INITOVERLAYFS_HELPERS_H
+#define _INITOVERLAYFS_HELPERS_H
+
+#include <linux/fs.h>
+
+void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
+			      size_t len);
+loff_t initoverlayfs_folio_pos(const struct folio *folio);
+size_t initoverlayfs_folio_size(const struct folio *folio);
+struct inode *initoverlayfs_folio_inode(const struct folio *folio);
+void initoverlayfs_set_fops(struct inode *inode,
+			    const struct file_operations *fops);
+void initoverlayfs_set_size(struct inode *inode, loff_t size);
+
+#endif

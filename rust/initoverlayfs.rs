@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! initoverlayfs: an EROFS initrd as the initial root filesystem, mounted in place.
+//!
+//! The phases, in the order in which the boot runs them:
+//!
+//! 1. parameter: `initoverlayfs=` is noted before any initcall ([`options`]).
+//! 2. claim, at `early`: if the initrd holds an EROFS image, take the initrd away from
+//!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
+//! 3. mount, at `device`, right after the filesystems and before the drivers: the segments as
+//!    files ([`initrdfs`]), the layers on top of each other ([`layers`]).
+//! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
+//! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
+//!
+//! Without an EROFS image, or with `initoverlayfs=off`, nothing after the claim happens, and the
+//! boot takes the stock path.
+
+mod bindings;
+mod handoff;
+mod initrd;
+mod initrdfs;
+mod layers;
+mod options;
+mod region;
+mod retain;
+mod vfs;
+
+use initoverlayfs_macros::{
+    boot_param,
+    init,
+    initcall, //
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    str::{
+        BStr,
+        CString, //
+    },
+    sync::{
+        global_lock,
+        SetOnce, //
+    },
+    time::{
+        Instant,
+        Monotonic, //
+    },
+};
+
+use crate::{
+    initrd::{
+        erofs::SuperblockError,
+        Kind,
+        ScanError,
+        Scanner,
+        Segment, //
+    },
+    layers::Layer,
+    options::{
+        BadOption,
+        Mode,
+        Options, //
+    },
+    region::Initrd, //
+};
+
+/// What the kernel crate's printing macros put in front of each line.
+const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
+
+/// How many segments an initrd may have; overlayfs would take more, a boot stub makes about ten.
+const MAX_SEGMENTS: usize = 64;
+
+/// How often `initoverlayfs=` may stand on the command line.
+const MAX_PARAMETERS: usize = 8;
+
+/// The values of `initoverlayfs=`, in the order of the command line.
+static PARAMETERS: [SetOnce<&CStr>; MAX_PARAMETERS] = [const { SetOnce::new() }; MAX_PARAMETERS];
+
+/// Set if the kernel's own `retain_initrd` is given.
+static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
+
+global_lock! {
+    // SAFETY: `claim` initialises it, before anything else uses it.
+    unsafe(uninit) static CLAIMED: Mutex<Option<Claimed>> = None;
+}
+
+boot_param!("initoverlayfs=", note_parameter);
+boot_param!(early "retain_initrd", note_retain_initrd);
+initcall!(early, claim);
+initcall!(device, mount);
+
+/// What the claim leaves for the mount.
+struct Claimed {
+    layers: KVec<Layer>,
+    options: Options<'static>,
+    retained: Option<&'static [u8]>,
+    bytes: usize,
+}
+
+/// What can go wrong on the way to the root.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Mounting the tmpfs and making directories in it.
+    Tmpfs,
+    /// Showing the segments as files.
+    Segments,
+    /// Unpacking an archive.
+    Unpack,
+    /// Mounting an EROFS image.
+    Erofs,
+    /// Mounting the overlay.
+    Overlay,
+    /// Pivoting into the new root.
+    Pivot,
+}
+
+impl Step {
+    /// It failed with `error`.
+    pub(crate) fn failed(self, error: impl Into<Error>) -> Failure {
+        Failure {
+            step: self,
+            segment: None,
+            error: error.into(),
+        }
+    }
+
+    /// It failed with `error`, for the segment with the number `segment`.
+    pub(crate) fn failed_at(self, segment: usize, error: Error) -> Failure {
+        Failure {
+            segment: Some(segment),
+            ..self.failed(error)
+        }
+    }
+}
+
+/// Which step failed, for which segment, and why.
+pub(crate) struct Failure {
+    step: Step,
+    segment: Option<usize>,
+    error: Error,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = match self.step {
+            Step::Tmpfs => "mounting the tmpfs",
+            Step::Segments => "showing the segments as files",
+            Step::Unpack => "unpacking cpio",
+            Step::Erofs => "mounting EROFS",
+            Step::Overlay => "mounting the overlay",
+            Step::Pivot => "pivoting into the new root",
+        };
+        f.write_str(step)?;
+        if let Some(segment) = self.segment {
+            write!(f, " (segment {segment})")?;
+        }
+        write!(f, " failed: {:?}", self.error)
+    }
+}
+
+#[init]
+fn note_parameter(value: &'static CStr) {
+    if !PARAMETERS.iter().any(|slot| slot.populate(value)) {
+        pr_err!("more than {MAX_PARAMETERS} initoverlayfs= parameters, ignoring the last\n");
+    }
+}
+
+#[init]
+fn note_retain_initrd(_value: &CStr) {
+    RETAIN_INITRD.populate(());
+}
+
+/// Stops the boot, naming the reason: the promise of `initoverlayfs=require`.
+fn panic_required(reason: fmt::Arguments<'_>) -> ! {
+    let text = CString::try_from_fmt(reason);
+    let text: &CStr = text.as_deref().unwrap_or(c"out of memory");
+    // SAFETY: The format takes one string.
+    unsafe {
+        bindings::panic(
+            c"initoverlayfs: required, but %s".as_char_ptr(),
+            text.as_char_ptr(),
+        )
+    }
+}
+
+/// Says what is wrong, as far as the mode wants it.
+macro_rules! give_up {
+    ($options:expr, $($reason:tt)*) => {
+        if $options.mode == Mode::Require {
+            panic_required(fmt!($($reason)*));
+        } else {
+            pr_err!("{}, leaving the initrd alone\n", fmt!($($reason)*));
+        }
+    };
+}
+
+/// Reads all that was noted of the command line.
+fn parse_parameters() -> Options<'static> {
+    let mut options = Options::default();
+    let mut first_bad = None;
+    for value in PARAMETERS.iter().filter_map(SetOnce::copy) {
+        options.apply(value.to_bytes(), |bad| {
+            let (problem, text) = match bad {
+                BadOption::Unknown(text) => ("unknown option", text),
+                BadOption::Size(text) => ("not a size", text),
+            };
+            pr_err!("{problem} '{}' ignored\n", BStr::from_bytes(text));
+            first_bad.get_or_insert((problem, text));
+        });
+    }
+    if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
+        panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
+    }
+    options.retain |= RETAIN_INITRD.as_ref().is_some();
+    options
+}
+
+/// The kernel's CRC-32C, in the form that [`initrd`] wants.
+fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
+    // SAFETY: The slice is valid for its length.
+    unsafe { bindings::crc32c(seed, bytes.as_ptr().cast(), bytes.len()) }
+}
+
+/// Lists the segments of the initrd.
+fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
+    let mut segments = KVec::new();
+    for segment in Scanner::new(initrd.bytes(), crc32c) {
+        let segment = segment.map_err(ScanProblem::Image)?;
+        if segments.len() == MAX_SEGMENTS {
+            return Err(ScanProblem::TooMany);
+        }
+        segments
+            .push(segment, GFP_KERNEL)
+            .map_err(|_| ScanProblem::Memory)?;
+    }
+    Ok(segments)
+}
+
+/// Why an initrd cannot be used.
+enum ScanProblem {
+    Image(ScanError),
+    TooMany,
+    Memory,
+}
+
+impl fmt::Display for ScanProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScanError { offset, cause } = match self {
+            Self::Image(error) => error,
+            Self::TooMany => return write!(f, "the initrd has more than {MAX_SEGMENTS} segments"),
+            Self::Memory => return f.write_str("there is no memory for the list of segments"),
+        };
+        write!(f, "the EROFS image at offset {offset:#x} of the initrd ")?;
+        match cause {
+            SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),
+            SuperblockError::BlockBits(bits) => {
+                write!(f, "has a block size of 2^{bits} bytes, not 2^9 to 2^16")
+            }
+            SuperblockError::Checksum { stored, computed } => write!(
+                f,
+                "has superblock checksum {stored:#010x}, but its bytes amount to {computed:#010x}"
+            ),
+            SuperblockError::Size { blocks } => write!(f, "cannot have {blocks} blocks"),
+            SuperblockError::Truncated { need, have } => {
+                write!(f, "is truncated: {have} of {need} bytes are there")
+            }
+        }
+    }
+}
+
+/// Phase 2: decides whether the initrd is ours, and takes it.
+#[init]
+fn claim() -> Result {
+    // SAFETY: The initcalls run once and one after the other; `mount` runs later.
+    unsafe { CLAIMED.init() };
+
+    let start = Instant::<Monotonic>::now();
+    let options = parse_parameters();
+    if options.mode == Mode::Off {
+        return Ok(());
+    }
+    // SAFETY: This is an early initcall.
+    let Some(initrd) = (unsafe { Initrd::peek() }) else {
+        if options.mode == Mode::Require {
+            panic_required(fmt!("there is no initrd"));
+        }
+        return Ok(());
+    };
+    let segments = match scan(&initrd) {
+        Ok(segments) => segments,
+        Err(problem) => {
+            give_up!(options, "{problem}");
+            return Ok(());
+        }
+    };
+    let images = segments.iter().filter(|s| is_image(s)).count();
+    let Some(first) = segments.iter().find(|s| is_image(s)) else {
+        if options.mode == Mode::Require {
+            panic_required(fmt!("the initrd holds no EROFS image"));
+        }
+        return Ok(());
+    };
+    pr_info!(
+        "found {images} EROFS image(s) in {} segment(s), the first at offset {:#x} of the initrd, \
+         {} KiB, in {} us\n",
+        segments.len(),
+        first.range.start,
+        first.range.len() / 1024,
+        start.elapsed().as_micros_ceil(),
+    );
+
+    let bytes = initrd.bytes().len();
+    let mut region = initrd.claim();
+    let retained = options.retain.then(|| region.retain(bytes));
+    let mut layers = KVec::with_capacity(segments.len(), GFP_KERNEL)?;
+    let memory = region.divide(segments.iter().map(|segment| segment.range.clone()))?;
+    for (segment, memory) in segments.into_iter().zip(memory) {
+        let kind = segment.kind;
+        layers.push(Layer { kind, memory }, GFP_KERNEL)?;
+    }
+    *CLAIMED.lock() = Some(Claimed {
+        layers,
+        options,
+        retained,
+        bytes,
+    });
+    Ok(())
+}
+
+fn is_image(segment: &Segment) -> bool {
+    matches!(segment.kind, Kind::Erofs(_))
+}
+
+/// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
+#[init]
+fn mount() -> Result {
+    let Some(claimed) = CLAIMED.lock().take() else {
+        return Ok(());
+    };
+    // The built-in initramfs is the lowest layer: it has to be complete.
+    //
+    // SAFETY: There are no preconditions; the `rootfs` initcalls have run.
+    unsafe { bindings::wait_for_initramfs() };
+
+    if let Some(Err(error)) = claimed.retained.map(retain::expose) {
+        pr_err!("no /sys/firmware/initrd: {error:?}\n");
+    }
+    let options = claimed.options;
+    if let Err(failure) = mount_and_hand_off(claimed) {
+        if options.mode == Mode::Require {
+            panic_required(fmt!("{failure}"));
+        }
+        pr_err!("{failure}, going on without the initrd\n");
+    }
+    Ok(())
+}
+
+#[init]
+fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
+    let start = Instant::<Monotonic>::now();
+    let Claimed {
+        layers,
+        options,
+        bytes,
+        ..
+    } = claimed;
+    let count = layers.len();
+    let stack = layers::mount(layers, &options)?;
+    let kind = if options.read_only {
+        "erofs, read-only"
+    } else {
+        "overlay of a tmpfs"
+    };
+    pr_info!(
+        "mounted {kind} over {count} layer(s), {} KiB in place, in {} us\n",
+        bytes / 1024,
+        start.elapsed().as_micros_ceil(),
+    );
+
+    let start = Instant::<Monotonic>::now();
+    handoff::hand_off(stack)?;
+    pr_info!("handed off the root, in {} us\n", start.elapsed().as_micros_ceil());
+    Ok(())
+}

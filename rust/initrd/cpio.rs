@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How far a plain cpio archive reaches.
+//!
+//! The format is `Documentation/driver-api/early-userspace/buffer-format.rst` of the kernel; the
+//! walk mirrors the state machine of `init/initramfs.c`, which is the one that will unpack it.
+
+/// Bytes of a header: a magic and thirteen fields of eight hexadecimal digits.
+const HEADER_LEN: usize = 110;
+
+/// Offset and width of the fields that say how long an entry is.
+const FILE_SIZE_AT: usize = 54;
+const NAME_SIZE_AT: usize = 94;
+const FIELD_LEN: usize = 8;
+
+/// Headers, names and bodies each start at a multiple of this, counted from the archive's start.
+const ALIGNMENT: usize = 4;
+
+/// Whether a `newc` or `crc` header starts here.
+fn has_magic(bytes: &[u8]) -> bool {
+    matches!(bytes.get(..6), Some(b"070701" | b"070702"))
+}
+
+/// Reads eight hexadecimal digits.
+fn field(header: &[u8], at: usize) -> Option<usize> {
+    let digits = header.get(at..at.checked_add(FIELD_LEN)?)?;
+    digits.iter().try_fold(0usize, |value, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        value.checked_mul(16)?.checked_add(usize::try_from(digit).ok()?)
+    })
+}
+
+/// The length of the entry at the start of `bytes`, with its padding.
+///
+/// [`None`] if there is no entry, or it reaches past the end of `bytes`.
+fn entry_len(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(..HEADER_LEN).filter(|header| has_magic(header))?;
+    let name_end = HEADER_LEN.checked_add(field(header, NAME_SIZE_AT)?)?;
+    let body = name_end.checked_next_multiple_of(ALIGNMENT)?;
+    let body_end = body.checked_add(field(header, FILE_SIZE_AT)?)?;
+    if body_end > bytes.len() {
+        return None;
+    }
+    // The last entry of a buffer may come without its padding.
+    Some(body_end.checked_next_multiple_of(ALIGNMENT)?.min(bytes.len()))
+}
+
+/// The length of the archive at the start of `bytes`, in bytes: 0 if there is none.
+///
+/// The walk goes on over `TRAILER!!!` entries, as further archives may follow at once, and stops at
+/// the first byte that is not a header. An entry that reaches past the end is not counted: with
+/// what follows it, it is left to the kernel's unpacker to complain about.
+pub fn walk(bytes: &[u8]) -> usize {
+    let mut end = 0usize;
+    while let Some(len) = bytes.get(end..).and_then(entry_len) {
+        // OVERFLOW: `entry_len` never exceeds what it was given.
+        end = end.saturating_add(len);
+    }
+    end
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a bootloader left in the initrd buffer: a sequence of [`Segment`]s.
+//!
+//! Bootloaders and boot stubs concatenate: a microcode archive, the main image, credentials and
+//! system extensions, with NUL padding of any length (often none) in between. [`Scanner`] walks
+//! such a buffer once, front to back, and yields each EROFS image and each run of cpio archives
+//! with the bytes that belong to it.
+//!
+//! Everything here is pure: bytes in, values out. No allocation, no `unsafe`, no kernel calls; the
+//! same files are compiled by the kernel and, on the host, by `cargo test` and the command.
+//!
+//! The rules, as `Documentation/image-format.rst` states them:
+//!
+//! * NUL bytes between segments are padding, except the 1024 bytes in front of an EROFS magic.
+//! * Where a segment may start, an EROFS magic 1024 bytes further on, or behind nothing but NULs,
+//!   starts an EROFS image. It is meant to be one: if its superblock is wrong, that is an error.
+//! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an EROFS
+//!   image stored as a file inside it is not taken for a layer.
+//! * Anything else is opaque (a compressed archive, for the kernel's decompressors to judge) up to
+//!   the next EROFS image that starts with 1024 NUL bytes and whose superblock is sound.
+
+pub mod cpio;
+pub mod erofs;
+
+use core::ops::Range;
+
+use erofs::{
+    Geometry,
+    SuperblockError, //
+};
+
+/// Computes the CRC-32C of some bytes, continuing from a seed, without the final inversion.
+///
+/// The kernel passes its own `crc32c()`, the host a crate: neither has to be written twice.
+pub type Crc32c = fn(seed: u32, bytes: &[u8]) -> u32;
+
+/// What a segment holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An EROFS image, whose superblock has been checked.
+    Erofs(Geometry),
+    /// One or more cpio archives, plain or compressed: what the kernel's own unpacker takes.
+    Cpio,
+}
+
+/// A piece of the buffer that becomes one layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is, in bytes from the start of the buffer. Never empty, never past the end.
+    pub range: Range<usize>,
+}
+
+/// An EROFS image that was meant to be one and is not sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanError {
+    /// Where the image starts, in bytes from the start of the buffer.
+    pub offset: usize,
+    /// What is wrong with it.
+    pub cause: SuperblockError,
+}
+
+/// Iterates over the segments of a buffer; after an error it yields nothing more.
+pub struct Scanner<'a> {
+    buffer: &'a [u8],
+    crc32c: Crc32c,
+    position: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts at the first byte of `buffer`.
+    pub fn new(buffer: &'a [u8], crc32c: Crc32c) -> Self {
+        Self {
+            buffer,
+            crc32c,
+            position: 0,
+        }
+    }
+
+    /// The bytes from `offset` to the end of the buffer; empty if there are none.
+    fn tail(&self, offset: usize) -> &'a [u8] {
+        self.buffer.get(offset..).unwrap_or(&[])
+    }
+
+    /// Where an EROFS image begins, if one may begin at or, behind NULs only, after `position`.
+    fn erofs_start(&self, first_set: usize) -> Option<usize> {
+        if erofs::has_magic(self.tail(self.position)) {
+            return Some(self.position);
+        }
+        let start = first_set.checked_sub(erofs::SUPER_OFFSET)?;
+        (start >= self.position && erofs::has_magic(self.tail(start))).then_some(start)
+    }
+
+    /// Takes the EROFS image at `start`.
+    fn take_erofs(&mut self, start: usize) -> Result<Segment, ScanError> {
+        match erofs::parse(self.tail(start), self.crc32c) {
+            Ok(geometry) => {
+                // `parse` has checked that the image lies within the buffer.
+                let end = start.saturating_add(geometry.size);
+                self.position = end;
+                Ok(Segment {
+                    kind: Kind::Erofs(geometry),
+                    range: start..end,
+                })
+            }
+            Err(cause) => {
+                self.position = self.buffer.len();
+                Err(ScanError {
+                    offset: start,
+                    cause,
+                })
+            }
+        }
+    }
+
+    /// Takes the run of archives at `start`: up to the next EROFS image or the end.
+    fn take_archives(&mut self, start: usize) -> Segment {
+        // A plain archive says where it ends; whatever follows it is looked at afresh.
+        let walked = start.saturating_add(cpio::walk(self.tail(start)));
+        let end = if walked > start {
+            walked
+        } else {
+            erofs::find(self.tail(start), self.crc32c)
+                .map_or(self.buffer.len(), |at| start.saturating_add(at))
+        };
+        self.position = end;
+        Segment {
+            kind: Kind::Cpio,
+            range: start..end,
+        }
+    }
+}
+
+impl Iterator for Scanner<'_> {
+    type Item = Result<Segment, ScanError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let padding = self.tail(self.position).iter().position(|byte| *byte != 0)?;
+        let first_set = self.position.checked_add(padding)?;
+        if let Some(start) = self.erofs_start(first_set) {
+            return Some(self.take_erofs(start));
+        }
+        Some(Ok(self.take_archives(first_set)))
+    }
+}

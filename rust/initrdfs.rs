@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A read-only pseudo filesystem that shows segments of the initrd as regular files.
+//!
+//! The files are named `0`, `1` and so on. A read copies straight from the initrd's memory: there
+//! is no page-cache copy of the image and no block device. EROFS mounts such a file as it is, see
+//! `erofs_fc_get_tree()` in `fs/erofs/super.c`. The memory belongs to the superblock: when the last
+//! file is closed and the mount is gone, it goes back to the page allocator.
+//!
+//! The filesystem is not registered, so nobody else can mount it.
+
+use core::ptr;
+
+use kernel::{
+    bindings as c,
+    error::from_result,
+    fmt,
+    iov::IovIterDest,
+    page::PAGE_SIZE,
+    prelude::*,
+    str::CString,
+    types::Opaque, //
+};
+
+use crate::{
+    bindings,
+    region::Memory,
+    vfs::Mount, //
+};
+
+/// What the superblock owns: the memory of its files, in the order of their names.
+type Files = KBox<KVec<Memory>>;
+
+/// The number of the root directory; file `n` has the number `n + 2`.
+const ROOT_INO: u64 = 1;
+
+/// A static C table that the kernel may write to under its own locks, or only reads.
+#[repr(transparent)]
+struct Table<T>(Opaque<T>);
+
+// SAFETY: Rust code never looks into a `Table`; the kernel does its own locking.
+unsafe impl<T> Sync for Table<T> {}
+
+static TYPE: Table<c::file_system_type> = Table(Opaque::new(c::file_system_type {
+    name: c"initrdfs".as_ptr().cast(),
+    init_fs_context: Some(init_fs_context),
+    kill_sb: Some(kill_sb),
+    ..pin_init::zeroed()
+}));
+
+static CONTEXT_OPS: Table<bindings::fs_context_operations> =
+    Table(Opaque::new(bindings::fs_context_operations {
+        free: Some(free_context),
+        parse_param: None,
+        get_tree: Some(get_tree),
+        // SAFETY: All members are nullable function pointers.
+        ..unsafe { core::mem::zeroed() }
+    }));
+
+static FILE_OPS: Table<c::file_operations> = Table(Opaque::new(c::file_operations {
+    llseek: Some(bindings::generic_file_llseek),
+    read_iter: Some(read_iter),
+    ..pin_init::zeroed()
+}));
+
+static MAPPING_OPS: Table<c::address_space_operations> =
+    Table(Opaque::new(c::address_space_operations {
+        read_folio: Some(read_folio),
+        ..pin_init::zeroed()
+    }));
+
+/// Makes an instance whose files are `files`, in that order.
+///
+/// # Errors
+///
+/// `ENOMEM`, or what the VFS says; the memory has been freed then.
+pub(crate) fn mount(files: KVec<Memory>) -> Result<Mount> {
+    let files: Files = KBox::new(files, GFP_KERNEL)?;
+
+    // SAFETY: `TYPE` is a complete file system type that lives forever.
+    let context = unsafe {
+        bindings::fs_context_for_mount(TYPE.0.get(), bindings::MS_RDONLY)
+    };
+    let context = kernel::error::from_err_ptr(context)?;
+
+    // SAFETY: The context is new and ours. `free_context` or the superblock takes the box.
+    unsafe { (*context).s_fs_info = KBox::into_raw(files).cast() };
+    // SAFETY: The context is complete.
+    let mount = unsafe { bindings::fc_mount(context) };
+    // SAFETY: The context is ours and not used any more.
+    unsafe { bindings::put_fs_context(context) };
+
+    // SAFETY: `fc_mount()` returns an error or a mount with a reference for the caller.
+    unsafe { Mount::from_raw(kernel::error::from_err_ptr(mount)?) }
+}
+
+unsafe extern "C" fn init_fs_context(context: *mut c::fs_context) -> c_int {
+    let context: *mut bindings::fs_context = context.cast();
+    // SAFETY: `alloc_fs_context()` passes a new context.
+    unsafe { (*context).ops = CONTEXT_OPS.0.get() };
+    0
+}
+
+/// Drops the files of a context that has not become a superblock.
+unsafe extern "C" fn free_context(context: *mut bindings::fs_context) {
+    // SAFETY: The context is valid; `s_fs_info` is what `mount` put there, unless `sget_fc()` has
+    // moved it to a superblock and cleared it.
+    unsafe { drop_files((*context).s_fs_info) };
+}
+
+unsafe extern "C" fn get_tree(context: *mut bindings::fs_context) -> c_int {
+    // SAFETY: The context is valid, and `fill_super` is what `get_tree_nodev()` wants.
+    unsafe { bindings::get_tree_nodev(context, Some(fill_super)) }
+}
+
+unsafe extern "C" fn kill_sb(sb: *mut c::super_block) {
+    // SAFETY: The superblock is valid; its `s_fs_info` came from the context.
+    let files = unsafe { (*sb).s_fs_info };
+    // SAFETY: The superblock was set up by `get_tree_nodev()`.
+    unsafe { bindings::kill_anon_super(sb) };
+    // SAFETY: The inodes, which pointed into it, are gone.
+    unsafe { drop_files(files) };
+}
+
+/// # Safety
+///
+/// `files` is null or comes from [`Files::into_raw`], and nobody uses it any more.
+unsafe fn drop_files(files: *mut c_void) {
+    if !files.is_null() {
+        // SAFETY: By this function's contract.
+        drop(unsafe { Files::from_raw(files.cast()) });
+    }
+}
+
+unsafe extern "C" fn fill_super(
+    sb: *mut c::super_block,
+    _context: *mut bindings::fs_context,
+) -> c_int {
+    // SAFETY: `get_tree_nodev()` passes a new superblock that carries the files.
+    from_result(|| unsafe { fill(sb) }.map(|()| 0))
+}
+
+/// # Safety
+///
+/// `sb` is a new superblock, locked for its set-up, whose `s_fs_info` is a [`Files`].
+unsafe fn fill(sb: *mut c::super_block) -> Result {
+    // SAFETY: By this function's contract; the box lives until `kill_sb`.
+    let files: &KVec<Memory> = unsafe { &*(*sb).s_fs_info.cast() };
+
+    // SAFETY: The superblock is ours to set up, the inode is new, and the operations live forever.
+    // `d_make_root()` consumes the inode, also if it fails.
+    unsafe {
+        (*sb).s_maxbytes = i64::MAX;
+        (*sb).s_time_gran = 1;
+        let root = new_inode(sb, ROOT_INO, c::S_IFDIR | 0o500)?;
+        (*root).i_op = addr_of_static(&bindings::simple_dir_inode_operations);
+        bindings::initoverlayfs_set_fops(root, addr_of_static(&bindings::simple_dir_operations));
+        (*sb).s_root = bindings::d_make_root(root);
+        if (*sb).s_root.is_null() {
+            return Err(ENOMEM);
+        }
+    }
+
+    for (index, file) in files.iter().enumerate() {
+        // SAFETY: The root directory has just been made, and the file outlives its inode.
+        unsafe { add_file(sb, index, file)? };
+    }
+    Ok(())
+}
+
+/// The address of a C static, which is only read.
+fn addr_of_static<T>(object: &'static T) -> *const T {
+    object
+}
+
+/// Makes an inode with a number and a mode.
+///
+/// # Safety
+///
+/// `sb` is valid.
+unsafe fn new_inode(sb: *mut c::super_block, number: u64, mode: u32) -> Result<*mut c::inode> {
+    // SAFETY: By this function's contract.
+    let inode = unsafe { bindings::new_inode(sb) };
+    if inode.is_null() {
+        return Err(ENOMEM);
+    }
+    // SAFETY: The inode is new, nobody else sees it yet.
+    unsafe {
+        (*inode).i_ino = number;
+        (*inode).i_mode = u16::try_from(mode)?;
+        bindings::simple_inode_init_ts(inode);
+    }
+    Ok(inode)
+}
+
+/// Adds file `index` to the root directory.
+///
+/// # Safety
+///
+/// `sb` has a root directory, and `file` outlives the superblock's inodes.
+unsafe fn add_file(sb: *mut c::super_block, index: usize, file: &Memory) -> Result {
+    let name = CString::try_from_fmt(fmt!("{index}"))?;
+    let number = u64::try_from(index)?.saturating_add(ROOT_INO + 1);
+
+    // SAFETY: The root directory is there and only known to us; the name is copied.
+    let dentry = unsafe { bindings::d_alloc_name((*sb).s_root, name.as_char_ptr()) };
+    if dentry.is_null() {
+        return Err(ENOMEM);
+    }
+    // SAFETY: The superblock is valid.
+    let inode = unsafe { new_inode(sb, number, c::S_IFREG | 0o400) };
+    if let Ok(inode) = inode {
+        // SAFETY: The inode is new. What it points to outlives it: the operations are static, and
+        // the file by this function's contract. `d_make_persistent()` takes the inode over.
+        unsafe {
+            bindings::initoverlayfs_set_fops(inode, FILE_OPS.0.get());
+            bindings::initoverlayfs_set_size(inode, i64::try_from(file.bytes().len())?);
+            (*(*inode).i_mapping).a_ops = MAPPING_OPS.0.get();
+            (*inode).i_private = ptr::from_ref(file).cast_mut().cast();
+            bindings::d_make_persistent(dentry, inode);
+        }
+    }
+    // SAFETY: `d_alloc_name()` gave us this reference; the tree has its own by now.
+    unsafe { bindings::dput(dentry) };
+    inode.map(|_| ())
+}
+
+/// The memory behind an inode of ours.
+///
+/// # Safety
+///
+/// `inode` was made by [`add_file`] and is valid for `'a`.
+unsafe fn memory<'a>(inode: *const c::inode) -> &'a Memory {
+    // SAFETY: `add_file` has put a pointer there that is valid as long as the inode.
+    unsafe { &*(*inode).i_private.cast::<Memory>() }
+}
+
+/// Reads from memory; whole pages, with zeroes past the end.
+unsafe extern "C" fn read_iter(iocb: *mut c::kiocb, iter: *mut c::iov_iter) -> isize {
+    // SAFETY: The VFS passes a valid iocb of a file of ours, whose inode it keeps alive.
+    let file = unsafe { memory((*(*iocb).ki_filp).f_inode) };
+    // SAFETY: The iocb is valid and only used by this read.
+    let position = unsafe { &mut (*iocb).ki_pos };
+    // SAFETY: The VFS passes a valid iterator, and for a read its direction is towards memory.
+    let iter = unsafe { IovIterDest::from_raw(iter) };
+    match read(file.bytes(), position, iter) {
+        // CAST: Never more than the iterator's length, which fits.
+        Ok(copied) => copied as isize,
+        Err(error) => error.to_errno() as isize,
+    }
+}
+
+/// Copies what `contents` has at `position`, then zeroes up to the end of the last page.
+///
+/// EROFS reads its metadata by pages and its blocks as a whole, and takes a short read for an I/O
+/// error, while an image need not end with a page.
+///
+/// # Errors
+///
+/// `EINVAL` for a negative position.
+fn read(contents: &[u8], position: &mut i64, iter: &mut IovIterDest<'_>) -> Result<usize> {
+    let copied = iter.simple_read_from_buffer(position, contents)?;
+    let readable = contents.len().next_multiple_of(PAGE_SIZE);
+    let rest = readable.saturating_sub(usize::try_from(*position)?);
+    let wanted = rest.min(iter.len());
+    if wanted == 0 || usize::try_from(*position)? < contents.len() {
+        return Ok(copied);
+    }
+    // SAFETY: The iterator is valid, and `wanted` is not more than it takes.
+    let zeroed = unsafe { bindings::iov_iter_zero(wanted, iter.as_raw()) };
+    *position = position.saturating_add(i64::try_from(zeroed)?);
+    Ok(copied.saturating_add(zeroed))
+}
+
+/// Fills a page-cache folio. Linux 7.2 reads an image's metadata this way, later ones do not.
+unsafe extern "C" fn read_folio(_file: *mut c::file, folio: *mut c::folio) -> c_int {
+    // SAFETY: The page cache passes a locked folio of a file of ours.
+    let (file, position, size) = unsafe {
+        (
+            memory(bindings::initoverlayfs_folio_inode(folio)),
+            bindings::initoverlayfs_folio_pos(folio),
+            bindings::initoverlayfs_folio_size(folio),
+        )
+    };
+    let contents = usize::try_from(position)
+        .ok()
+        .and_then(|position| file.bytes().get(position..))
+        .unwrap_or(&[]);
+    let contents = contents.get(..size).unwrap_or(contents);
+    // SAFETY: The folio is locked and not up to date, and `contents` is not longer than it.
+    unsafe {
+        bindings::initoverlayfs_fill_folio(folio, contents.as_ptr().cast(), contents.len());
+    }
+    0
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `boot_param!`: a counterpart of `__setup()` and `early_param()`.
+
+use std::ffi::CString;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{
+    parse::{
+        Parse,
+        ParseStream, //
+    },
+    Error,
+    Ident,
+    LitCStr,
+    LitStr,
+    Result,
+    Token, //
+};
+
+/// The arguments of `boot_param!`.
+pub(crate) struct BootParam {
+    /// Whether it is parsed with the early parameters.
+    early: bool,
+    /// The parameter's name, with its `=` if it takes a value.
+    name: LitCStr,
+    /// What to call.
+    function: Ident,
+}
+
+impl Parse for BootParam {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let early = input.peek(Ident);
+        if early {
+            let keyword: Ident = input.parse()?;
+            if keyword != "early" {
+                return Err(Error::new_spanned(keyword, "expected `early` or a name"));
+            }
+        }
+        let name: LitStr = input.parse()?;
+        let value = name.value();
+        if value.is_empty() {
+            return Err(Error::new_spanned(name, "the name is empty"));
+        }
+        if early && value.ends_with('=') {
+            let message = "an early parameter's name has no `=`: the kernel compares it without";
+            return Err(Error::new_spanned(name, message));
+        }
+        let c_name = CString::new(value)
+            .map_err(|_| Error::new_spanned(&name, "the name contains a NUL byte"))?;
+        input.parse::<Token![,]>()?;
+        Ok(Self {
+            early,
+            name: LitCStr::new(&c_name, name.span()),
+            function: input.parse()?,
+        })
+    }
+}
+
+impl BootParam {
+    /// The C handler, and its `struct obs_kernel_param` in `.init.setup`.
+    pub(crate) fn expand(self) -> TokenStream {
+        let Self {
+            early,
+            name,
+            function,
+        } = self;
+        let early_flag = i32::from(early);
+        // `__setup()` handlers return 1 for "handled", `early_param()` handlers 0 for "no error".
+        let handled = i32::from(!early);
+        let len = name.value().as_bytes_with_nul().len();
+        let argument = if early {
+            // The string lives in a buffer that is parsed in place and reused.
+            quote!(for<'a> fn(&'a ::kernel::str::CStr))
+        } else {
+            quote!(fn(&'static ::kernel::str::CStr))
+        };
+        quote! {
+            const _: () = {
+                #[cold]
+                #[inline(never)]
+                #[link_section = ".init.text"]
+                unsafe extern "C" fn setup(
+                    value: *mut ::kernel::ffi::c_char,
+                ) -> ::kernel::ffi::c_int {
+                    let function: #argument = #function;
+                    let value = if value.is_null() {
+                        c""
+                    } else {
+                        // SAFETY: `init/main.c` passes a NUL-terminated string that nobody changes
+                        // during the call, and, to those that are not early, one that is part of
+                        // `static_command_line`, which is never freed.
+                        unsafe {
+                            <::kernel::str::CStr as ::kernel::str::CStrExt>::from_char_ptr(value)
+                        }
+                    };
+                    function(value);
+                    #handled
+                }
+
+                #[link_section = ".init.rodata"]
+                static NAME: [u8; #len] = *match #name.to_bytes_with_nul().first_chunk() {
+                    Some(name) => name,
+                    None => ::core::unreachable!(),
+                };
+
+                #[repr(transparent)]
+                struct Entry(crate::bindings::obs_kernel_param);
+
+                // SAFETY: The entry is never written; the kernel reads it in single-threaded
+                // context.
+                unsafe impl Sync for Entry {}
+
+                #[used(compiler)]
+                #[link_section = ".init.setup"]
+                static ENTRY: Entry = Entry(crate::bindings::obs_kernel_param {
+                    str_: NAME.as_ptr().cast(),
+                    setup_func: Some(setup),
+                    early: #early_flag,
+                });
+            };
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The grammar of the `initoverlayfs=` boot parameter.
+//!
+//! A comma-separated list, as `Documentation/kernel-parameters.txt` describes it. Pure: no kernel
+//! calls, no allocation, the same file compiled by the kernel and by `cargo test`.
+
+/// When to use an EROFS image that the initrd holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Use it if there is one and it can be mounted; else stay out of the way.
+    #[default]
+    Auto,
+    /// Anything short of a mounted root is a panic.
+    Require,
+    /// Never look.
+    Off,
+}
+
+/// What the boot parameter asks for. Later options win over earlier ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// When to act.
+    pub mode: Mode,
+    /// The size of the tmpfs in its own syntax, digits with an optional unit; [`None`] for the
+    /// tmpfs default, half of memory.
+    pub size: Option<&'a str>,
+    /// Make the EROFS image itself the root: no tmpfs, no overlay.
+    pub read_only: bool,
+    /// Keep the initrd's memory and show it in `/sys/firmware/initrd`.
+    pub retain: bool,
+}
+
+/// An option that is ignored, with its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadOption<'a> {
+    /// There is no such option.
+    Unknown(&'a [u8]),
+    /// `size=` without a size that tmpfs would take.
+    Size(&'a [u8]),
+}
+
+impl<'a> Options<'a> {
+    /// Applies one comma-separated `list` on top of what is set, and hands each bad option to
+    /// `report`. An empty list changes nothing.
+    pub fn apply(&mut self, list: &'a [u8], mut report: impl FnMut(BadOption<'a>)) {
+        if list.is_empty() {
+            return;
+        }
+        for option in list.split(|byte| *byte == b',') {
+            if let Err(bad) = self.set(option) {
+                report(bad);
+            }
+        }
+    }
+
+    fn set(&mut self, option: &'a [u8]) -> Result<(), BadOption<'a>> {
+        match option {
+            b"auto" => self.mode = Mode::Auto,
+            b"require" => self.mode = Mode::Require,
+            b"off" => self.mode = Mode::Off,
+            b"ro" => self.read_only = true,
+            b"retain" => self.retain = true,
+            _ => {
+                let size = option
+                    .strip_prefix(b"size=")
+                    .ok_or(BadOption::Unknown(option))?;
+                self.size = Some(tmpfs_size(size).ok_or(BadOption::Size(option))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks a size: decimal digits, then nothing, `%`, or one of tmpfs's units from `k` to `e`.
+///
+/// The number of bytes must fit 64 bits, and must not be zero, which tmpfs takes for "no limit".
+fn tmpfs_size(text: &[u8]) -> Option<&str> {
+    let (last, rest) = text.split_last()?;
+    let (digits, shift) = match last.to_ascii_lowercase() {
+        b'%' => (rest, 0),
+        b'k' => (rest, 10),
+        b'm' => (rest, 20),
+        b'g' => (rest, 30),
+        b't' => (rest, 40),
+        b'p' => (rest, 50),
+        b'e' => (rest, 60),
+        _ => (text, 0u32),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
+    let percent = *last == b'%';
+    if number == 0 || (percent && number > 100) || number > u64::MAX >> shift {
+        return None;
+    }
+    core::str::from_utf8(text).ok()
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The initrd's memory, as owned Rust values: giving it back is their [`Drop`].
+//!
+//! C sources: `init/initramfs.c` for the protocol around `initrd_start` and `initrd_end`,
+//! `mm/memblock.c` for the release.
+
+use core::{
+    ops::Range,
+    ptr::{
+        addr_of,
+        addr_of_mut, //
+    },
+    slice, //
+};
+
+use kernel::{
+    page::{
+        PAGE_MASK,
+        PAGE_SIZE, //
+    },
+    prelude::*,
+    sync::Arc, //
+};
+
+use crate::bindings;
+
+/// The initrd where the bootloader left it, not yet ours.
+///
+/// # Invariants
+///
+/// The range is that of `initrd_start` and `initrd_end`, is not empty, and is mapped and reserved
+/// until `populate_rootfs` runs or [`Initrd::claim`] takes it.
+pub(crate) struct Initrd {
+    range: Range<usize>,
+}
+
+impl Initrd {
+    /// Looks whether there is one.
+    ///
+    /// # Safety
+    ///
+    /// Must be called before the `rootfs` initcalls, by the thread that runs the initcalls.
+    pub(crate) unsafe fn peek() -> Option<Self> {
+        // SAFETY: Until `populate_rootfs` nobody else reads or writes the two globals: what the
+        // architecture sets up, it has set up before the initcalls.
+        let (start, end) = unsafe {
+            (
+                addr_of!(bindings::initrd_start).read(),
+                addr_of!(bindings::initrd_end).read(),
+            )
+        };
+        // INVARIANT: Both are addresses in the direct map; the range is reserved until it is freed
+        // by `do_populate_rootfs()`.
+        (start != 0 && start < end).then_some(Self { range: start..end })
+    }
+
+    /// What it holds.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: By the type invariant the range is mapped, and nobody writes to it. It ends
+        // below the end of the direct map, so its length fits `isize`.
+        unsafe { slice::from_raw_parts(self.range.start as *const u8, self.range.len()) }
+    }
+
+    /// Takes it away from `populate_rootfs`, which will find nothing to unpack and nothing to free.
+    pub(crate) fn claim(self) -> Region {
+        // SAFETY: As in `peek`, which is the only way to an `Initrd`.
+        unsafe {
+            addr_of_mut!(bindings::initrd_start).write(0);
+            addr_of_mut!(bindings::initrd_end).write(0);
+        }
+        // The first page may be shared with something else if the initrd does not start with it;
+        // the last one is reserved as a whole. `free_initrd_mem()` sees it the same way.
+        let first = self.range.start.next_multiple_of(PAGE_SIZE);
+        let end = self.range.end.next_multiple_of(PAGE_SIZE);
+        Region {
+            // INVARIANT: The pages were the initrd's, and now nobody else knows of them.
+            pages: Pages {
+                range: first.min(end)..end,
+            },
+            start: self.range.start,
+        }
+    }
+}
+
+/// Whole pages of reserved memory, which go back to the page allocator when dropped.
+///
+/// # Invariants
+///
+/// Both ends are multiples of the page size. The pages are reserved memory in the direct map, and
+/// nobody else frees them.
+struct Pages {
+    range: Range<usize>,
+}
+
+impl Pages {
+    /// Splits off the pages in front of `address`, which is a multiple of the page size.
+    fn take_until(&mut self, address: usize) -> Self {
+        let middle = address.clamp(self.range.start, self.range.end);
+        // INVARIANT: Each page is in one of the two.
+        let front = Self {
+            range: self.range.start..middle,
+        };
+        self.range.start = middle;
+        front
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        if self.range.is_empty() {
+            return;
+        }
+        // Not poisoned, as -1 is no byte: that would touch every page once more.
+        //
+        // SAFETY: By the type invariant the pages are reserved and ours; being dropped, they are
+        // not used any more.
+        unsafe {
+            bindings::free_reserved_area(
+                self.range.start as *mut c_void,
+                self.range.end as *mut c_void,
+                -1,
+                core::ptr::null(),
+            )
+        };
+    }
+}
+
+/// The claimed initrd as a whole.
+pub(crate) struct Region {
+    pages: Pages,
+    start: usize,
+}
+
+impl Region {
+    /// Divides it among its segments, whose ranges are given in order, in bytes from the start of
+    /// the initrd. Padding between them is freed at once. Pages that two of them share go with the
+    /// last of the two.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; everything is freed.
+    pub(crate) fn divide(
+        self,
+        ranges: impl Iterator<Item = Range<usize>> + Clone,
+    ) -> Result<KVec<Memory>> {
+        let Self { mut pages, start } = self;
+        let mut divided = KVec::new();
+        let mut shared: Option<Arc<Pages>> = None;
+        let mut following = ranges.clone().skip(1);
+
+        for range in ranges {
+            let bytes = start.saturating_add(range.start)..start.saturating_add(range.end);
+            let first_page = bytes.start & PAGE_MASK;
+            let pages_end = bytes.end.next_multiple_of(PAGE_SIZE);
+
+            drop(pages.take_until(first_page));
+            let left = shared.take_if(|left| first_page < left.range.end);
+            let right = match following.next() {
+                Some(next) if (start.saturating_add(next.start) & PAGE_MASK) < pages_end => {
+                    let own = pages.take_until(pages_end - PAGE_SIZE);
+                    let last = pages.take_until(pages_end);
+                    // Within a single page that is shared already, nothing is left to share.
+                    let right = if last.range.is_empty() {
+                        left.clone()
+                    } else {
+                        Some(Arc::new(last, GFP_KERNEL)?)
+                    };
+                    shared = right.clone();
+                    divided.push(Memory::new(bytes, own, left, right), GFP_KERNEL)?;
+                    continue;
+                }
+                _ => None,
+            };
+            let own = pages.take_until(pages_end);
+            divided.push(Memory::new(bytes, own, left, right), GFP_KERNEL)?;
+        }
+        Ok(divided)
+    }
+
+    /// Keeps the pages for good, so that what is divided afterwards frees nothing.
+    ///
+    /// Returns the bytes, for somebody to show.
+    pub(crate) fn retain(&mut self, len: usize) -> &'static [u8] {
+        let end = self.pages.range.end;
+        core::mem::forget(self.pages.take_until(end));
+        // SAFETY: The initrd starts at `start` and has `len` bytes, says the caller, who has them
+        // from `Initrd::bytes`. Its pages are never freed: the only owner was just forgotten.
+        unsafe { slice::from_raw_parts(self.start as *const u8, len) }
+    }
+}
+
+/// The memory of one segment.
+///
+/// # Invariants
+///
+/// Every page of `bytes` is owned by `own`, `left` or `right`, or is never freed at all, and
+/// nobody writes to `bytes`.
+pub(crate) struct Memory {
+    bytes: Range<usize>,
+    // Never read: they are here to be dropped.
+    _own: Pages,
+    _left: Option<Arc<Pages>>,
+    _right: Option<Arc<Pages>>,
+}
+
+impl Memory {
+    fn new(
+        bytes: Range<usize>,
+        own: Pages,
+        left: Option<Arc<Pages>>,
+        right: Option<Arc<Pages>>,
+    ) -> Self {
+        // INVARIANT: `divide` hands over the pages that `bytes` touches, and `retain` has made
+        // them immortal.
+        Self {
+            bytes,
+            _own: own,
+            _left: left,
+            _right: right,
+        }
+    }
+
+    /// What the segment holds.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: By the type invariant the bytes are mapped as long as `self` lives, and nobody
+        // writes to them.
+        unsafe { slice::from_raw_parts(self.bytes.start as *const u8, self.bytes.len()) }
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Every call into the VFS, wrapped safely, in one place.
+//!
+//! The functions work on the root and the working directory of the calling thread, which is PID 1
+//! running the initcalls. C sources: `fs/init.c`, `fs/namespace.c`, `fs/fs_struct.c`.
+
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
+
+use initoverlayfs_macros::init;
+use kernel::{
+    bindings as c,
+    error::to_result,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+use crate::bindings;
+
+/// Flags of a mount.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    /// Nobody may write.
+    ReadOnly,
+    /// Writing is up to the filesystem.
+    ReadWrite,
+}
+
+/// A place: a mount and a directory entry in it.
+///
+/// # Invariants
+///
+/// Owns a reference to both.
+pub(crate) struct Path(c::path);
+
+impl Path {
+    /// Looks up a directory, following symlinks and what is mounted on it.
+    ///
+    /// The root itself is not left for what is mounted on it: that is `/..`.
+    ///
+    /// # Errors
+    ///
+    /// What the lookup says, `ENOENT` and `ENOTDIR` above all.
+    pub(crate) fn of(name: &CStr) -> Result<Self> {
+        let mut path = MaybeUninit::uninit();
+        // SAFETY: The name is NUL-terminated, and there is room for the result.
+        to_result(unsafe {
+            bindings::kern_path(
+                name.as_char_ptr(),
+                bindings::LOOKUP_FOLLOW | bindings::LOOKUP_DIRECTORY,
+                path.as_mut_ptr(),
+            )
+        })?;
+        // SAFETY: Without an error, `kern_path()` has filled it in.
+        // INVARIANT: It has also taken the references.
+        Ok(Self(unsafe { path.assume_init() }))
+    }
+
+    /// Makes it the working directory.
+    pub(crate) fn enter(&self) {
+        // SAFETY: The current task has an `fs_struct`, and the path is valid.
+        unsafe { bindings::set_fs_pwd((*c::get_current()).fs, &self.0) };
+    }
+
+    /// Makes it the root directory.
+    pub(crate) fn enter_as_root(&self) {
+        // SAFETY: The current task has an `fs_struct`, and the path is valid.
+        unsafe { bindings::set_fs_root((*c::get_current()).fs, &self.0) };
+    }
+
+    /// Takes the mount, and all that is mounted below it, out of the namespace. They live on for
+    /// those who have them open.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the path is not the root of a mount in our namespace.
+    pub(crate) fn detach(self) -> Result {
+        let path = core::mem::ManuallyDrop::new(self);
+        // SAFETY: The path is valid. `path_umount()` drops its references.
+        to_result(unsafe { bindings::path_umount(&path.0, detach_flag()) })
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the references are ours.
+        unsafe { bindings::path_put(&self.0) };
+    }
+}
+
+/// `MNT_DETACH`, in the type that unmounting wants.
+const fn detach_flag() -> c_int {
+    // CAST: It is the number 2.
+    bindings::MNT_DETACH as c_int
+}
+
+/// A mount that is not part of the namespace yet.
+///
+/// # Invariants
+///
+/// Owns a reference.
+pub(crate) struct Mount(NonNull<c::vfsmount>);
+
+impl Mount {
+    /// # Safety
+    ///
+    /// `mount` is valid, and its reference is handed over.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a null pointer.
+    pub(crate) unsafe fn from_raw(mount: *mut c::vfsmount) -> Result<Self> {
+        // INVARIANT: The reference is handed over.
+        NonNull::new(mount).map(Self).ok_or(EINVAL)
+    }
+
+    /// Mounts it on `place`.
+    ///
+    /// # Errors
+    ///
+    /// What the VFS says.
+    pub(crate) fn attach(self, place: &Path) -> Result {
+        let mount = core::mem::ManuallyDrop::new(self);
+        // The one function that takes a mount from a caller outside of `fs/namespace.c`. What it
+        // marks the mount with, `MNT_SHRINKABLE`, only lets it go with its parent.
+        //
+        // SAFETY: The mount is valid, its reference is handed over, and the path is valid.
+        to_result(unsafe { bindings::finish_automount(mount.0.as_ptr(), &place.0) })
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { c::mntput(self.0.as_ptr()) };
+    }
+}
+
+/// Mounts a filesystem of type `kind` on the directory `place`, with mount options as `mount(8)`
+/// would pass them.
+///
+/// # Errors
+///
+/// `ENODEV` if there is no such type, `EINVAL` if the options are longer than a page, `ENOMEM`, and
+/// what the filesystem says.
+#[init]
+pub(crate) fn mount(
+    source: &CStr,
+    place: &CStr,
+    kind: &CStr,
+    access: Access,
+    options: &[u8],
+) -> Result {
+    // `path_mount()` takes the options for a page, and writes a NUL to its end.
+    let mut data = KVec::with_capacity(PAGE_SIZE, GFP_KERNEL)?;
+    data.extend_from_slice(options, GFP_KERNEL)?;
+    data.resize(PAGE_SIZE, 0u8, GFP_KERNEL)?;
+    if options.len() >= PAGE_SIZE {
+        return Err(EINVAL);
+    }
+    let flags = match access {
+        Access::ReadOnly => c_ulong::from(bindings::MS_RDONLY),
+        Access::ReadWrite => 0,
+    };
+    // SAFETY: The strings are NUL-terminated, and `data` is a page.
+    to_result(unsafe {
+        bindings::init_mount(
+            source.as_char_ptr(),
+            place.as_char_ptr(),
+            kind.as_char_ptr(),
+            flags,
+            data.as_mut_ptr().cast(),
+        )
+    })
+}
+
+/// Makes a directory that everybody may search and only its owner may write to.
+///
+/// # Errors
+///
+/// What the filesystem says.
+#[init]
+pub(crate) fn make_dir(name: &CStr) -> Result {
+    // SAFETY: The name is NUL-terminated.
+    to_result(unsafe { bindings::init_mkdir(name.as_char_ptr(), 0o755) })
+}
+
+/// Makes the working directory, which is the root of a mount, the root of the namespace and of
+/// PID 1. The old root is then mounted on top of it, to be [detached](Path::detach).
+///
+/// # Errors
+///
+/// `EINVAL` if the working directory or the current root is not the root of a mount.
+pub(crate) fn pivot_root() -> Result {
+    let mut new = Path::of(c".")?;
+    let mut old = Path::of(c".")?;
+    // SAFETY: Both paths are valid.
+    to_result(unsafe { bindings::path_pivot_root(&mut new.0, &mut old.0) })
+}
+
+/// Mounts devtmpfs on `dev` in the working directory, if the kernel is configured to.
+///
+/// # Errors
+///
+/// `ENOENT` if the root has no such directory, and what mounting says.
+#[init]
+pub(crate) fn mount_devtmpfs() -> Result {
+    #[cfg(CONFIG_DEVTMPFS)]
+    // SAFETY: There are no preconditions.
+    to_result(unsafe { bindings::devtmpfs_mount() })?;
+    Ok(())
+}
+
+/// Unpacks cpio archives, plain or compressed, below the root directory.
+///
+/// # Errors
+///
+/// The unpacker's message. What came before the fault has been unpacked.
+#[init]
+pub(crate) fn unpack(archives: &[u8]) -> Result<(), &'static CStr> {
+    // SAFETY: The unpacker reads the bytes, and nobody but PID 1 unpacks once
+    // `wait_for_initramfs()` has returned.
+    let message = unsafe {
+        bindings::unpack_to_rootfs(archives.as_ptr().cast_mut().cast(), archives.len() as c_ulong)
+    };
+    if message.is_null() {
+        Ok(())
+    } else {
+        // SAFETY: The unpacker's messages are string literals.
+        Err(unsafe { CStr::from_char_ptr(message) })
+    }
+}
