@@ -6,7 +6,6 @@ use initoverlayfs_macros::init;
 use kernel::prelude::*;
 
 use crate::{
-    bindings,
     layers::Stack,
     vfs,
     Failure,
@@ -31,7 +30,10 @@ pub(crate) fn hand_off(stack: Stack) -> Result<(), Failure> {
     }
     // Security modules that trust the initial root (IPE's boot_verified) look at PID 1's root now.
     //
-    // SAFETY: There are no preconditions beyond those of an initcall.
-    unsafe { bindings::security_initramfs_populated() };
+    #[cfg(CONFIG_SECURITY)]
+    // SAFETY: There are no preconditions.
+    unsafe {
+        crate::bindings::security_initramfs_populated()
+    };
     Ok(())
 }

@@ -5,6 +5,7 @@
  */
 
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 
@@ -43,4 +44,18 @@ void initoverlayfs_set_fops(struct inode *inode,
 void initoverlayfs_set_size(struct inode *inode, loff_t size)
 {
 	i_size_write(inode, size);
+}
+
+/*
+ * The task's layout depends on alignments that bindgen does not always get
+ * right, so current->fs is read here.
+ */
+void initoverlayfs_set_root(const struct path *path)
+{
+	set_fs_root(current->fs, path);
+}
+
+void initoverlayfs_set_pwd(const struct path *path)
+{
+	set_fs_pwd(current->fs, path);
 }

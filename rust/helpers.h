@@ -11,6 +11,8 @@ size_t initoverlayfs_folio_size(const struct folio *folio);
 struct inode *initoverlayfs_folio_inode(const struct folio *folio);
 void initoverlayfs_set_fops(struct inode *inode,
 			    const struct file_operations *fops);
+void initoverlayfs_set_root(const struct path *path);
+void initoverlayfs_set_pwd(const struct path *path);
 void initoverlayfs_set_size(struct inode *inode, loff_t size);
 
 #endif

@@ -17,9 +17,11 @@
 
 mod bindings;
 mod handoff;
+#[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod initrd;
 mod initrdfs;
 mod layers;
+#[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod options;
 mod region;
 mod retain;
@@ -306,7 +308,7 @@ fn claim() -> Result {
         segments.len(),
         first.range.start,
         first.range.len() / 1024,
-        start.elapsed().as_micros_ceil(),
+        start.elapsed().as_micros_ceil()
     );
 
     let bytes = initrd.bytes().len();
@@ -374,7 +376,7 @@ fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
     pr_info!(
         "mounted {kind} over {count} layer(s), {} KiB in place, in {} us\n",
         bytes / 1024,
-        start.elapsed().as_micros_ceil(),
+        start.elapsed().as_micros_ceil()
     );
 
     let start = Instant::<Monotonic>::now();

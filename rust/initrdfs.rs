@@ -12,9 +12,7 @@
 use core::ptr;
 
 use kernel::{
-    bindings as c,
     error::from_result,
-    fmt,
     iov::IovIterDest,
     page::PAGE_SIZE,
     prelude::*,
@@ -41,7 +39,7 @@ struct Table<T>(Opaque<T>);
 // SAFETY: Rust code never looks into a `Table`; the kernel does its own locking.
 unsafe impl<T> Sync for Table<T> {}
 
-static TYPE: Table<c::file_system_type> = Table(Opaque::new(c::file_system_type {
+static TYPE: Table<bindings::file_system_type> = Table(Opaque::new(bindings::file_system_type {
     name: c"initrdfs".as_ptr().cast(),
     init_fs_context: Some(init_fs_context),
     kill_sb: Some(kill_sb),
@@ -57,14 +55,14 @@ static CONTEXT_OPS: Table<bindings::fs_context_operations> =
         ..unsafe { core::mem::zeroed() }
     }));
 
-static FILE_OPS: Table<c::file_operations> = Table(Opaque::new(c::file_operations {
+static FILE_OPS: Table<bindings::file_operations> = Table(Opaque::new(bindings::file_operations {
     llseek: Some(bindings::generic_file_llseek),
     read_iter: Some(read_iter),
     ..pin_init::zeroed()
 }));
 
-static MAPPING_OPS: Table<c::address_space_operations> =
-    Table(Opaque::new(c::address_space_operations {
+static MAPPING_OPS: Table<bindings::address_space_operations> =
+    Table(Opaque::new(bindings::address_space_operations {
         read_folio: Some(read_folio),
         ..pin_init::zeroed()
     }));
@@ -79,7 +77,7 @@ pub(crate) fn mount(files: KVec<Memory>) -> Result<Mount> {
 
     // SAFETY: `TYPE` is a complete file system type that lives forever.
     let context = unsafe {
-        bindings::fs_context_for_mount(TYPE.0.get(), bindings::MS_RDONLY)
+        bindings::fs_context_for_mount(TYPE.0.get(), bindings::INITOVERLAYFS_SB_RDONLY as c_uint)
     };
     let context = kernel::error::from_err_ptr(context)?;
 
@@ -94,7 +92,8 @@ pub(crate) fn mount(files: KVec<Memory>) -> Result<Mount> {
     unsafe { Mount::from_raw(kernel::error::from_err_ptr(mount)?) }
 }
 
-unsafe extern "C" fn init_fs_context(context: *mut c::fs_context) -> c_int {
+// The kernel crate knows a context by name only, `crate::bindings` knows its members.
+unsafe extern "C" fn init_fs_context(context: *mut kernel::bindings::fs_context) -> c_int {
     let context: *mut bindings::fs_context = context.cast();
     // SAFETY: `alloc_fs_context()` passes a new context.
     unsafe { (*context).ops = CONTEXT_OPS.0.get() };
@@ -113,7 +112,7 @@ unsafe extern "C" fn get_tree(context: *mut bindings::fs_context) -> c_int {
     unsafe { bindings::get_tree_nodev(context, Some(fill_super)) }
 }
 
-unsafe extern "C" fn kill_sb(sb: *mut c::super_block) {
+unsafe extern "C" fn kill_sb(sb: *mut bindings::super_block) {
     // SAFETY: The superblock is valid; its `s_fs_info` came from the context.
     let files = unsafe { (*sb).s_fs_info };
     // SAFETY: The superblock was set up by `get_tree_nodev()`.
@@ -133,7 +132,7 @@ unsafe fn drop_files(files: *mut c_void) {
 }
 
 unsafe extern "C" fn fill_super(
-    sb: *mut c::super_block,
+    sb: *mut bindings::super_block,
     _context: *mut bindings::fs_context,
 ) -> c_int {
     // SAFETY: `get_tree_nodev()` passes a new superblock that carries the files.
@@ -143,7 +142,7 @@ unsafe extern "C" fn fill_super(
 /// # Safety
 ///
 /// `sb` is a new superblock, locked for its set-up, whose `s_fs_info` is a [`Files`].
-unsafe fn fill(sb: *mut c::super_block) -> Result {
+unsafe fn fill(sb: *mut bindings::super_block) -> Result {
     // SAFETY: By this function's contract; the box lives until `kill_sb`.
     let files: &KVec<Memory> = unsafe { &*(*sb).s_fs_info.cast() };
 
@@ -152,7 +151,7 @@ unsafe fn fill(sb: *mut c::super_block) -> Result {
     unsafe {
         (*sb).s_maxbytes = i64::MAX;
         (*sb).s_time_gran = 1;
-        let root = new_inode(sb, ROOT_INO, c::S_IFDIR | 0o500)?;
+        let root = new_inode(sb, ROOT_INO, bindings::S_IFDIR | 0o500)?;
         (*root).i_op = addr_of_static(&bindings::simple_dir_inode_operations);
         bindings::initoverlayfs_set_fops(root, addr_of_static(&bindings::simple_dir_operations));
         (*sb).s_root = bindings::d_make_root(root);
@@ -178,7 +177,7 @@ fn addr_of_static<T>(object: &'static T) -> *const T {
 /// # Safety
 ///
 /// `sb` is valid.
-unsafe fn new_inode(sb: *mut c::super_block, number: u64, mode: u32) -> Result<*mut c::inode> {
+unsafe fn new_inode(sb: *mut bindings::super_block, number: u64, mode: u32) -> Result<*mut bindings::inode> {
     // SAFETY: By this function's contract.
     let inode = unsafe { bindings::new_inode(sb) };
     if inode.is_null() {
@@ -198,7 +197,7 @@ unsafe fn new_inode(sb: *mut c::super_block, number: u64, mode: u32) -> Result<*
 /// # Safety
 ///
 /// `sb` has a root directory, and `file` outlives the superblock's inodes.
-unsafe fn add_file(sb: *mut c::super_block, index: usize, file: &Memory) -> Result {
+unsafe fn add_file(sb: *mut bindings::super_block, index: usize, file: &Memory) -> Result {
     let name = CString::try_from_fmt(fmt!("{index}"))?;
     let number = u64::try_from(index)?.saturating_add(ROOT_INO + 1);
 
@@ -208,7 +207,7 @@ unsafe fn add_file(sb: *mut c::super_block, index: usize, file: &Memory) -> Resu
         return Err(ENOMEM);
     }
     // SAFETY: The superblock is valid.
-    let inode = unsafe { new_inode(sb, number, c::S_IFREG | 0o400) };
+    let inode = unsafe { new_inode(sb, number, bindings::S_IFREG | 0o400) };
     if let Ok(inode) = inode {
         // SAFETY: The inode is new. What it points to outlives it: the operations are static, and
         // the file by this function's contract. `d_make_persistent()` takes the inode over.
@@ -230,13 +229,13 @@ unsafe fn add_file(sb: *mut c::super_block, index: usize, file: &Memory) -> Resu
 /// # Safety
 ///
 /// `inode` was made by [`add_file`] and is valid for `'a`.
-unsafe fn memory<'a>(inode: *const c::inode) -> &'a Memory {
+unsafe fn memory<'a>(inode: *const bindings::inode) -> &'a Memory {
     // SAFETY: `add_file` has put a pointer there that is valid as long as the inode.
     unsafe { &*(*inode).i_private.cast::<Memory>() }
 }
 
 /// Reads from memory; whole pages, with zeroes past the end.
-unsafe extern "C" fn read_iter(iocb: *mut c::kiocb, iter: *mut c::iov_iter) -> isize {
+unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::iov_iter) -> isize {
     // SAFETY: The VFS passes a valid iocb of a file of ours, whose inode it keeps alive.
     let file = unsafe { memory((*(*iocb).ki_filp).f_inode) };
     // SAFETY: The iocb is valid and only used by this read.
@@ -273,7 +272,7 @@ fn read(contents: &[u8], position: &mut i64, iter: &mut IovIterDest<'_>) -> Resu
 }
 
 /// Fills a page-cache folio. Linux 7.2 reads an image's metadata this way, later ones do not.
-unsafe extern "C" fn read_folio(_file: *mut c::file, folio: *mut c::folio) -> c_int {
+unsafe extern "C" fn read_folio(_file: *mut bindings::file, folio: *mut bindings::folio) -> c_int {
     // SAFETY: The page cache passes a locked folio of a file of ours.
     let (file, position, size) = unsafe {
         (

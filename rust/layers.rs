@@ -18,7 +18,6 @@
 
 use initoverlayfs_macros::init;
 use kernel::{
-    fmt,
     prelude::*,
     str::CString, //
 };
@@ -31,6 +30,7 @@ use crate::{
     vfs::{
         self,
         Access,
+        Mount,
         Path, //
     },
     Failure,
@@ -56,6 +56,26 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
+    /// Nothing mounted yet.
+    fn on_root() -> Result<Self> {
+        Ok(Self {
+            old_root: Some(Path::of(c"/")?),
+            base: None,
+        })
+    }
+
+    /// Mounts `mount` on the root of the last one and enters it. The first goes on the old root.
+    fn attach(&mut self, mount: Mount) -> Result {
+        let root = mount.root();
+        match &self.old_root {
+            Some(old_root) if self.base.is_none() => mount.attach(old_root)?,
+            _ => mount.attach(&Path::of(c".")?)?,
+        }
+        root.enter();
+        self.base.get_or_insert(root);
+        Ok(())
+    }
+
     /// Keeps the mounts; returns the old root, with which they can be detached.
     pub(crate) fn into_old_root(mut self) -> Option<Path> {
         self.base = None;
@@ -102,30 +122,23 @@ fn mount_read_only(mut layers: KVec<Layer>) -> Result<Stack, Failure> {
         return Err(Step::Segments.failed(EINVAL));
     }
 
-    let mut stack = Stack {
-        old_root: Some(Path::of(c"/").map_err(|e| Step::Segments.failed(e))?),
-        base: None,
-    };
-    attach_segments(images, c"/").map_err(|e| Step::Segments.failed(e))?;
-    // What is mounted on the root is reached through its parent, which is itself.
-    stack.base = Some(Path::of(c"/..").map_err(|e| Step::Segments.failed(e))?);
-    enter(c"/..").map_err(|e| Step::Segments.failed(e))?;
-    vfs::mount(c"0", c".", c"erofs", Access::ReadOnly, b"")
+    let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
+    initrdfs::mount(images)
+        .and_then(|segments| stack.attach(segments))
+        .map_err(|e| Step::Segments.failed(e))?;
+    Mount::new(c"erofs", c"0", Access::ReadOnly, c"")
+        .and_then(|image| stack.attach(image))
         .map_err(|e| Step::Erofs.failed_at(0, e))?;
-    enter(c"/..").map_err(|e| Step::Erofs.failed_at(0, e))?;
     Ok(stack)
 }
 
 /// All layers below a writable tmpfs.
 #[init]
 fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
-    let mut stack = Stack {
-        old_root: Some(Path::of(c"/").map_err(|e| Step::Tmpfs.failed(e))?),
-        base: None,
-    };
-    mount_tmpfs(options).map_err(|e| Step::Tmpfs.failed(e))?;
-    stack.base = Some(Path::of(c"/..").map_err(|e| Step::Tmpfs.failed(e))?);
-    enter(c"/..").map_err(|e| Step::Tmpfs.failed(e))?;
+    let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
+    tmpfs(options)
+        .and_then(|tmpfs| stack.attach(tmpfs))
+        .map_err(|e| Step::Tmpfs.failed(e))?;
 
     let count = layers.len();
     let mut images = KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
@@ -159,23 +172,17 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
     Ok(stack)
 }
 
-/// Makes the working directory `name`.
-fn enter(name: &CStr) -> Result {
-    Path::of(name).map(|path| path.enter())
-}
-
 /// Shows the images as files of an initrdfs on `place`.
 fn attach_segments(images: KVec<Memory>, place: &CStr) -> Result {
     let place = Path::of(place)?;
     initrdfs::mount(images)?.attach(&place)
 }
 
-/// Mounts the tmpfs on the root.
-#[init]
-fn mount_tmpfs(options: &Options<'_>) -> Result {
+/// The tmpfs that everything is built in.
+fn tmpfs(options: &Options<'_>) -> Result<Mount> {
     let size = options.size.unwrap_or("50%");
     let data = CString::try_from_fmt(fmt!("mode=0755,size={size}"))?;
-    vfs::mount(c"initoverlayfs", c"/", c"tmpfs", Access::ReadWrite, data.to_bytes())
+    Mount::new(c"tmpfs", c"initoverlayfs", Access::ReadWrite, &data)
 }
 
 /// The directory of layer `index`, from the tmpfs's root.
@@ -233,5 +240,5 @@ fn stack_layers(count: usize) -> Result {
     vfs::make_dir(c"work")?;
     vfs::make_dir(c"root")?;
     vfs::mount(c"initoverlayfs", c"root", c"overlay", Access::ReadWrite, &options)?;
-    enter(c"root")
+    Path::of(c"root").map(|root| root.enter())
 }

@@ -5,7 +5,6 @@
 //! C source: `do_populate_rootfs()` in `init/initramfs.c`.
 
 use kernel::{
-    bindings as c,
     error::to_result,
     prelude::*, //
 };
@@ -19,8 +18,8 @@ use crate::bindings;
 /// `ENOMEM`, and what sysfs says.
 pub(crate) fn expose(initrd: &'static [u8]) -> Result {
     let attribute = KBox::new(
-        c::bin_attribute {
-            attr: c::attribute {
+        bindings::bin_attribute {
+            attr: bindings::attribute {
                 name: c"initrd".as_ptr().cast(),
                 mode: 0o440,
                 ..pin_init::zeroed()

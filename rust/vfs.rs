@@ -12,8 +12,10 @@ use core::{
 
 use initoverlayfs_macros::init;
 use kernel::{
-    bindings as c,
-    error::to_result,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -34,12 +36,12 @@ pub(crate) enum Access {
 /// # Invariants
 ///
 /// Owns a reference to both.
-pub(crate) struct Path(c::path);
+pub(crate) struct Path(bindings::path);
 
 impl Path {
     /// Looks up a directory, following symlinks and what is mounted on it.
     ///
-    /// The root itself is not left for what is mounted on it: that is `/..`.
+    /// What is mounted on the root directory itself is not reached by any name.
     ///
     /// # Errors
     ///
@@ -50,7 +52,7 @@ impl Path {
         to_result(unsafe {
             bindings::kern_path(
                 name.as_char_ptr(),
-                bindings::LOOKUP_FOLLOW | bindings::LOOKUP_DIRECTORY,
+                bindings::INITOVERLAYFS_LOOKUP_DIR,
                 path.as_mut_ptr(),
             )
         })?;
@@ -62,13 +64,13 @@ impl Path {
     /// Makes it the working directory.
     pub(crate) fn enter(&self) {
         // SAFETY: The current task has an `fs_struct`, and the path is valid.
-        unsafe { bindings::set_fs_pwd((*c::get_current()).fs, &self.0) };
+        unsafe { bindings::initoverlayfs_set_pwd(&self.0) };
     }
 
     /// Makes it the root directory.
     pub(crate) fn enter_as_root(&self) {
         // SAFETY: The current task has an `fs_struct`, and the path is valid.
-        unsafe { bindings::set_fs_root((*c::get_current()).fs, &self.0) };
+        unsafe { bindings::initoverlayfs_set_root(&self.0) };
     }
 
     /// Takes the mount, and all that is mounted below it, out of the namespace. They live on for
@@ -80,7 +82,7 @@ impl Path {
     pub(crate) fn detach(self) -> Result {
         let path = core::mem::ManuallyDrop::new(self);
         // SAFETY: The path is valid. `path_umount()` drops its references.
-        to_result(unsafe { bindings::path_umount(&path.0, detach_flag()) })
+        to_result(unsafe { bindings::path_umount(&path.0, bindings::INITOVERLAYFS_MNT_DETACH) })
     }
 }
 
@@ -91,20 +93,59 @@ impl Drop for Path {
     }
 }
 
-/// `MNT_DETACH`, in the type that unmounting wants.
-const fn detach_flag() -> c_int {
-    // CAST: It is the number 2.
-    bindings::MNT_DETACH as c_int
-}
-
 /// A mount that is not part of the namespace yet.
 ///
 /// # Invariants
 ///
 /// Owns a reference.
-pub(crate) struct Mount(NonNull<c::vfsmount>);
+pub(crate) struct Mount(NonNull<bindings::vfsmount>);
 
 impl Mount {
+    /// Makes a mount of type `kind`, with mount options as `mount(8)` would pass them.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is no such type, and what the filesystem says.
+    pub(crate) fn new(kind: &CStr, source: &CStr, access: Access, options: &CStr) -> Result<Self> {
+        // SAFETY: The name is NUL-terminated.
+        let kind = unsafe { bindings::get_fs_type(kind.as_char_ptr()) };
+        if kind.is_null() {
+            return Err(ENODEV);
+        }
+        let mut data = KVec::new();
+        data.extend_from_slice(options.to_bytes_with_nul(), GFP_KERNEL)?;
+        let flags = match access {
+            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
+            Access::ReadWrite => 0,
+        };
+        // SAFETY: The type is there, being built in; the strings are NUL-terminated, and the
+        // options may be changed.
+        let mount = unsafe {
+            bindings::vfs_kern_mount(
+                kind,
+                flags,
+                source.as_char_ptr(),
+                data.as_mut_ptr().cast(),
+            )
+        };
+        // SAFETY: `vfs_kern_mount()` returns an error or a mount with a reference for the caller.
+        unsafe { Self::from_raw(from_err_ptr(mount)?) }
+    }
+
+    /// Its root directory.
+    pub(crate) fn root(&self) -> Path {
+        let mnt = self.0.as_ptr();
+        // SAFETY: By the type invariant the mount is valid, and a mount always has a root.
+        let path = bindings::path {
+            mnt,
+            dentry: unsafe { (*mnt).mnt_root },
+        };
+        // SAFETY: The path is valid.
+        // INVARIANT: These are the references that it owns.
+        unsafe { bindings::path_get(&path) };
+        Path(path)
+    }
+
     /// # Safety
     ///
     /// `mount` is valid, and its reference is handed over.
@@ -112,7 +153,7 @@ impl Mount {
     /// # Errors
     ///
     /// `EINVAL` for a null pointer.
-    pub(crate) unsafe fn from_raw(mount: *mut c::vfsmount) -> Result<Self> {
+    pub(crate) unsafe fn from_raw(mount: *mut bindings::vfsmount) -> Result<Self> {
         // INVARIANT: The reference is handed over.
         NonNull::new(mount).map(Self).ok_or(EINVAL)
     }
@@ -135,7 +176,7 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours.
-        unsafe { c::mntput(self.0.as_ptr()) };
+        unsafe { bindings::mntput(self.0.as_ptr()) };
     }
 }
 
@@ -162,7 +203,7 @@ pub(crate) fn mount(
         return Err(EINVAL);
     }
     let flags = match access {
-        Access::ReadOnly => c_ulong::from(bindings::MS_RDONLY),
+        Access::ReadOnly => bindings::INITOVERLAYFS_MS_RDONLY,
         Access::ReadWrite => 0,
     };
     // SAFETY: The strings are NUL-terminated, and `data` is a page.

@@ -28,3 +28,9 @@
 char *unpack_to_rootfs(char *buf, unsigned long len);
 
 #include "../helpers.h"
+
+/* Macros that bindgen does not evaluate, in the types that our callees want. */
+const unsigned int INITOVERLAYFS_LOOKUP_DIR = LOOKUP_FOLLOW | LOOKUP_DIRECTORY;
+const int INITOVERLAYFS_SB_RDONLY = SB_RDONLY;
+const unsigned long INITOVERLAYFS_MS_RDONLY = MS_RDONLY;
+const int INITOVERLAYFS_MNT_DETACH = MNT_DETACH;

@@ -9,6 +9,7 @@
     clippy::all,
     clippy::undocumented_unsafe_blocks,
     dead_code,
+    improper_ctypes,
     missing_docs,
     non_camel_case_types,
     non_snake_case,
@@ -17,9 +18,7 @@
     unsafe_op_in_unsafe_fn
 )]
 
-use kernel::{
-    bindings::*,
-    ffi, //
-};
+pub(crate) use kernel::bindings::*;
+use kernel::ffi;
 
 include!(env!("INITOVERLAYFS_BINDINGS"));

@@ -74,19 +74,20 @@ impl Initcall {
         let Self { section, function } = self;
         let entry = format_ident!("__initoverlayfs_initcall_{function}");
         let name = format_ident!("{}", entry.to_string().to_uppercase());
+        // `global_asm!` wants to stand among items, so the entry gets a module.
         let asm = format!(
             ".section \"{section}\", \"a\"\n\
              .long {entry} - .\n\
              .previous\n"
         );
         quote! {
-            const _: () = {
+            mod #entry {
                 #[cold]
                 #[inline(never)]
                 #[no_mangle]
                 #[link_section = ".init.text"]
                 extern "C" fn #entry() -> ::kernel::ffi::c_int {
-                    let result: ::kernel::error::Result = #function();
+                    let result: ::kernel::error::Result = super::#function();
                     match result {
                         Ok(()) => 0,
                         Err(error) => error.to_errno(),
@@ -100,7 +101,7 @@ impl Initcall {
                 #[used(compiler)]
                 #[link_section = #section]
                 static #name: extern "C" fn() -> ::kernel::ffi::c_int = #entry;
-            };
+            }
         }
     }
 }
