@@ -16,6 +16,7 @@
 //! boot takes the stock path.
 
 mod bindings;
+mod clock;
 mod handoff;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod initrd;
@@ -43,13 +44,10 @@ use kernel::{
         global_lock,
         SetOnce, //
     },
-    time::{
-        Instant,
-        Monotonic, //
-    },
 };
 
 use crate::{
+    clock::Stopwatch,
     initrd::{
         erofs::SuperblockError,
         Kind,
@@ -276,7 +274,7 @@ fn claim() -> Result {
     // SAFETY: The initcalls run once and one after the other; `mount` runs later.
     unsafe { CLAIMED.init() };
 
-    let start = Instant::<Monotonic>::now();
+    let start = Stopwatch::start();
     let options = parse_parameters();
     if options.mode == Mode::Off {
         return Ok(());
@@ -308,7 +306,7 @@ fn claim() -> Result {
         segments.len(),
         first.range.start,
         first.range.len() / 1024,
-        start.elapsed().as_micros_ceil()
+        start.micros()
     );
 
     let bytes = initrd.bytes().len();
@@ -359,7 +357,7 @@ fn mount() -> Result {
 
 #[init]
 fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
-    let start = Instant::<Monotonic>::now();
+    let start = Stopwatch::start();
     let Claimed {
         layers,
         options,
@@ -376,11 +374,11 @@ fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
     pr_info!(
         "mounted {kind} over {count} layer(s), {} KiB in place, in {} us\n",
         bytes / 1024,
-        start.elapsed().as_micros_ceil()
+        start.micros()
     );
 
-    let start = Instant::<Monotonic>::now();
+    let start = Stopwatch::start();
     handoff::hand_off(stack)?;
-    pr_info!("handed off the root, in {} us\n", start.elapsed().as_micros_ceil());
+    pr_info!("handed off the root, in {} us\n", start.micros());
     Ok(())
 }

@@ -19,6 +19,7 @@
 #include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/panic.h>
+#include <linux/sched/clock.h>
 #include <linux/security.h>
 #include <linux/sysfs.h>
 #include <uapi/linux/mount.h>
@@ -34,3 +35,39 @@ const unsigned int INITOVERLAYFS_LOOKUP_DIR = LOOKUP_FOLLOW | LOOKUP_DIRECTORY;
 const int INITOVERLAYFS_SB_RDONLY = SB_RDONLY;
 const unsigned long INITOVERLAYFS_MS_RDONLY = MS_RDONLY;
 const int INITOVERLAYFS_MNT_DETACH = MNT_DETACH;
+
+/* Where the members that we touch are: see layout.rs. */
+#define INITOVERLAYFS_OFFSET(type, member) \
+	const size_t INITOVERLAYFS_OFFSET_##type##_##member = \
+		offsetof(struct type, member)
+
+INITOVERLAYFS_OFFSET(inode, i_ino);
+INITOVERLAYFS_OFFSET(inode, i_mode);
+INITOVERLAYFS_OFFSET(inode, i_op);
+INITOVERLAYFS_OFFSET(inode, i_mapping);
+INITOVERLAYFS_OFFSET(inode, i_private);
+INITOVERLAYFS_OFFSET(super_block, s_root);
+INITOVERLAYFS_OFFSET(super_block, s_fs_info);
+INITOVERLAYFS_OFFSET(super_block, s_maxbytes);
+INITOVERLAYFS_OFFSET(super_block, s_time_gran);
+INITOVERLAYFS_OFFSET(file, f_inode);
+INITOVERLAYFS_OFFSET(kiocb, ki_filp);
+INITOVERLAYFS_OFFSET(kiocb, ki_pos);
+INITOVERLAYFS_OFFSET(address_space, a_ops);
+INITOVERLAYFS_OFFSET(vfsmount, mnt_root);
+INITOVERLAYFS_OFFSET(path, mnt);
+INITOVERLAYFS_OFFSET(path, dentry);
+INITOVERLAYFS_OFFSET(fs_context, ops);
+INITOVERLAYFS_OFFSET(fs_context, s_fs_info);
+INITOVERLAYFS_OFFSET(fs_context_operations, free);
+INITOVERLAYFS_OFFSET(fs_context_operations, get_tree);
+INITOVERLAYFS_OFFSET(file_operations, llseek);
+INITOVERLAYFS_OFFSET(file_operations, read_iter);
+INITOVERLAYFS_OFFSET(address_space_operations, read_folio);
+INITOVERLAYFS_OFFSET(file_system_type, name);
+INITOVERLAYFS_OFFSET(file_system_type, init_fs_context);
+INITOVERLAYFS_OFFSET(file_system_type, kill_sb);
+INITOVERLAYFS_OFFSET(bin_attribute, attr);
+INITOVERLAYFS_OFFSET(bin_attribute, size);
+INITOVERLAYFS_OFFSET(bin_attribute, private);
+INITOVERLAYFS_OFFSET(bin_attribute, read);

@@ -18,6 +18,8 @@
     unsafe_op_in_unsafe_fn
 )]
 
+mod layout;
+
 pub(crate) use kernel::bindings::*;
 use kernel::ffi;
 
