@@ -177,7 +177,11 @@ fn addr_of_static<T>(object: &'static T) -> *const T {
 /// # Safety
 ///
 /// `sb` is valid.
-unsafe fn new_inode(sb: *mut bindings::super_block, number: u64, mode: u32) -> Result<*mut bindings::inode> {
+unsafe fn new_inode(
+    sb: *mut bindings::super_block,
+    number: u64,
+    mode: u32,
+) -> Result<*mut bindings::inode> {
     // SAFETY: By this function's contract.
     let inode = unsafe { bindings::new_inode(sb) };
     if inode.is_null() {

@@ -141,7 +141,8 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
         .map_err(|e| Step::Tmpfs.failed(e))?;
 
     let count = layers.len();
-    let mut images = KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
+    let mut images =
+        KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
     let mut kinds = KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
     for (index, layer) in layers.into_iter().enumerate() {
         let is_image = matches!(layer.kind, Kind::Erofs(_));
@@ -199,7 +200,13 @@ fn make_layer_dir(index: usize) -> Result {
 #[init]
 fn mount_image(file: usize, index: usize) -> Result {
     let source = CString::try_from_fmt(fmt!("segments/{file}"))?;
-    vfs::mount(&*source, &*layer_dir(index)?, c"erofs", Access::ReadOnly, b"")
+    vfs::mount(
+        &*source,
+        &*layer_dir(index)?,
+        c"erofs",
+        Access::ReadOnly,
+        b"",
+    )
 }
 
 /// Unpacks the archives of segment `index` into its directory, as if it were the root, so that
@@ -228,7 +235,10 @@ fn unpack(index: usize, archives: &Memory) -> Result<(), Failure> {
 #[init]
 fn stack_layers(count: usize) -> Result {
     let mut options = KVec::new();
-    options.extend_from_slice(b"volatile,upperdir=upper,workdir=work,lowerdir=", GFP_KERNEL)?;
+    options.extend_from_slice(
+        b"volatile,upperdir=upper,workdir=work,lowerdir=",
+        GFP_KERNEL,
+    )?;
     // Overlayfs wants the uppermost first.
     for index in (0..count).rev() {
         options.extend_from_slice(layer_dir(index)?.to_bytes(), GFP_KERNEL)?;
@@ -239,6 +249,12 @@ fn stack_layers(count: usize) -> Result {
     vfs::make_dir(c"upper")?;
     vfs::make_dir(c"work")?;
     vfs::make_dir(c"root")?;
-    vfs::mount(c"initoverlayfs", c"root", c"overlay", Access::ReadWrite, &options)?;
+    vfs::mount(
+        c"initoverlayfs",
+        c"root",
+        c"overlay",
+        Access::ReadWrite,
+        &options,
+    )?;
     Path::of(c"root").map(|root| root.enter())
 }

@@ -121,12 +121,7 @@ impl Mount {
         // SAFETY: The type is there, being built in; the strings are NUL-terminated, and the
         // options may be changed.
         let mount = unsafe {
-            bindings::vfs_kern_mount(
-                kind,
-                flags,
-                source.as_char_ptr(),
-                data.as_mut_ptr().cast(),
-            )
+            bindings::vfs_kern_mount(kind, flags, source.as_char_ptr(), data.as_mut_ptr().cast())
         };
         // SAFETY: `vfs_kern_mount()` returns an error or a mount with a reference for the caller.
         unsafe { Self::from_raw(from_err_ptr(mount)?) }
@@ -265,7 +260,10 @@ pub(crate) fn unpack(archives: &[u8]) -> Result<(), &'static CStr> {
     // SAFETY: The unpacker reads the bytes, and nobody but PID 1 unpacks once
     // `wait_for_initramfs()` has returned.
     let message = unsafe {
-        bindings::unpack_to_rootfs(archives.as_ptr().cast_mut().cast(), archives.len() as c_ulong)
+        bindings::unpack_to_rootfs(
+            archives.as_ptr().cast_mut().cast(),
+            archives.len() as c_ulong,
+        )
     };
     if message.is_null() {
         Ok(())

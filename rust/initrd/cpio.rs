@@ -26,7 +26,9 @@ fn field(header: &[u8], at: usize) -> Option<usize> {
     let digits = header.get(at..at.checked_add(FIELD_LEN)?)?;
     digits.iter().try_fold(0usize, |value, digit| {
         let digit = char::from(*digit).to_digit(16)?;
-        value.checked_mul(16)?.checked_add(usize::try_from(digit).ok()?)
+        value
+            .checked_mul(16)?
+            .checked_add(usize::try_from(digit).ok()?)
     })
 }
 
@@ -42,7 +44,11 @@ fn entry_len(bytes: &[u8]) -> Option<usize> {
         return None;
     }
     // The last entry of a buffer may come without its padding.
-    Some(body_end.checked_next_multiple_of(ALIGNMENT)?.min(bytes.len()))
+    Some(
+        body_end
+            .checked_next_multiple_of(ALIGNMENT)?
+            .min(bytes.len()),
+    )
 }
 
 /// The length of the archive at the start of `bytes`, in bytes: 0 if there is none.

@@ -89,7 +89,11 @@ fn field<const N: usize>(superblock: &[u8], at: usize) -> Option<[u8; N]> {
 }
 
 /// Checks the checksum, over the rest of the superblock's block.
-fn verify(superblock: &[u8], block_size: usize, crc32c: super::Crc32c) -> Option<Result<(), (u32, u32)>> {
+fn verify(
+    superblock: &[u8],
+    block_size: usize,
+    crc32c: super::Crc32c,
+) -> Option<Result<(), (u32, u32)>> {
     let len = if block_size > SUPER_OFFSET {
         block_size.checked_sub(SUPER_OFFSET)?
     } else {

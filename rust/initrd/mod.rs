@@ -137,7 +137,10 @@ impl Iterator for Scanner<'_> {
     type Item = Result<Segment, ScanError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let padding = self.tail(self.position).iter().position(|byte| *byte != 0)?;
+        let padding = self
+            .tail(self.position)
+            .iter()
+            .position(|byte| *byte != 0)?;
         let first_set = self.position.checked_add(padding)?;
         if let Some(start) = self.erofs_start(first_set) {
             return Some(self.take_erofs(start));

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Which segments a buffer is taken to hold.
+
+mod common;
+
+use common::{archive, entry, seal, Image};
+use initoverlayfs_core::{
+    crc32c,
+    initrd::{
+        erofs::{find, parse, SuperblockError},
+        Kind, ScanError, Scanner, Segment,
+    },
+};
+use proptest::prelude::*;
+
+fn scan(buffer: &[u8]) -> Result<Vec<Segment>, ScanError> {
+    Scanner::new(buffer, crc32c).collect()
+}
+
+/// `E` or `C` and the range of each segment.
+fn shape(buffer: &[u8]) -> Vec<(char, usize, usize)> {
+    scan(buffer)
+        .expect("no segment is broken")
+        .into_iter()
+        .map(|Segment { kind, range }| {
+            let letter = if kind == Kind::Cpio { 'C' } else { 'E' };
+            (letter, range.start, range.end)
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_and_padding_hold_no_segment() {
+    assert_eq!(shape(b""), []);
+    assert_eq!(shape(&[0; 5000]), []);
+}
+
+#[test]
+fn an_image_is_one_segment_of_its_own_size() {
+    let mut buffer = Image::default().build();
+    let len = buffer.len();
+    assert_eq!(shape(&buffer), [('E', 0, len)]);
+    buffer.extend([0; 777]);
+    assert_eq!(shape(&buffer), [('E', 0, len)]);
+}
+
+#[test]
+fn padding_of_any_length_is_told_from_the_zeroes_an_image_starts_with() {
+    let image = Image::default().build();
+    for padding in [1, 3, 4, 511, 512, 1023, 1024, 1025, 4096] {
+        let buffer = [vec![0; padding], image.clone()].concat();
+        assert_eq!(shape(&buffer), [('E', padding, buffer.len())], "{padding}");
+    }
+}
+
+#[test]
+fn boot_code_in_front_of_the_superblock_is_part_of_the_image() {
+    let image = Image {
+        boot_code: 0xeb,
+        ..Image::default()
+    }
+    .build();
+    assert_eq!(shape(&image), [('E', 0, image.len())]);
+}
+
+#[test]
+fn segments_come_in_the_order_of_the_buffer() {
+    let image = Image::default().build();
+    let early = archive("kernel/x86/microcode/GenuineIntel.bin", &[7; 100]);
+    let late = archive(".extra/credential", b"secret");
+    let (a, b, c) = (early.len(), image.len(), late.len());
+    let buffer = [early, image.clone(), late, image].concat();
+    assert_eq!(
+        shape(&buffer),
+        [
+            ('C', 0, a),
+            ('E', a, a + b),
+            ('C', a + b, a + b + c),
+            ('E', a + b + c, a + 2 * b + c)
+        ]
+    );
+}
+
+#[test]
+fn archives_without_a_gap_are_one_run() {
+    let buffer = [archive("a", b"1"), archive("b", b"2")].concat();
+    assert_eq!(shape(&buffer), [('C', 0, buffer.len())]);
+}
+
+#[test]
+fn an_image_stored_in_an_archive_is_a_file() {
+    let buffer = archive("inner.erofs", &Image::default().build());
+    assert_eq!(shape(&buffer), [('C', 0, buffer.len())]);
+}
+
+#[test]
+fn compressed_data_reaches_to_the_next_sound_image() {
+    let image = Image::default().build();
+    for len in [1, 700, 4000, 100_001] {
+        let packed: Vec<u8> = [0x28, 0xb5, 0x2f, 0xfd]
+            .into_iter()
+            .chain(1..=255)
+            .cycle()
+            .take(len)
+            .collect();
+        let buffer = [packed, image.clone()].concat();
+        assert_eq!(
+            shape(&buffer),
+            [('C', 0, len), ('E', len, buffer.len())],
+            "{len}"
+        );
+    }
+}
+
+#[test]
+fn a_stray_magic_in_compressed_data_is_passed_over() {
+    let mut buffer = vec![0x1f; 9000];
+    buffer[4096..5120].fill(0);
+    buffer[5120..5124].copy_from_slice(&0xe0f5_e1e2u32.to_le_bytes());
+    assert_eq!(shape(&buffer), [('C', 0, 9000)]);
+}
+
+#[test]
+fn a_broken_image_where_one_may_start_is_an_error() {
+    let image = Image::default().build();
+    let mut flipped = image.clone();
+    flipped[1100] ^= 1;
+    let error = scan(&flipped).unwrap_err();
+    assert!(
+        matches!(error.cause, SuperblockError::Checksum { .. }),
+        "{error:?}"
+    );
+
+    let early = archive("a", b"");
+    let cut = [&early[..], &image[..image.len() - 1]].concat();
+    let cause = SuperblockError::Truncated {
+        need: image.len(),
+        have: image.len() - 1,
+    };
+    assert_eq!(
+        scan(&cut),
+        Err(ScanError {
+            offset: early.len(),
+            cause
+        })
+    );
+}
+
+#[test]
+fn every_field_that_is_believed_is_checked() {
+    let plain = Image {
+        checksum: false,
+        ..Image::default()
+    }
+    .build();
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut image = plain.clone();
+        change(&mut image);
+        parse(&image, crc32c).map(|geometry| geometry.size)
+    };
+    assert_eq!(with(&|_| ()), Ok(plain.len()));
+    assert_eq!(
+        with(&|image| image[1036] = 8),
+        Err(SuperblockError::BlockBits(8))
+    );
+    assert_eq!(
+        with(&|image| image[1036] = 17),
+        Err(SuperblockError::BlockBits(17))
+    );
+    assert_eq!(
+        with(&|image| image[1036] = 255),
+        Err(SuperblockError::BlockBits(255))
+    );
+    assert_eq!(
+        with(&|image| image[1060..1064].fill(0)),
+        Err(SuperblockError::Size { blocks: 0 })
+    );
+    assert_eq!(
+        with(&|image| image.truncate(1151)),
+        Err(SuperblockError::NoSuperblock)
+    );
+    assert_eq!(
+        with(&|image| image[1060..1064].fill(0xff)),
+        Err(SuperblockError::Truncated {
+            need: 0xffff_ffff << 12,
+            have: plain.len()
+        })
+    );
+}
+
+#[test]
+fn block_counts_have_48_bits_only_where_the_image_says_so() {
+    let mut image = Image {
+        checksum: false,
+        ..Image::default()
+    }
+    .build();
+    image[1038..1040].copy_from_slice(&1u16.to_le_bytes());
+    assert!(
+        parse(&image, crc32c).is_ok(),
+        "without the feature, it is the root's number"
+    );
+    image[1104] = 0x80;
+    assert!(
+        parse(&image, crc32c).is_ok(),
+        "without a 64-bit root number, it still is"
+    );
+    image[1136] = 36;
+    let have = image.len();
+    let need = (1usize << 44) + 3 * 4096;
+    assert_eq!(
+        parse(&image, crc32c),
+        Err(SuperblockError::Truncated { need, have })
+    );
+    image[1038..1040].fill(0xff);
+    image[1036] = 16;
+    let error = parse(&image, crc32c).unwrap_err();
+    assert!(
+        matches!(error, SuperblockError::Truncated { .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn all_block_sizes_are_checksummed_as_erofs_does() {
+    for block_bits in 9..=16 {
+        let mut image = Image {
+            block_bits,
+            blocks: 5,
+            ..Image::default()
+        }
+        .build();
+        assert!(parse(&image, crc32c).is_ok(), "{block_bits}");
+        image[1040] ^= 0x80;
+        assert!(parse(&image, crc32c).is_err(), "{block_bits}");
+        seal(&mut image);
+        assert!(parse(&image, crc32c).is_ok(), "{block_bits}");
+    }
+}
+
+#[test]
+fn headers_that_lie_do_not_lead_out_of_the_buffer() {
+    for (at, digits) in [
+        (54, "ffffffff"),
+        (94, "ffffffff"),
+        (94, "xyzzyxyz"),
+        (54, "7fffffff"),
+    ] {
+        let mut buffer = entry("a", b"body");
+        buffer[at..at + 8].copy_from_slice(digits.as_bytes());
+        assert_eq!(shape(&buffer), [('C', 0, buffer.len())], "{at} {digits}");
+    }
+}
+
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..300),
+        (0usize..3000).prop_map(|len| vec![0; len]),
+        (9u8..=13, 4u32..8, any::<bool>(), any::<u8>()).prop_map(
+            |(block_bits, blocks, checksum, boot_code)| {
+                Image {
+                    block_bits,
+                    blocks,
+                    checksum,
+                    boot_code,
+                }
+                .build()
+            }
+        ),
+        prop::collection::vec(any::<u8>(), 0..200).prop_map(|body| archive("file", &body)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn segments_are_disjoint_in_order_and_within_the_buffer(
+        pieces in prop::collection::vec(piece(), 0..6),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut buffer = pieces.concat();
+        for (index, byte) in flips {
+            if !buffer.is_empty() {
+                let at = index.index(buffer.len());
+                buffer[at] = byte;
+            }
+        }
+        let mut end = 0;
+        for segment in Scanner::new(&buffer, crc32c).map_while(Result::ok) {
+            prop_assert!(segment.range.start >= end);
+            prop_assert!(segment.range.end > segment.range.start);
+            end = segment.range.end;
+        }
+        prop_assert!(end <= buffer.len());
+    }
+
+    #[test]
+    fn an_image_behind_anything_is_found(junk in prop::collection::vec(1u8..=255, 0..5000)) {
+        let buffer = [junk.clone(), Image::default().build()].concat();
+        prop_assert_eq!(find(&buffer, crc32c), Some(junk.len()));
+    }
+}
