@@ -16,7 +16,10 @@ use kernel::{
     iov::IovIterDest,
     page::PAGE_SIZE,
     prelude::*,
-    str::CString,
+    str::{
+        as_char_ptr_in_const_context,
+        CString, //
+    },
     types::Opaque, //
 };
 
@@ -40,7 +43,7 @@ struct Table<T>(Opaque<T>);
 unsafe impl<T> Sync for Table<T> {}
 
 static TYPE: Table<bindings::file_system_type> = Table(Opaque::new(bindings::file_system_type {
-    name: c"initrdfs".as_ptr().cast(),
+    name: as_char_ptr_in_const_context(c"initrdfs"),
     init_fs_context: Some(init_fs_context),
     kill_sb: Some(kill_sb),
     ..pin_init::zeroed()
@@ -92,7 +95,11 @@ pub(crate) fn mount(files: KVec<Memory>) -> Result<Mount> {
     unsafe { Mount::from_raw(kernel::error::from_err_ptr(mount)?) }
 }
 
-// The kernel crate knows a context by name only, `crate::bindings` knows its members.
+/// Sets up a new context.
+///
+/// # Safety
+///
+/// `context` is a new `struct fs_context`, which the kernel crate knows by name only.
 unsafe extern "C" fn init_fs_context(context: *mut kernel::bindings::fs_context) -> c_int {
     let context: *mut bindings::fs_context = context.cast();
     // SAFETY: `alloc_fs_context()` passes a new context.
@@ -101,17 +108,31 @@ unsafe extern "C" fn init_fs_context(context: *mut kernel::bindings::fs_context)
 }
 
 /// Drops the files of a context that has not become a superblock.
+///
+/// # Safety
+///
+/// `context` is one of ours, and about to be freed.
 unsafe extern "C" fn free_context(context: *mut bindings::fs_context) {
     // SAFETY: The context is valid; `s_fs_info` is what `mount` put there, unless `sget_fc()` has
     // moved it to a superblock and cleared it.
     unsafe { drop_files((*context).s_fs_info) };
 }
 
+/// Makes a superblock of a context.
+///
+/// # Safety
+///
+/// `context` is one of ours, with its files.
 unsafe extern "C" fn get_tree(context: *mut bindings::fs_context) -> c_int {
     // SAFETY: The context is valid, and `fill_super` is what `get_tree_nodev()` wants.
     unsafe { bindings::get_tree_nodev(context, Some(fill_super)) }
 }
 
+/// Tears a superblock down and gives the memory of its files back.
+///
+/// # Safety
+///
+/// `sb` was made by [`get_tree`], and nobody uses it any more.
 unsafe extern "C" fn kill_sb(sb: *mut bindings::super_block) {
     // SAFETY: The superblock is valid; its `s_fs_info` came from the context.
     let files = unsafe { (*sb).s_fs_info };
@@ -121,6 +142,8 @@ unsafe extern "C" fn kill_sb(sb: *mut bindings::super_block) {
     unsafe { drop_files(files) };
 }
 
+/// Drops what a superblock or a context owns.
+///
 /// # Safety
 ///
 /// `files` is null or comes from [`Files::into_raw`], and nobody uses it any more.
@@ -131,6 +154,11 @@ unsafe fn drop_files(files: *mut c_void) {
     }
 }
 
+/// Gives a new superblock its contents.
+///
+/// # Safety
+///
+/// `sb` is new, and its `s_fs_info` came from a context of ours.
 unsafe extern "C" fn fill_super(
     sb: *mut bindings::super_block,
     _context: *mut bindings::fs_context,
@@ -139,6 +167,8 @@ unsafe extern "C" fn fill_super(
     from_result(|| unsafe { fill(sb) }.map(|()| 0))
 }
 
+/// Makes the root directory and the files.
+///
 /// # Safety
 ///
 /// `sb` is a new superblock, locked for its set-up, whose `s_fs_info` is a [`Files`].
@@ -239,6 +269,10 @@ unsafe fn memory<'a>(inode: *const bindings::inode) -> &'a Memory {
 }
 
 /// Reads from memory; whole pages, with zeroes past the end.
+///
+/// # Safety
+///
+/// `iocb` is a read of a file of ours, into `iter`.
 unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::iov_iter) -> isize {
     // SAFETY: The VFS passes a valid iocb of a file of ours, whose inode it keeps alive.
     let file = unsafe { memory((*(*iocb).ki_filp).f_inode) };
@@ -276,6 +310,10 @@ fn read(contents: &[u8], position: &mut i64, iter: &mut IovIterDest<'_>) -> Resu
 }
 
 /// Fills a page-cache folio. Linux 7.2 reads an image's metadata this way, later ones do not.
+///
+/// # Safety
+///
+/// `folio` is locked, not up to date, and belongs to a file of ours.
 unsafe extern "C" fn read_folio(_file: *mut bindings::file, folio: *mut bindings::folio) -> c_int {
     // SAFETY: The page cache passes a locked folio of a file of ours.
     let (file, position, size) = unsafe {

@@ -188,25 +188,19 @@ fn tmpfs(options: &Options<'_>) -> Result<Mount> {
 
 /// The directory of layer `index`, from the tmpfs's root.
 fn layer_dir(index: usize) -> Result<CString> {
-    Ok(CString::try_from_fmt(fmt!("layer{index}"))?)
+    CString::try_from_fmt(fmt!("layer{index}"))
 }
 
 #[init]
 fn make_layer_dir(index: usize) -> Result {
-    vfs::make_dir(&*layer_dir(index)?)
+    vfs::make_dir(&layer_dir(index)?)
 }
 
 /// Mounts initrdfs file `file` as layer `index`.
 #[init]
 fn mount_image(file: usize, index: usize) -> Result {
     let source = CString::try_from_fmt(fmt!("segments/{file}"))?;
-    vfs::mount(
-        &*source,
-        &*layer_dir(index)?,
-        c"erofs",
-        Access::ReadOnly,
-        b"",
-    )
+    vfs::mount(&source, &layer_dir(index)?, c"erofs", Access::ReadOnly, b"")
 }
 
 /// Unpacks the archives of segment `index` into its directory, as if it were the root, so that

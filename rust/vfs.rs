@@ -130,24 +130,24 @@ impl Mount {
     /// Its root directory.
     pub(crate) fn root(&self) -> Path {
         let mnt = self.0.as_ptr();
-        // SAFETY: By the type invariant the mount is valid, and a mount always has a root.
-        let path = bindings::path {
-            mnt,
-            dentry: unsafe { (*mnt).mnt_root },
-        };
-        // SAFETY: The path is valid.
+        // SAFETY: By the type invariant the mount is valid.
+        let dentry = unsafe { (*mnt).mnt_root };
+        let path = bindings::path { mnt, dentry };
+        // SAFETY: The path is valid: a mount always has a root.
         // INVARIANT: These are the references that it owns.
         unsafe { bindings::path_get(&path) };
         Path(path)
     }
 
-    /// # Safety
-    ///
-    /// `mount` is valid, and its reference is handed over.
+    /// Takes over a mount from C.
     ///
     /// # Errors
     ///
     /// `EINVAL` for a null pointer.
+    ///
+    /// # Safety
+    ///
+    /// `mount` is null, or valid, and its reference is handed over.
     pub(crate) unsafe fn from_raw(mount: *mut bindings::vfsmount) -> Result<Self> {
         // INVARIANT: The reference is handed over.
         NonNull::new(mount).map(Self).ok_or(EINVAL)
