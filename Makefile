@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# For people. The kernel's build reads Kbuild, never this file.
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# Scripts read these from the environment.
+export INITRD APPEND KDIR MEM SMP ACCEL J
+
+# Every target may stand alone: the first step is to find or install the tools,
+# which costs nothing when that is done.
+.PHONY: help setup kernel image run shell test check graft ungraft clean distclean
+
+help:
+	@sed -n 's/^## \?//p' $(firstword $(MAKEFILE_LIST))
+
+## initoverlayfs: boot an EROFS initrd in place.
+##
+##   make run        boot the demo image, check what it reports, exit 0 if right
+##   make shell      the same root, with a shell on the console
+##   make test       host unit tests and all boot scenarios
+##   make check      formatting, lints, checkpatch
+##
+##   make setup      find or install the tools and sources (into build/)
+##   make kernel     build/x86_64/bzImage and build/x86_64/config
+##   make image      build/demo.erofs
+##   make graft      put our directory into KDIR; make ungraft takes it out
+##   make clean      remove results; make distclean also downloads and the graft
+##
+## Variables:
+##   KDIR=DIR        a Linux tree of yours, 7.2 or newer (else Debian's is fetched)
+##   INITRD=FILE     what to boot instead of the demo image; nothing is checked then
+##   APPEND=TEXT     added to the kernel's command line
+##   MEM=1G          the guest's memory
+##   SMP=2           the guest's processors
+##   ACCEL=kvm|tcg   else a short trial decides
+##   J=N             build jobs; else one for each processor
+
+setup:
+	@scripts/setup
+
+.PHONY: tools
+tools:
+	@scripts/setup --quiet
+
+kernel: tools
+	@scripts/kernel
+
+image: tools
+	@scripts/image
+
+# An image of the user's makes ours unnecessary.
+run: kernel $(if $(INITRD),,image)
+	@scripts/run
+
+shell: kernel $(if $(INITRD),,image)
+	@scripts/run --shell
+
+test: kernel
+	@scripts/test
+
+check: tools
+	@scripts/check
+
+graft: tools
+	@. build/tools.env && scripts/graft "$$KDIR"
+
+ungraft:
+	@kdir=$${KDIR:-$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null)}; \
+	[ ! -d "$$kdir" ] || scripts/graft --remove "$$kdir"
+
+# Keeps what was downloaded, and the tools that were built from it.
+clean:
+	rm -rf build/x86_64 build/target build/fixtures build/demo build/demo.* build/run.log* build/.image-key build/.accel
+
+distclean: ungraft
+	rm -rf build

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# erofs-utils: the system's where they are new enough, else Debian's source built
+# into build/host. Needs apt.sh.
+
+EROFS_OLDEST=1.8
+EROFS_BUILD_PACKAGES=(autoconf automake libtool pkg-config make gcc libc6-dev dpkg-dev
+	liblz4-dev libzstd-dev liblzma-dev zlib1g-dev libdeflate-dev uuid-dev)
+
+# is_good_mkfs COMMAND: new enough, with every compressor the kernel can read.
+is_good_mkfs() {
+	local text version name
+	text=$("$1" --version 2>/dev/null) || return 1
+	version=$(grep -oE '[0-9]+(\.[0-9]+)+' <<< "$text" | head -n 1)
+	[ -n "$version" ] && at_least "$version" $EROFS_OLDEST || return 1
+	for name in lz4 lz4hc lzma deflate zstd; do
+		grep -qw "$name" <<< "$text" || return 1
+	done
+}
+
+find_erofs() {
+	local dir=$BUILD/host/bin
+	if is_good_mkfs mkfs.erofs; then
+		dir=$(dirname "$(command -v mkfs.erofs)")
+	elif ! is_good_mkfs "$dir/mkfs.erofs"; then
+		if on_debian && at_least "$(candidate erofs-utils)" $EROFS_OLDEST; then
+			install_packages erofs-utils
+			hash -r
+		fi
+		if is_good_mkfs mkfs.erofs; then
+			dir=$(dirname "$(command -v mkfs.erofs)")
+		else
+			on_debian || die "erofs-utils $EROFS_OLDEST or newer with lz4, lzma, deflate and zstd are missing: install them"
+			install_packages "${EROFS_BUILD_PACKAGES[@]}"
+			step "building erofs-utils from Debian's source (into build/host)" build_erofs
+		fi
+	fi
+	found MKFS_EROFS "$dir/mkfs.erofs"
+	found FSCK_EROFS "$dir/fsck.erofs"
+	found DUMP_EROFS "$dir/dump.erofs"
+}
+
+build_erofs() {
+	local work=$BUILD/src/erofs-utils built=$BUILD/host/bin/mkfs.erofs
+	# shellcheck disable=SC2046 # one word for each suite
+	apt_root kernel $(kernel_suites)
+	rm -rf "$work"
+	mkdir -p "$work"
+	(cd "$work" && compile_erofs) || die "erofs-utils could not be built: see above"
+	is_good_mkfs "$built" ||
+		die "erofs-utils were built without a compressor: $("$built" --version)"
+	rm -rf "$work"
+}
+
+# apt has checked the files' sums; dpkg-source has no keys to check them again.
+compile_erofs() {
+	logged apt_get_in "$BUILD/apt/kernel" source --download-only erofs-utils &&
+		logged dpkg-source --no-check -x ./*.dsc source &&
+		cd source &&
+		logged autoreconf --install &&
+		logged ./configure --prefix="$BUILD/host" \
+			--enable-lz4 --enable-lzma --with-zlib --with-libdeflate --with-libzstd \
+			--disable-fuse --without-selinux &&
+		logged make -j"$(nproc)" &&
+		logged make install
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What must be on the system, what for, and which Debian package brings it.
+# Needs apt.sh.
+
+# test|Debian package|what for
+NEEDS='
+command:make|make|every build
+command:gcc|gcc|cargo links with it
+header:stdlib.h|libc6-dev|host programs, and the static test init
+command:flex|flex|the kernel configurator
+command:bison|bison|the kernel configurator
+command:bc|bc|the kernel build
+command:perl|perl|the kernel build, checkpatch
+command:python3|python3|the kernel build
+command:xz|xz-utils|unpacking the kernel, test archives
+command:tar|tar|unpacking the kernel
+command:lz4|lz4|the kernel image, test archives
+command:zstd|zstd|test archives
+command:gzip|gzip|test archives
+command:cpio|cpio|test archives
+command:mke2fs|e2fsprogs|the disk of the boot tests
+command:shellcheck|shellcheck|make check
+command:flock|util-linux|one build at a time
+command:qemu-system-x86_64|qemu-system-x86|booting
+header:gelf.h|libelf-dev|objtool
+'
+
+# The oldest LLVM that Linux 7.3 builds with, and the one to install.
+LLVM_OLDEST=17
+LLVM_DEBIAN=19
+
+have() {
+	case $1 in
+	command:*) command -v "${1#*:}" > /dev/null ;;
+	header:*) gcc -E -include "${1#*:}" -x c - < /dev/null > /dev/null 2>&1 ;;
+	esac
+}
+
+# Lines of NEEDS that are not met.
+unmet() {
+	local line
+	while IFS= read -r line; do
+		[ -z "$line" ] || have "${line%%|*}" || printf '%s\n' "$line"
+	done <<< "$NEEDS"
+}
+
+# is_llvm SUFFIX: whether clang-SUFFIX and its companions are here and new enough.
+is_llvm() {
+	local tool version
+	for tool in clang ld.lld llvm-ar llvm-nm llvm-objcopy llvm-objdump llvm-readelf llvm-strip; do
+		command -v "$tool$1" > /dev/null || return 1
+	done
+	version=$("clang$1" -dumpversion) || return 1
+	at_least "$version" $LLVM_OLDEST && [ -n "$(libclang_dir "$1")" ]
+}
+
+# libclang_dir SUFFIX: where the libclang of the same LLVM is (bindgen loads it).
+libclang_dir() {
+	local dir clang
+	clang=$(readlink -f "$(command -v "clang$1")")
+	for dir in "$(dirname "$clang")/../lib" /usr/lib64 /usr/lib; do
+		if compgen -G "$dir/libclang*.so*" > /dev/null; then
+			(cd "$dir" && pwd)
+			return
+		fi
+	done
+}
+
+# Sets LLVM (the suffix, or 1 for none, as the kernel's make takes it).
+find_llvm() {
+	local suffix
+	for suffix in "-$LLVM_DEBIAN" "" -22 -21 -20 -18 -17; do
+		if is_llvm "$suffix"; then
+			found LLVM "${suffix:-1}"
+			found LIBCLANG_PATH "$(libclang_dir "$suffix")"
+			return
+		fi
+	done
+	return 1
+}
+
+# On a system that is not ours to install on: say all that is missing at once.
+name_missing() {
+	local line missing=$1
+	say "setup: this is not Debian, so nothing is installed. Missing:"
+	[ -z "$missing" ] || while IFS='|' read -r line _ why; do
+		say "  ${line#*:} (${line%%:*}): $why"
+	done <<< "$missing"
+}
+
+find_system_tools() {
+	local missing
+	missing=$(unmet)
+	if on_debian; then
+		# shellcheck disable=SC2046 # one word for each package
+		install_packages $(cut -s -d '|' -f 2 <<< "$missing" | sort -u) ca-certificates
+		missing=$(unmet)
+		[ -z "$missing" ] || die "still missing after installing: $missing"
+		if ! find_llvm; then
+			install_packages {clang,lld,llvm}-$LLVM_DEBIAN libclang-$LLVM_DEBIAN-dev
+			find_llvm || die "LLVM is still missing after installing clang-$LLVM_DEBIAN"
+		fi
+	else
+		local ok=yes
+		[ -z "$missing" ] || { name_missing "$missing"; ok=no; }
+		find_llvm || { say "  LLVM $LLVM_OLDEST or newer (clang, lld, llvm, libclang): the kernel, bindgen"; ok=no; }
+		name_missing_rust || ok=no
+		[ $ok = yes ] || die "install the above with your system's package manager, then run this again"
+	fi
+	found QEMU "$(command -v qemu-system-x86_64)"
+	found MKE2FS "$(command -v mke2fs)"
+}

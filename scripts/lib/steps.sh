@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# How the scripts which fetch and make things show what they do. Needs common.sh.
+
+STEP_NAME=$(basename "$0")
+LOG=$BUILD/$STEP_NAME.log
+
+# step TEXT COMMAND...: says what is done, does it, says how long it took. The
+# command runs in this shell, so it may set variables and die.
+step() {
+	local text=$1 start=$EPOCHREALTIME
+	shift
+	say "$STEP_NAME: $text"
+	"$@"
+	say "$STEP_NAME:   done in $(seconds_since "$start") s"
+}
+
+FOUND=()
+
+# found NAME VALUE: sets the variable, and marks it for build/tools.env.
+found() {
+	printf -v "$1" '%s' "$2"
+	FOUND+=("$1")
+}
+
+# logged COMMAND...: its output goes to the log, and to the user if it fails.
+logged() {
+	local mark
+	printf '\n$ %s\n' "$*" >> "$LOG"
+	mark=$(wc -l < "$LOG")
+	"$@" >> "$LOG" 2>&1 < /dev/null && return
+	tail -n +"$((mark + 1))" "$LOG" | tail -n 40 >&2
+	return 1
+}
