@@ -22,11 +22,14 @@ pub(crate) fn hand_off(stack: Stack) -> Result<(), Failure> {
     // From here on there is no way back, and none is needed: the new root is in place.
     if let Some(old_root) = stack.into_old_root() {
         if let Err(error) = old_root.detach() {
-            pr_err!("detaching the old root failed: {error:?}\n");
+            pr_err!(
+                "detaching the old root failed: error {}\n",
+                error.to_errno()
+            );
         }
     }
     if let Err(error) = vfs::mount_devtmpfs() {
-        pr_warn!("no devtmpfs on /dev: {error:?}\n");
+        pr_warn!("no devtmpfs on /dev: error {}\n", error.to_errno());
     }
     // Security modules that trust the initial root (IPE's boot_verified) look at PID 1's root now.
     //

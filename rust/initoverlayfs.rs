@@ -154,7 +154,7 @@ impl fmt::Display for Failure {
         if let Some(segment) = self.segment {
             write!(f, " (segment {segment})")?;
         }
-        write!(f, " failed: {:?}", self.error)
+        write!(f, " failed: error {}", self.error.to_errno())
     }
 }
 
@@ -343,7 +343,7 @@ fn mount() -> Result {
     unsafe { bindings::wait_for_initramfs() };
 
     if let Some(Err(error)) = claimed.retained.map(retain::expose) {
-        pr_err!("no /sys/firmware/initrd: {error:?}\n");
+        pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
     }
     let options = claimed.options;
     if let Err(failure) = mount_and_hand_off(claimed) {

@@ -89,7 +89,7 @@ impl Drop for Stack {
             old_root.enter();
         }
         if let Some(Err(error)) = self.base.take().map(Path::detach) {
-            pr_err!("undo: unmounting the layers failed: {error:?}\n");
+            pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
         }
     }
 }
