@@ -21,6 +21,7 @@ command:gzip|gzip|test archives
 command:cpio|cpio|test archives
 command:mke2fs|e2fsprogs|the disk of the boot tests
 command:shellcheck|shellcheck|make check
+command:git|git|make check
 command:flock|util-linux|one build at a time
 command:qemu-system-x86_64|qemu-system-x86|booting
 header:gelf.h|libelf-dev|objtool

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The way to the host: lines of `key value` on the second serial port.
+
+use std::fmt::Display;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use rustix::fs::{Dev, FileType, Mode, CWD};
+use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::termios::OptionalActions;
+
+/// Where devtmpfs has the port.
+const PORT: &str = "/dev/ttyS1";
+/// Its device number, for roots without devtmpfs.
+const PORT_DEVICE: (u32, u32) = (4, 65);
+/// An image directory that can be covered for a moment to make a device node.
+const SCRATCH: &str = "/tmp";
+
+/// The open result channel.
+pub struct Channel {
+    port: File,
+}
+
+impl Channel {
+    /// Opens the port, by a node of its own if `/dev` has none, and makes it transparent.
+    pub fn open() -> Result<Self> {
+        let port = match open_node(PORT) {
+            Ok(port) => port,
+            Err(_) => open_own_node().context("no /dev/ttyS1, and cannot make a node for it")?,
+        };
+        let mut modes = rustix::termios::tcgetattr(&port).context("result port is no terminal")?;
+        modes.make_raw();
+        rustix::termios::tcsetattr(&port, OptionalActions::Now, &modes)?;
+        Ok(Self { port })
+    }
+
+    /// Sends one fact. Line breaks in the value become spaces.
+    pub fn say(&mut self, key: &str, value: impl Display) -> io::Result<()> {
+        let line = format!("{key} {value}").replace(['\n', '\r'], " ") + "\n";
+        self.port.write_all(line.as_bytes())
+    }
+
+    /// Sends the verdict, the last line there is, and waits until the port has swallowed it.
+    pub fn finish(mut self, verdict: impl Display) -> io::Result<()> {
+        self.say("end", verdict)?;
+        Ok(rustix::termios::tcdrain(&self.port)?)
+    }
+}
+
+/// Opens a port node for writing.
+fn open_node(path: &str) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Opens the port through a node on a tmpfs that is gone again when this returns.
+fn open_own_node() -> Result<File> {
+    rustix::mount::mount("probe", SCRATCH, "tmpfs", MountFlags::empty(), None)?;
+    let path = format!("{SCRATCH}/port");
+    let (major, minor) = PORT_DEVICE;
+    let device: Dev = rustix::fs::makedev(major, minor);
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(CWD, &path, FileType::CharacterDevice, mode, device)?;
+    let port = open_node(&path)?;
+    rustix::mount::unmount(SCRATCH, UnmountFlags::DETACH)?;
+    Ok(port)
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The init of the boot tests.
+//!
+//! It notes the time, mounts what it needs to look around, sends what it sees to the host line by
+//! line, does what `probe.do=` on the kernel command line orders, sends the verdict last, and resets the machine. A verdict says only
+//! that everything was carried out: whether the facts are right is for the host to judge.
+
+mod channel;
+mod memory;
+mod orders;
+mod surroundings;
+mod switch;
+mod writes;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use anyhow::{bail, Context, Result};
+use probe::entry;
+use rustix::mount::MountFlags;
+use rustix::system::RebootCommand;
+use rustix::time::ClockId;
+
+use crate::channel::Channel;
+use crate::orders::Orders;
+
+/// The name under which the probe is the init of the disk, not of the initrd.
+const DISK_INIT: &str = "/sbin/init";
+/// Where the kernel shows the initrd that it was told to keep.
+const KEPT_INITRD: &str = "/sys/firmware/initrd";
+
+fn main() {
+    let start = rustix::time::clock_gettime(ClockId::Boottime);
+    let start_ns = start.tv_sec * 1_000_000_000 + start.tv_nsec;
+    if rustix::process::getpid().as_raw_nonzero().get() != 1 {
+        eprintln!("probe: I am an init for tests and end by resetting the machine: not here");
+        std::process::exit(2);
+    }
+    match run(start_ns) {
+        Ok(()) => {}
+        Err(error) => eprintln!("probe: {error:#}"),
+    }
+    if let Err(error) = rustix::system::reboot(RebootCommand::Restart) {
+        eprintln!("probe: cannot reset the machine: {error}");
+    }
+}
+
+/// Opens the channel, reports, sends the verdict.
+fn run(start_ns: i64) -> Result<()> {
+    mount("proc", "/proc")?;
+    if !Path::new("/dev/ttyS1").exists() && on_disk() {
+        mount("devtmpfs", "/dev")?;
+    }
+    let mut channel = Channel::open()?;
+    channel.say("stage", if on_disk() { "disk" } else { "initrd" })?;
+    channel.say("start", start_ns)?;
+    let verdict = report(&mut channel);
+    let verdict = match &verdict {
+        Ok(()) => "ok".to_owned(),
+        Err(error) => format!("error: {error:#}"),
+    };
+    Ok(channel.finish(verdict)?)
+}
+
+/// Whether this is the init of the disk.
+fn on_disk() -> bool {
+    std::env::args().next().is_some_and(|name| name == DISK_INIT)
+}
+
+/// Sends what is always sent, then what was ordered.
+fn report(channel: &mut Channel) -> Result<()> {
+    let orders = Orders::from_command_line()?;
+    if orders.has("start") {
+        return memory::report(channel);
+    }
+    surroundings::identity(channel)?;
+    surroundings::descriptors(channel)?;
+    surroundings::root(channel)?;
+    surroundings::company(channel)?;
+    surroundings::kernel_log(channel)?;
+    if orders.has("tree") {
+        tree(channel)?;
+    }
+    if orders.has("write") {
+        writes::report(channel)?;
+    }
+    if orders.has("fill") {
+        writes::fill(channel)?;
+    }
+    if orders.has("initrd") {
+        kept_initrd(channel)?;
+    }
+    memory::report(channel)?;
+    if orders.has("switch_root") && !on_disk() {
+        switch::to_disk()?;
+    }
+    if orders.has("settle") {
+        memory::settle(channel)?;
+        memory::report(channel)?;
+    }
+    Ok(())
+}
+
+/// Sends every entry of the root, but for what the kernel mounted or the built-in initramfs brought.
+fn tree(channel: &mut Channel) -> Result<()> {
+    for entry in entry::walk(Path::new("/"), &["dev", "proc", "sys", "root"])? {
+        channel.say("entry", entry)?;
+    }
+    Ok(())
+}
+
+/// Sends mode, size and digest of the initrd that the kernel kept, or that there is none.
+fn kept_initrd(channel: &mut Channel) -> Result<()> {
+    mount("sysfs", "/sys")?;
+    match fs::metadata(KEPT_INITRD) {
+        Ok(_) => {
+            let entry = entry::Entry::read(Path::new("/"), Path::new(&KEPT_INITRD[1..]))?;
+            channel.say("initrd", entry)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => channel.say("initrd", "none")?,
+        Err(error) => bail!("cannot examine {KEPT_INITRD}: {error}"),
+    }
+    Ok(())
+}
+
+/// Mounts one of the kernel's own file systems.
+fn mount(kind: &str, target: &str) -> Result<()> {
+    rustix::mount::mount(kind, target, kind, MountFlags::empty(), None)
+        .with_context(|| format!("cannot mount {kind} on {target}"))
+}

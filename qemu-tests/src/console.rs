@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The guest's console log.
+
+use std::fmt;
+
+/// What the kernel prints when something went wrong that it may well survive.
+const FAULTS: [&str; 14] = [
+    "Kernel panic",
+    "BUG:",
+    "Oops",
+    "WARNING:",
+    "Call Trace",
+    "general protection",
+    "KASAN",
+    "UBSAN",
+    "kernel BUG at",
+    "detected stall",
+    "soft lockup",
+    "blocked for more than",
+    "Bad page state",
+    "bad pmd",
+];
+
+/// Lines shown of a failed boot.
+const TAIL_LINES: usize = 60;
+
+/// A console log; displayed, it is the log's last lines.
+#[derive(Clone, Debug)]
+pub struct Console(String);
+
+impl Console {
+    /// Takes the raw bytes of the serial port.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).replace('\r', ""))
+    }
+
+    /// The whole log.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `text` occurs.
+    pub fn has(&self, text: &str) -> bool {
+        self.0.contains(text)
+    }
+
+    /// Lines with signs of a kernel fault.
+    pub fn faults(&self) -> Vec<&str> {
+        self.0.lines().filter(|line| FAULTS.iter().any(|fault| line.contains(fault))).collect()
+    }
+
+    /// The panic's line, if the kernel panicked.
+    pub fn panic(&self) -> Option<&str> {
+        self.0.lines().find(|line| line.contains("Kernel panic"))
+    }
+}
+
+impl fmt::Display for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<&str> = self.0.lines().collect();
+        let skipped = lines.len().saturating_sub(TAIL_LINES);
+        writeln!(f, "--- console, after {skipped} lines ---")?;
+        for line in lines.iter().skip(skipped) {
+            writeln!(f, "{line}")?;
+        }
+        write!(f, "--- end of console ---")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_found_with_their_line() {
+        let console = Console::new(b"fine\r\n[ 1.0] WARNING: CPU: 0 at mm/x.c:1\r\nfine\r\n");
+        assert_eq!(console.faults(), ["[ 1.0] WARNING: CPU: 0 at mm/x.c:1"]);
+        assert_eq!(console.panic(), None);
+    }
+
+    #[test]
+    fn only_the_tail_is_displayed() {
+        let console = Console::new("first\n".repeat(TAIL_LINES + 7).as_bytes());
+        assert_eq!(console.to_string().lines().count(), TAIL_LINES + 2);
+        assert!(console.to_string().starts_with("--- console, after 7 lines ---"));
+    }
+}

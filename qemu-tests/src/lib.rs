@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Boot scenarios for initoverlayfs.
+//!
+//! A test builds its images ([`fixtures`]), boots them ([`machine`]) and looks at what the probe, the
+//! guest's init, sent over a serial port of its own ([`report`], [`summary`]). The console is read for
+//! signs of trouble only ([`console`]): no scenario passes because of a line in a log alone.
+
+pub mod console;
+pub mod fixtures;
+pub mod machine;
+pub mod report;
+pub mod scenario;
+pub mod summary;
+pub mod tools;

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One boot in QEMU.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure, Context, Result};
+use tempfile::TempDir;
+
+use crate::console::Console;
+use crate::report::Report;
+use crate::tools;
+
+/// What a boot may take, before `QEMU_TIMEOUT_SCALE`.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at the emulator.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Console on the first serial port, every message, and a reset at once on panic.
+const COMMAND_LINE: &str = "console=ttyS0 loglevel=7 panic=-1";
+
+/// A virtual machine to be booted once, in a temporary directory of its own.
+pub struct Machine {
+    initrd: Option<Initrd>,
+    disk: Option<PathBuf>,
+    append: String,
+    orders: String,
+    memory_mib: u32,
+    cpus: u32,
+    time_limit: Duration,
+    accel: Vec<String>,
+    quiet: bool,
+}
+
+/// The initrd: a fixture, or bytes that a test made.
+enum Initrd {
+    Path(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+/// A boot that ended as it should.
+#[derive(Debug)]
+pub struct Boot {
+    /// What the probe sent.
+    pub report: Report,
+    /// The console log.
+    pub console: Console,
+    /// From the emulator's start to its end.
+    pub elapsed: Duration,
+}
+
+/// How a boot ended, before it is judged.
+struct Ending {
+    console: Console,
+    result: Vec<u8>,
+    complaints: String,
+    status: Option<ExitStatus>,
+    elapsed: Duration,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Machine {
+    /// A machine with one processor, 512 MiB and neither initrd nor disk.
+    pub fn new() -> Self {
+        Self {
+            initrd: None,
+            disk: None,
+            append: String::new(),
+            orders: "report".to_owned(),
+            memory_mib: 512,
+            cpus: 1,
+            time_limit: TIME_LIMIT,
+            accel: tools::accel(),
+            quiet: false,
+        }
+    }
+
+    /// Boots with this file as initrd.
+    pub fn initrd(mut self, path: impl Into<PathBuf>) -> Self {
+        self.initrd = Some(Initrd::Path(path.into()));
+        self
+    }
+
+    /// Boots with these bytes as initrd.
+    pub fn initrd_bytes(mut self, bytes: Vec<u8>) -> Self {
+        self.initrd = Some(Initrd::Bytes(bytes));
+        self
+    }
+
+    /// Adds a virtio disk with this content; what the guest writes to it is thrown away.
+    pub fn disk(mut self, path: impl Into<PathBuf>) -> Self {
+        self.disk = Some(path.into());
+        self
+    }
+
+    /// Adds the disk as above, and names it as the root to fall back to.
+    pub fn root_disk(self, path: impl Into<PathBuf>) -> Self {
+        self.disk(path).append("root=/dev/vda rw")
+    }
+
+    /// Adds parameters to the kernel command line.
+    pub fn append(mut self, words: &str) -> Self {
+        self.append += " ";
+        self.append += words;
+        self
+    }
+
+    /// Tells the probe what to do, as a comma-separated list.
+    pub fn orders(mut self, orders: &str) -> Self {
+        self.orders = orders.to_owned();
+        self
+    }
+
+    /// Sets the memory.
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Sets the number of processors.
+    pub fn cpus(mut self, count: u32) -> Self {
+        self.cpus = count;
+        self
+    }
+
+    /// Sets what the boot may take, before `QEMU_TIMEOUT_SCALE`.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Replaces the accelerator and processor arguments.
+    pub fn accel(mut self, words: &str) -> Self {
+        self.accel = words.split_whitespace().map(str::to_owned).collect();
+        self
+    }
+
+    /// Keeps the console log of a good boot to itself.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// The kernel command line.
+    pub fn command_line(&self) -> String {
+        format!("{COMMAND_LINE} probe.do={}{}", self.orders, self.append)
+    }
+
+    /// Boots; anything but a complete report and a console without faults is an error.
+    pub fn run(self) -> Result<Boot> {
+        let quiet = self.quiet;
+        let ending = self.boot()?;
+        let judge = || -> Result<Report> {
+            let status = ending.status.context("timed out: the guest hangs")?;
+            if let Some(panic) = ending.console.panic() {
+                bail!("the guest panicked: {panic}");
+            }
+            ensure!(status.success(), "the emulator failed ({status}): {}", ending.complaints);
+            let report = Report::parse(&ending.result)?;
+            let faults = ending.console.faults();
+            ensure!(faults.is_empty(), "the console shows {faults:#?}");
+            Ok(report)
+        };
+        let report = judge().with_context(|| ending.story())?;
+        if !quiet {
+            // Test runners show this only if an assertion fails later on.
+            println!("{}", ending.console);
+        }
+        Ok(Boot { report, console: ending.console, elapsed: ending.elapsed })
+    }
+
+    /// Boots a machine that is expected to panic before any init runs; anything else is an error.
+    pub fn run_to_panic(self) -> Result<Console> {
+        let ending = self.boot()?;
+        let judge = || -> Result<()> {
+            let status = ending.status.context("timed out: the guest hangs")?;
+            ensure!(status.success(), "the emulator failed ({status}): {}", ending.complaints);
+            ensure!(ending.console.panic().is_some(), "the guest ended without a panic");
+            let sent = String::from_utf8_lossy(&ending.result);
+            ensure!(sent.is_empty(), "an init ran before the panic, it sent {sent}");
+            Ok(())
+        };
+        judge().with_context(|| ending.story())?;
+        println!("{}", ending.console);
+        Ok(ending.console)
+    }
+
+    /// Starts the emulator and waits for its end.
+    fn boot(self) -> Result<Ending> {
+        let limit = tools::scaled(self.time_limit)?;
+        let place = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
+        let mut command = self.command(place.path())?;
+        let complaints = place.path().join("stderr");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&complaints)?);
+        let start = Instant::now();
+        let mut child = command.spawn().with_context(|| format!("cannot run {}", tools::qemu()))?;
+        let status = wait(&mut child, limit);
+        if !matches!(status, Ok(Some(_))) {
+            child.kill().context("cannot stop the emulator")?;
+            child.wait()?;
+        }
+        let read = |name: &str| fs::read(place.path().join(name)).unwrap_or_default();
+        Ok(Ending {
+            console: Console::new(&read("console")),
+            result: read("result"),
+            complaints: String::from_utf8_lossy(&read("stderr")).trim().to_owned(),
+            status: status?,
+            elapsed: start.elapsed(),
+        })
+    }
+
+    /// The emulator's command line, with files in `place`.
+    fn command(&self, place: &Path) -> Result<Command> {
+        let mut command = Command::new(tools::qemu());
+        command.env("TMPDIR", place); // for what a guest writes to its disk
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+        command.args(&self.accel);
+        command.args(["-m", &format!("{}M", self.memory_mib), "-smp", &self.cpus.to_string()]);
+        for port in ["console", "result"] {
+            let path = place.join(port);
+            command.arg("-serial").arg(format!("file:{}", path.display()));
+        }
+        command.arg("-kernel").arg(tools::kernel()?);
+        command.arg("-append").arg(self.command_line());
+        match &self.initrd {
+            None => {}
+            Some(Initrd::Path(path)) => {
+                command.arg("-initrd").arg(path);
+            }
+            Some(Initrd::Bytes(bytes)) => {
+                let path = place.join("initrd");
+                fs::write(&path, bytes).context("cannot write the initrd")?;
+                command.arg("-initrd").arg(path);
+            }
+        }
+        if let Some(disk) = &self.disk {
+            let disk = disk.display();
+            command.arg("-drive");
+            command.arg(format!("file={disk},if=virtio,format=raw,snapshot=on"));
+        }
+        Ok(command)
+    }
+}
+
+impl Ending {
+    /// The log, for an error message.
+    fn story(&self) -> String {
+        format!("after {:.1} s\n{}\nboot failed", self.elapsed.as_secs_f64(), self.console)
+    }
+}
+
+/// Waits for a process to end; nothing if it is still running at the limit.
+fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Some(status) = child.try_wait().context("lost sight of the emulator")? {
+            return Ok(Some(status));
+        }
+        sleep(PAUSE);
+    }
+    Ok(None)
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where the kernel, the image builders and the emulator are.
+//!
+//! Each place is a variable: taken from the environment, else from `build/tools.env`, which the
+//! setup script writes, else a default.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+
+/// The accelerator that works on every machine; see `Documentation/` for why KVM is not the default.
+const PORTABLE_ACCEL: &str = "-accel tcg,thread=multi -cpu max";
+
+/// The probe, which the build script of this crate made.
+pub fn probe() -> &'static Path {
+    Path::new(env!("PROBE_BINARY"))
+}
+
+/// The project's build directory.
+pub fn build_dir() -> PathBuf {
+    match env::var_os("BUILD_DIR") {
+        Some(dir) => dir.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../build"),
+    }
+}
+
+/// The kernel to boot.
+pub fn kernel() -> Result<PathBuf> {
+    let kernel =
+        setting("KERNEL").map_or_else(|| build_dir().join("x86_64/bzImage"), PathBuf::from);
+    ensure!(
+        kernel.is_file(),
+        "no kernel at {}: run `make kernel`, or set KERNEL",
+        kernel.display()
+    );
+    Ok(kernel)
+}
+
+/// The emulator.
+pub fn qemu() -> String {
+    setting("QEMU").unwrap_or_else(|| "qemu-system-x86_64".to_owned())
+}
+
+/// The emulator's arguments that choose accelerator and processor.
+pub fn accel() -> Vec<String> {
+    let words = setting("QEMU_ACCEL").unwrap_or_else(|| PORTABLE_ACCEL.to_owned());
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The EROFS image builder: 1.8 or newer for all compressors.
+pub fn mkfs_erofs() -> PathBuf {
+    let own = build_dir().join("host/bin/mkfs.erofs");
+    match setting("MKFS_EROFS") {
+        Some(path) => path.into(),
+        None if own.is_file() => own,
+        None => "mkfs.erofs".into(),
+    }
+}
+
+/// The ext4 image builder.
+pub fn mke2fs() -> PathBuf {
+    setting("MKE2FS").unwrap_or_else(|| "/sbin/mke2fs".to_owned()).into()
+}
+
+/// `limit`, longer by the factor in `QEMU_TIMEOUT_SCALE` on machines that are slow.
+pub fn scaled(limit: Duration) -> Result<Duration> {
+    let Some(scale) = setting("QEMU_TIMEOUT_SCALE") else { return Ok(limit) };
+    let factor: f64 = scale.parse().with_context(|| format!("QEMU_TIMEOUT_SCALE={scale}"))?;
+    ensure!((0.1..=1000.0).contains(&factor), "QEMU_TIMEOUT_SCALE={scale} is out of 0.1 to 1000");
+    Ok(limit.mul_f64(factor))
+}
+
+/// First line of a tool's version, to tell fixtures of different tools apart.
+pub fn version(tool: impl AsRef<OsStr>) -> Result<String> {
+    let tool = tool.as_ref();
+    // mke2fs knows `-V` only, and writes it to its standard error.
+    let flag = if tool.to_string_lossy().ends_with("mke2fs") { "-V" } else { "--version" };
+    let output = Command::new(tool)
+        .arg(flag)
+        .output()
+        .with_context(|| format!("cannot run {}: is it installed?", tool.to_string_lossy()))?;
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+}
+
+/// Runs a command that is expected to succeed, and returns what it printed.
+pub fn run(command: &mut Command) -> Result<Vec<u8>> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {name}: is it installed? (`make setup` does)"))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        bail!("{name} failed ({}): {}", output.status, words.trim());
+    }
+    Ok(output.stdout)
+}
+
+/// A variable of the environment or of `build/tools.env`; empty counts as unset.
+fn setting(name: &str) -> Option<String> {
+    let in_file = || {
+        let text = fs::read_to_string(build_dir().join("tools.env")).ok()?;
+        let value =
+            text.lines().rev().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    };
+    env::var(name).ok().filter(|value| !value.is_empty()).or_else(in_file).filter(|v| !v.is_empty())
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Images of a size that matters; run one at a time.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use qemu_tests::fixtures::erofs;
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::summary::Summary;
+
+/// Boots an uncompressed image of this size with this much memory and reads all of it.
+fn boot(image_mib: usize, memory_mib: u32) -> Result<Summary> {
+    let tree = Tree::large(image_mib)?;
+    let machine = Machine::new().initrd(erofs::image(&tree, &[])?).memory(memory_mib);
+    let boot = machine.orders("tree").time_limit(Duration::from_secs(120)).run()?;
+    Summary::new(boot.report.first()?, &tree)
+}
+
+#[test]
+fn image_of_a_gibibyte_boots_in_place() -> Result<()> {
+    assert_eq!(boot(1024, 1536)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn image_of_more_than_half_of_the_memory_boots_in_place() -> Result<()> {
+    assert_eq!(boot(160, 256)?, Summary::in_place());
+    Ok(())
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Images that do not start where the initrd starts.
+
+use anyhow::Result;
+use qemu_tests::fixtures::damage::{behind, small_cpio};
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::report::Section;
+use qemu_tests::scenario::usual_bytes;
+use qemu_tests::summary::Summary;
+
+/// A file that another archive brings.
+const EXTRA: &str = "kernel/firmware/dummy";
+
+/// Boots the usual image behind these bytes.
+fn boot(prefix: &[u8]) -> Result<Section> {
+    let initrd = behind(prefix, &usual_bytes()?);
+    let boot = Machine::new().initrd_bytes(initrd).orders("tree").run()?;
+    Ok(boot.report.first()?.clone())
+}
+
+/// Sums up such a boot. What the other archive brings may or may not be in the root.
+fn summary(found: &Section) -> Result<Summary> {
+    let mut summary = Summary::new(found, &Tree::standard()?)?;
+    summary.additions.retain(|name| name != "kernel");
+    summary.differences.retain(|line| !line.starts_with("+kernel"));
+    Ok(summary)
+}
+
+#[test]
+fn image_behind_3_zeros_boots_in_place() -> Result<()> {
+    assert_eq!(summary(&boot(&[0; 3])?)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn image_behind_4_zeros_boots_in_place() -> Result<()> {
+    assert_eq!(summary(&boot(&[0; 4])?)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn image_behind_512_zeros_boots_in_place() -> Result<()> {
+    assert_eq!(summary(&boot(&[0; 512])?)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn image_behind_4096_zeros_boots_in_place() -> Result<()> {
+    assert_eq!(summary(&boot(&[0; 4096])?)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn image_behind_a_cpio_archive_boots_in_place() -> Result<()> {
+    let archive = small_cpio(EXTRA, b"not really firmware");
+    assert_eq!(summary(&boot(&archive)?)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn image_behind_a_cpio_archive_and_zeros_boots_in_place() -> Result<()> {
+    let mut archive = small_cpio(EXTRA, b"not really firmware");
+    archive.resize(archive.len().next_multiple_of(512) + 3, 0);
+    assert_eq!(summary(&boot(&archive)?)?, Summary::in_place());
+    Ok(())
+}
