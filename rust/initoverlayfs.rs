@@ -55,13 +55,15 @@ use crate::{
         Scanner,
         Segment, //
     },
-    layers::Layer,
     options::{
         BadOption,
         Mode,
         Options, //
     },
-    region::Initrd, //
+    region::{
+        Initrd,
+        Region, //
+    },
 };
 
 /// What the kernel crate's printing macros put in front of each line.
@@ -76,7 +78,7 @@ const MAX_PARAMETERS: usize = 8;
 /// The values of `initoverlayfs=`, in the order of the command line.
 static PARAMETERS: [SetOnce<&CStr>; MAX_PARAMETERS] = [const { SetOnce::new() }; MAX_PARAMETERS];
 
-/// Set if the kernel's own `retain_initrd` is given.
+/// Set if the kernel's own `retain_initrd`, or on some architectures `keepinitrd`, is given.
 static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
 
 global_lock! {
@@ -86,15 +88,16 @@ global_lock! {
 
 boot_param!("initoverlayfs=", note_parameter);
 boot_param!(early "retain_initrd", note_retain_initrd);
+#[cfg(CONFIG_ARCH_HAS_KEEPINITRD)]
+boot_param!(early "keepinitrd", note_retain_initrd);
 initcall!(early, claim);
 initcall!(device, mount);
 
 /// What the claim leaves for the mount.
 struct Claimed {
-    layers: KVec<Layer>,
+    region: Region,
+    segments: KVec<Segment>,
     options: Options<'static>,
-    retained: Option<&'static [u8]>,
-    bytes: usize,
 }
 
 /// What can go wrong on the way to the root.
@@ -166,8 +169,10 @@ fn note_parameter(value: &'static CStr) {
 }
 
 #[init]
-fn note_retain_initrd(_value: &CStr) {
-    RETAIN_INITRD.populate(());
+fn note_retain_initrd(value: &CStr) {
+    if value.is_empty() {
+        RETAIN_INITRD.populate(());
+    }
 }
 
 /// Stops the boot, naming the reason: the promise of `initoverlayfs=require`.
@@ -224,14 +229,21 @@ fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
 /// Lists the segments of the initrd.
 fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
     let mut segments = KVec::new();
+    let mut any_image = false;
+    let mut left_out = false;
     for segment in Scanner::new(initrd.bytes(), crc32c) {
         let segment = segment.map_err(ScanProblem::Image)?;
-        if segments.len() == MAX_SEGMENTS {
-            return Err(ScanProblem::TooMany);
+        any_image |= is_image(&segment);
+        left_out |= segments.len() == MAX_SEGMENTS;
+        if !left_out {
+            segments
+                .push(segment, GFP_KERNEL)
+                .map_err(|_| ScanProblem::Memory)?;
         }
-        segments
-            .push(segment, GFP_KERNEL)
-            .map_err(|_| ScanProblem::Memory)?;
+    }
+    // Archives alone are none of our business, however many there are.
+    if any_image && left_out {
+        return Err(ScanProblem::TooMany);
     }
     Ok(segments)
 }
@@ -309,20 +321,10 @@ fn claim() -> Result {
         start.micros()
     );
 
-    let bytes = initrd.bytes().len();
-    let mut region = initrd.claim();
-    let retained = options.retain.then(|| region.retain(bytes));
-    let mut layers = KVec::with_capacity(segments.len(), GFP_KERNEL)?;
-    let memory = region.divide(segments.iter().map(|segment| segment.range.clone()))?;
-    for (segment, memory) in segments.into_iter().zip(memory) {
-        let kind = segment.kind;
-        layers.push(Layer { kind, memory }, GFP_KERNEL)?;
-    }
     *CLAIMED.lock() = Some(Claimed {
-        layers,
+        region: initrd.claim(),
+        segments,
         options,
-        retained,
-        bytes,
     });
     Ok(())
 }
@@ -342,9 +344,6 @@ fn mount() -> Result {
     // SAFETY: There are no preconditions; the `rootfs` initcalls have run.
     unsafe { bindings::wait_for_initramfs() };
 
-    if let Some(Err(error)) = claimed.retained.map(retain::expose) {
-        pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
-    }
     let options = claimed.options;
     if let Err(failure) = mount_and_hand_off(claimed) {
         if options.mode == Mode::Require {
@@ -359,11 +358,17 @@ fn mount() -> Result {
 fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
     let start = Stopwatch::start();
     let Claimed {
-        layers,
+        mut region,
+        segments,
         options,
-        bytes,
-        ..
     } = claimed;
+    if options.retain {
+        if let Err(error) = retain::expose(region.retain()) {
+            pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
+        }
+    }
+    let size = region.len();
+    let layers = layers::divide(region, segments).map_err(|e| Step::Segments.failed(e))?;
     let count = layers.len();
     let stack = layers::mount(layers, &options)?;
     let kind = if options.read_only {
@@ -373,7 +378,7 @@ fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
     };
     pr_info!(
         "mounted {kind} over {count} layer(s), {} KiB in place, in {} us\n",
-        bytes / 1024,
+        size / 1024,
         start.micros()
     );
 

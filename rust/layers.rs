@@ -23,10 +23,19 @@ use kernel::{
 };
 
 use crate::{
-    initrd::Kind,
+    initrd::{
+        Kind,
+        Segment, //
+    },
     initrdfs,
-    options::Options,
-    region::Memory,
+    options::{
+        Mode,
+        Options, //
+    },
+    region::{
+        Memory,
+        Region, //
+    },
     vfs::{
         self,
         Access,
@@ -43,6 +52,21 @@ pub(crate) struct Layer {
     pub(crate) kind: Kind,
     /// Where its bytes are.
     pub(crate) memory: Memory,
+}
+
+/// Gives each segment its memory.
+///
+/// # Errors
+///
+/// `ENOMEM`; the memory of all of them is freed then.
+pub(crate) fn divide(region: Region, segments: KVec<Segment>) -> Result<KVec<Layer>> {
+    let mut layers = KVec::with_capacity(segments.len(), GFP_KERNEL)?;
+    let memory = region.divide(segments.iter().map(|segment| segment.range.clone()))?;
+    for (segment, memory) in segments.into_iter().zip(memory) {
+        let kind = segment.kind;
+        layers.push(Layer { kind, memory }, GFP_KERNEL)?;
+    }
+    Ok(layers)
 }
 
 /// The mounts that lead to the new root. PID 1's working directory is the new root's.
@@ -152,7 +176,12 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
                 .push(layer.memory, GFP_KERNEL)
                 .map_err(|e| Step::Segments.failed(e))?;
         } else {
-            unpack(index, &layer.memory)?;
+            match unpack(index, &layer.memory) {
+                Err(failure) if options.mode == Mode::Require => return Err(failure),
+                // As the stock unpacker does: what came before the fault is there.
+                Err(failure) => pr_err!("{failure}, going on with what is unpacked\n"),
+                Ok(()) => (),
+            }
         }
         kinds
             .push(is_image, GFP_KERNEL)

@@ -69,16 +69,20 @@ impl Initrd {
             addr_of_mut!(bindings::initrd_start).write(0);
             addr_of_mut!(bindings::initrd_end).write(0);
         }
-        // The first page may be shared with something else if the initrd does not start with it;
-        // the last one is reserved as a whole. `free_initrd_mem()` sees it the same way.
+        // A page that is only partly the initrd's may hold something else as well. x86 reserves the
+        // last one as a whole; `free_initrd_mem()` sees it the same way, there and elsewhere.
         let first = self.range.start.next_multiple_of(PAGE_SIZE);
-        let end = self.range.end.next_multiple_of(PAGE_SIZE);
+        let end = if cfg!(CONFIG_X86) {
+            self.range.end.next_multiple_of(PAGE_SIZE)
+        } else {
+            self.range.end & PAGE_MASK
+        };
         Region {
             // INVARIANT: The pages were the initrd's, and now nobody else knows of them.
             pages: Pages {
                 range: first.min(end)..end,
             },
-            start: self.range.start,
+            bytes: self.range,
         }
     }
 }
@@ -127,9 +131,16 @@ impl Drop for Pages {
 }
 
 /// The claimed initrd as a whole.
+///
+/// It must not be dropped or divided before the device initcalls: pages are given back, and on a
+/// machine with `DEFERRED_STRUCT_PAGE_INIT` the allocator cannot take them sooner.
+///
+/// # Invariants
+///
+/// `bytes` is what the bootloader passed, and is mapped as long as the pages are not freed.
 pub(crate) struct Region {
     pages: Pages,
-    start: usize,
+    bytes: Range<usize>,
 }
 
 impl Region {
@@ -144,7 +155,8 @@ impl Region {
         self,
         ranges: impl Iterator<Item = Range<usize>> + Clone,
     ) -> Result<KVec<Memory>> {
-        let Self { mut pages, start } = self;
+        let Self { mut pages, bytes } = self;
+        let start = bytes.start;
         let mut divided = KVec::new();
         let mut shared: Option<Arc<Pages>> = None;
         let mut following = ranges.clone().skip(1);
@@ -178,15 +190,19 @@ impl Region {
         Ok(divided)
     }
 
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Keeps the pages for good, so that what is divided afterwards frees nothing.
     ///
     /// Returns the bytes, for somebody to show.
-    pub(crate) fn retain(&mut self, len: usize) -> &'static [u8] {
-        let end = self.pages.range.end;
-        core::mem::forget(self.pages.take_until(end));
-        // SAFETY: The initrd starts at `start` and has `len` bytes, says the caller, who has them
-        // from `Initrd::bytes`. Its pages are never freed: the only owner was just forgotten.
-        unsafe { slice::from_raw_parts(self.start as *const u8, len) }
+    pub(crate) fn retain(&mut self) -> &'static [u8] {
+        core::mem::forget(self.pages.take_until(self.pages.range.end));
+        // SAFETY: By the type invariant the bytes are mapped until their pages are freed, which
+        // never happens: the only owner was just forgotten. Nobody writes to them.
+        unsafe { slice::from_raw_parts(self.bytes.start as *const u8, self.bytes.len()) }
     }
 }
 

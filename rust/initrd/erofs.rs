@@ -141,13 +141,6 @@ pub fn parse(bytes: &[u8], crc32c: super::Crc32c) -> Result<Geometry, Superblock
     }
     let block_size = 1usize << bits;
 
-    let compat = field(superblock, FEATURE_COMPAT_AT).map_or(0, u32::from_le_bytes);
-    if compat & COMPAT_CHECKSUM != 0 {
-        verify(superblock, block_size, crc32c)
-            .ok_or(SuperblockError::NoSuperblock)?
-            .map_err(|(stored, computed)| SuperblockError::Checksum { stored, computed })?;
-    }
-
     let blocks = blocks(superblock).ok_or(SuperblockError::NoSuperblock)?;
     let need = usize::try_from(blocks)
         .ok()
@@ -159,6 +152,14 @@ pub fn parse(bytes: &[u8], crc32c: super::Crc32c) -> Result<Geometry, Superblock
             need,
             have: bytes.len(),
         });
+    }
+
+    // Last, as it costs most, and `find` tries a lot.
+    let compat = field(superblock, FEATURE_COMPAT_AT).map_or(0, u32::from_le_bytes);
+    if compat & COMPAT_CHECKSUM != 0 {
+        verify(superblock, block_size, crc32c)
+            .ok_or(SuperblockError::NoSuperblock)?
+            .map_err(|(stored, computed)| SuperblockError::Checksum { stored, computed })?;
     }
     Ok(Geometry {
         block_size,

@@ -17,8 +17,10 @@
 //!   starts an EROFS image. It is meant to be one: if its superblock is wrong, that is an error.
 //! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an EROFS
 //!   image stored as a file inside it is not taken for a layer.
-//! * Anything else is opaque (a compressed archive, for the kernel's decompressors to judge) up to
-//!   the next EROFS image that starts with 1024 NUL bytes and whose superblock is sound.
+//! * The magic of a compression method starts a compressed archive, which reaches up to the next
+//!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound.
+//! * Anything else (a signature, a legacy ramdisk) is for the kernel's unpacker to judge, and
+//!   reaches to the end of the buffer.
 
 pub mod cpio;
 pub mod erofs;
@@ -121,9 +123,11 @@ impl<'a> Scanner<'a> {
         let walked = start.saturating_add(cpio::walk(self.tail(start)));
         let end = if walked > start {
             walked
-        } else {
+        } else if is_compressed(self.tail(start)) {
             erofs::find(self.tail(start), self.crc32c)
                 .map_or(self.buffer.len(), |at| start.saturating_add(at))
+        } else {
+            self.buffer.len()
         };
         self.position = end;
         Segment {
@@ -131,6 +135,24 @@ impl<'a> Scanner<'a> {
             range: start..end,
         }
     }
+}
+
+/// Whether the kernel would take it for compressed data: `decompress_method()` in
+/// `lib/decompress.c`.
+fn is_compressed(bytes: &[u8]) -> bool {
+    const MAGICS: &[[u8; 2]] = &[
+        [0x1f, 0x8b], // gzip
+        [0x1f, 0x9e], // gzip, old
+        [0x42, 0x5a], // bzip2
+        [0x5d, 0x00], // lzma
+        [0xfd, 0x37], // xz
+        [0x89, 0x4c], // lzo
+        [0x02, 0x21], // lz4
+        [0x28, 0xb5], // zstd
+    ];
+    bytes
+        .first_chunk::<2>()
+        .is_some_and(|magic| MAGICS.contains(magic))
 }
 
 impl Iterator for Scanner<'_> {

@@ -97,7 +97,7 @@ fn an_image_stored_in_an_archive_is_a_file() {
 #[test]
 fn compressed_data_reaches_to_the_next_sound_image() {
     let image = Image::default().build();
-    for len in [1, 700, 4000, 100_001] {
+    for len in [2, 700, 4000, 100_001] {
         let packed: Vec<u8> = [0x28, 0xb5, 0x2f, 0xfd]
             .into_iter()
             .chain(1..=255)
@@ -114,8 +114,21 @@ fn compressed_data_reaches_to_the_next_sound_image() {
 }
 
 #[test]
+fn what_is_neither_is_left_to_the_kernel_with_all_that_follows() {
+    // A legacy ramdisk, whose first block is empty and which has an image among its files.
+    let buffer = [vec![0; 1024], vec![7; 3072], Image::default().build()].concat();
+    assert_eq!(shape(&buffer), [('C', 1024, buffer.len())]);
+    // A trailer that the superblock does not count.
+    let image = Image::default().build();
+    let buffer = [&image[..], b"verity\0\0 and more"].concat();
+    let len = image.len();
+    assert_eq!(shape(&buffer), [('E', 0, len), ('C', len, buffer.len())]);
+}
+
+#[test]
 fn a_stray_magic_in_compressed_data_is_passed_over() {
     let mut buffer = vec![0x1f; 9000];
+    buffer[1] = 0x8b;
     buffer[4096..5120].fill(0);
     buffer[5120..5124].copy_from_slice(&0xe0f5_e1e2u32.to_le_bytes());
     assert_eq!(shape(&buffer), [('C', 0, 9000)]);
