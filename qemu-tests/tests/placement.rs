@@ -19,6 +19,13 @@ fn boot(prefix: &[u8]) -> Result<Section> {
     Ok(boot.report.first()?.clone())
 }
 
+/// Boots the usual image with these bytes behind it.
+fn boot_before(suffix: &[u8]) -> Result<Section> {
+    let initrd = [usual_bytes()?, suffix.to_vec()].concat();
+    let boot = Machine::new().initrd_bytes(initrd).orders("tree").run()?;
+    Ok(boot.report.first()?.clone())
+}
+
 /// Sums up such a boot. What the other archive brings may or may not be in the root.
 fn summary(found: &Section) -> Result<Summary> {
     let mut summary = Summary::new(found, &Tree::standard()?)?;
@@ -63,5 +70,23 @@ fn image_behind_a_cpio_archive_and_zeros_boots_in_place() -> Result<()> {
     let mut archive = small_cpio(EXTRA, b"not really firmware");
     archive.resize(archive.len().next_multiple_of(512) + 3, 0);
     assert_eq!(summary(&boot(&archive)?)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn archive_behind_the_image_is_a_layer_over_it() -> Result<()> {
+    let found = boot_before(&small_cpio(EXTRA, b"a credential"))?;
+    assert_eq!(summary(&found)?, Summary::in_place());
+    let brought = found.all("entry").iter().any(|line| line.starts_with(EXTRA));
+    assert!(brought, "no {EXTRA} in {:?}", found.all("entry"));
+    Ok(())
+}
+
+#[test]
+fn signature_behind_the_image_does_not_cost_the_root() -> Result<()> {
+    let found = boot_before(b"verity\0\0 and what else a superblock does not count")?;
+    assert_eq!(summary(&found)?, Summary::in_place());
+    let named = found.module_lines().iter().any(|line| line.contains("unpacking cpio (segment 1)"));
+    assert!(named, "nothing about segment 1 in {:?}", found.module_lines());
     Ok(())
 }
