@@ -10,7 +10,7 @@ export INITRD APPEND KDIR MEM SMP ACCEL J
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image run shell test check graft ungraft clean distclean
+.PHONY: help setup kernel image run shell test bench check graft ungraft clean distclean
 
 help:
 	@sed -n 's/^## \?//p' $(firstword $(MAKEFILE_LIST))
@@ -21,6 +21,7 @@ help:
 ##   make shell      the same root, with a shell on the console
 ##   make test       host unit tests and all boot scenarios
 ##   make check      formatting, lints, checkpatch
+##   make bench      when /init starts, against stock initramfs (20 minutes)
 ##
 ##   make setup      find or install the tools and sources (into build/)
 ##   make kernel     build/x86_64/bzImage and build/x86_64/config
@@ -59,6 +60,9 @@ shell: kernel $(if $(INITRD),,image)
 
 test: kernel
 	@scripts/test
+
+bench: kernel image
+	@scripts/bench
 
 check: tools
 	@scripts/check

@@ -111,12 +111,12 @@ apt_root() {
 	fi
 	[ -n "$uri" ] || die "apt-get indextargets shows no Debian mirror: is there one in /etc/apt/sources.list*?"
 	keys=$(keyring)
-	mkdir -p "$root/state/lists/partial" "$root/cache/archives/partial"
+	mkdir -p "$root/preferences.d" "$root/state/lists/partial" "$root/cache/archives/partial"
 	cat > "$root/apt.conf" <<-EOF
 		Dir::Etc::sourcelist "$root/sources.list";
 		Dir::Etc::sourceparts "-";
-		Dir::Etc::preferences "-";
-		Dir::Etc::preferencesparts "-";
+		Dir::Etc::preferences "$root/preferences";
+		Dir::Etc::preferencesparts "$root/preferences.d";
 		Dir::State "$root/state";
 		Dir::State::status "/var/lib/dpkg/status";
 		Dir::Cache "$root/cache";
