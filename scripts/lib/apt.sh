@@ -22,7 +22,7 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
 	elif command -v sudo > /dev/null; then
-		sudo --preserve-env=DEBIAN_FRONTEND "$@"
+		sudo "$@"
 	else
 		die "root is needed for '$*': install sudo, or run it yourself as root"
 	fi
@@ -47,7 +47,7 @@ update_system_lists() {
 }
 
 apt_install() {
-	DEBIAN_FRONTEND=noninteractive logged as_root \
+	logged as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get install --yes --no-install-recommends --no-remove "$@"
 }
 
@@ -134,7 +134,8 @@ update_root() {
 	# Renamed only when the lists are there: an interrupted start is repeated.
 	if ! logged apt_get_in "$1" -o Dir::Etc::sourcelist="$1/sources.list.new" \
 		-o APT::Update::Error-Mode=any update; then
-		if tail -n 40 "$LOG" | grep -q NO_PUBKEY; then
+		# gpgv's words, and sqv's, which newer systems have instead.
+		if tail -n 40 "$LOG" | grep -q -e NO_PUBKEY -e 'Missing key'; then
 			die "the archive's newer key is unknown here: apt-get install --only-upgrade debian-archive-keyring"
 		fi
 		die "the package lists could not be read: see above"

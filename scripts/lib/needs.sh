@@ -81,19 +81,23 @@ find_llvm() {
 	return 1
 }
 
-# On a system that is not ours to install on: say all that is missing at once.
+# On a system that is not ours to install on: all that is missing, one a line.
 name_missing() {
-	local line missing=$1
-	say "setup: this is not Debian, so nothing is installed. Missing:"
-	[ -z "$missing" ] || while IFS='|' read -r line _ why; do
-		say "  ${line#*:} (${line%%:*}): $why"
-	done <<< "$missing"
+	local line why
+	unmet | while IFS='|' read -r line _ why; do
+		echo "  ${line#*:} (${line%%:*}): $why"
+	done
+	find_llvm || echo "  LLVM $LLVM_OLDEST or newer (clang, lld, llvm, libclang): the kernel, bindgen"
+	is_new_rustc || echo "  rustc and cargo $RUSTC_OLDEST or newer: the module, its tools and tests"
+	is_good_mkfs mkfs.erofs ||
+		echo "  erofs-utils $EROFS_OLDEST or newer with lz4, lzma, deflate and zstd: the demo image, test images"
+	is_static "$(command -v busybox || true)" || echo "  busybox, statically linked: the demo image"
 }
 
 find_system_tools() {
 	local missing
-	missing=$(unmet)
 	if on_debian; then
+		missing=$(unmet)
 		# shellcheck disable=SC2046 # one word for each package
 		install_packages $(cut -s -d '|' -f 2 <<< "$missing" | sort -u) ca-certificates
 		missing=$(unmet)
@@ -103,11 +107,11 @@ find_system_tools() {
 			find_llvm || die "LLVM is still missing after installing clang-$LLVM_DEBIAN"
 		fi
 	else
-		local ok=yes
-		[ -z "$missing" ] || { name_missing "$missing"; ok=no; }
-		find_llvm || { say "  LLVM $LLVM_OLDEST or newer (clang, lld, llvm, libclang): the kernel, bindgen"; ok=no; }
-		name_missing_rust || ok=no
-		[ $ok = yes ] || die "install the above with your system's package manager, then run this again"
+		missing=$(name_missing)
+		[ -z "$missing" ] || die "this is not Debian, so nothing is installed. Missing:
+$missing
+Install these with your system's package manager, then run this again."
+		find_llvm
 	fi
 	found QEMU "$(command -v qemu-system-x86_64)"
 	found MKE2FS "$(command -v mke2fs)"
