@@ -3,9 +3,10 @@
 # Packages: installed into the system by the system's apt, or fetched into
 # build/ from newer suites by an apt root of our own. Needs steps.sh.
 #
-# apt checks the archive's signature and every file's checksum, and resumes what
-# was interrupted. No mirror's address stands in this project: the newer suites
-# are asked of the mirror that the system's apt already uses.
+# apt checks the archive's signature and every file's checksum. What came whole is
+# kept and checked again; a file that was interrupted is fetched anew. No mirror's
+# address stands in this project: the newer suites are asked of the mirror that the
+# system's apt already uses.
 
 DOWNLOADS=$BUILD/download
 
