@@ -18,6 +18,7 @@
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
+    unknown_lints,
     unreachable_pub,
     unsafe_op_in_unsafe_fn
 )]
