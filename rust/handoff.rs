@@ -6,10 +6,13 @@ use initoverlayfs_macros::init;
 use kernel::prelude::*;
 
 use crate::{
+    clock::Stopwatch,
+    failure::{
+        Failure,
+        Step, //
+    },
     layers::Stack,
-    vfs,
-    Failure,
-    Step, //
+    vfs, //
 };
 
 /// Pivots into the working directory, drops everything else, and puts devtmpfs on `/dev`.
@@ -17,6 +20,7 @@ use crate::{
 /// `prepare_namespace()` in `init/do_mounts.c` does the same for a root on a disk.
 #[init]
 pub(crate) fn hand_off(stack: Stack) -> Result<(), Failure> {
+    let start = Stopwatch::start();
     vfs::pivot_root().map_err(|e| Step::Pivot.failed(e))?;
 
     // From here on there is no way back, and none is needed: the new root is in place.
@@ -32,11 +36,11 @@ pub(crate) fn hand_off(stack: Stack) -> Result<(), Failure> {
         pr_warn!("no devtmpfs on /dev: error {}\n", error.to_errno());
     }
     // Security modules that trust the initial root (IPE's boot_verified) look at PID 1's root now.
-    //
     #[cfg(CONFIG_SECURITY)]
     // SAFETY: There are no preconditions.
     unsafe {
         crate::bindings::security_initramfs_populated()
     };
+    pr_info!("handed off the root, in {} us\n", start.micros());
     Ok(())
 }

@@ -4,9 +4,11 @@
  * Rust cannot reach, and nothing else.
  */
 
+#include <linux/crash_reserve.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/highmem.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 
 #include "helpers.h"
@@ -58,4 +60,18 @@ void initoverlayfs_set_root(const struct path *path)
 void initoverlayfs_set_pwd(const struct path *path)
 {
 	set_fs_pwd(current->fs, path);
+}
+
+/*
+ * Whether memory in the direct map belongs to the crash kernel: a kernel that
+ * kexec started may find its initrd there.
+ */
+bool initoverlayfs_in_crash_kernel(const void *start, const void *end)
+{
+#ifdef CONFIG_CRASH_RESERVE
+	if (crashk_res.end)
+		return start <= __va(crashk_res.end) &&
+		       end > __va(crashk_res.start);
+#endif
+	return false;
 }

@@ -14,5 +14,6 @@ void initoverlayfs_set_fops(struct inode *inode,
 void initoverlayfs_set_root(const struct path *path);
 void initoverlayfs_set_pwd(const struct path *path);
 void initoverlayfs_set_size(struct inode *inode, loff_t size);
+bool initoverlayfs_in_crash_kernel(const void *start, const void *end);
 
 #endif

@@ -7,25 +7,33 @@
 //! 1. parameter: `initoverlayfs=` is noted before any initcall ([`options`]).
 //! 2. claim, at `early`: if the initrd holds an EROFS image, take the initrd away from
 //!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
-//! 3. mount, at `device`, right after the filesystems and before the drivers: the segments as
-//!    files ([`initrdfs`]), the layers on top of each other ([`layers`]).
+//! 3. mount, at `device`, right after the filesystems and before the drivers: the images as
+//!    files ([`initrdfs`]), the archives unpacked ([`archive`]), the layers on top of each other
+//!    ([`layers`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
 //! Without an EROFS image, or with `initoverlayfs=off`, nothing after the claim happens, and the
 //! boot takes the stock path.
 
+mod archive;
 mod bindings;
 mod clock;
+mod failure;
+#[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
+mod faults;
 mod handoff;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod initrd;
 mod initrdfs;
+#[cfg(CONFIG_INITOVERLAYFS_KUNIT_TEST)]
+mod kunit;
 mod layers;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod options;
 mod region;
 mod retain;
+mod scan;
 mod vfs;
 
 use initoverlayfs_macros::{
@@ -48,13 +56,12 @@ use kernel::{
 
 use crate::{
     clock::Stopwatch,
-    initrd::{
-        erofs::SuperblockError,
-        Kind,
-        ScanError,
-        Scanner,
-        Segment, //
+    failure::{
+        Failure,
+        Step, //
     },
+    initrd::Segment,
+    layers::Stack,
     options::{
         BadOption,
         Mode,
@@ -68,9 +75,6 @@ use crate::{
 
 /// What the kernel crate's printing macros put in front of each line.
 const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
-
-/// How many segments an initrd may have; overlayfs would take more, a boot stub makes about ten.
-const MAX_SEGMENTS: usize = 64;
 
 /// How often `initoverlayfs=` may stand on the command line.
 const MAX_PARAMETERS: usize = 8;
@@ -98,67 +102,6 @@ struct Claimed {
     region: Region,
     segments: KVec<Segment>,
     options: Options<'static>,
-}
-
-/// What can go wrong on the way to the root.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    /// Mounting the tmpfs and making directories in it.
-    Tmpfs,
-    /// Showing the segments as files.
-    Segments,
-    /// Unpacking an archive.
-    Unpack,
-    /// Mounting an EROFS image.
-    Erofs,
-    /// Mounting the overlay.
-    Overlay,
-    /// Pivoting into the new root.
-    Pivot,
-}
-
-impl Step {
-    /// It failed with `error`.
-    pub(crate) fn failed(self, error: impl Into<Error>) -> Failure {
-        Failure {
-            step: self,
-            segment: None,
-            error: error.into(),
-        }
-    }
-
-    /// It failed with `error`, for the segment with the number `segment`.
-    pub(crate) fn failed_at(self, segment: usize, error: Error) -> Failure {
-        Failure {
-            segment: Some(segment),
-            ..self.failed(error)
-        }
-    }
-}
-
-/// Which step failed, for which segment, and why.
-pub(crate) struct Failure {
-    step: Step,
-    segment: Option<usize>,
-    error: Error,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let step = match self.step {
-            Step::Tmpfs => "mounting the tmpfs",
-            Step::Segments => "showing the segments as files",
-            Step::Unpack => "unpacking cpio",
-            Step::Erofs => "mounting EROFS",
-            Step::Overlay => "mounting the overlay",
-            Step::Pivot => "pivoting into the new root",
-        };
-        f.write_str(step)?;
-        if let Some(segment) = self.segment {
-            write!(f, " (segment {segment})")?;
-        }
-        write!(f, " failed: error {}", self.error.to_errno())
-    }
 }
 
 #[init]
@@ -220,66 +163,6 @@ fn parse_parameters() -> Options<'static> {
     options
 }
 
-/// The kernel's CRC-32C, in the form that [`initrd`] wants.
-fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
-    // SAFETY: The slice is valid for its length.
-    unsafe { bindings::crc32c(seed, bytes.as_ptr().cast(), bytes.len()) }
-}
-
-/// Lists the segments of the initrd.
-fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
-    let mut segments = KVec::new();
-    let mut any_image = false;
-    let mut left_out = false;
-    for segment in Scanner::new(initrd.bytes(), crc32c) {
-        let segment = segment.map_err(ScanProblem::Image)?;
-        any_image |= is_image(&segment);
-        left_out |= segments.len() == MAX_SEGMENTS;
-        if !left_out {
-            segments
-                .push(segment, GFP_KERNEL)
-                .map_err(|_| ScanProblem::Memory)?;
-        }
-    }
-    // Archives alone are none of our business, however many there are.
-    if any_image && left_out {
-        return Err(ScanProblem::TooMany);
-    }
-    Ok(segments)
-}
-
-/// Why an initrd cannot be used.
-enum ScanProblem {
-    Image(ScanError),
-    TooMany,
-    Memory,
-}
-
-impl fmt::Display for ScanProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ScanError { offset, cause } = match self {
-            Self::Image(error) => error,
-            Self::TooMany => return write!(f, "the initrd has more than {MAX_SEGMENTS} segments"),
-            Self::Memory => return f.write_str("there is no memory for the list of segments"),
-        };
-        write!(f, "the EROFS image at offset {offset:#x} of the initrd ")?;
-        match cause {
-            SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),
-            SuperblockError::BlockBits(bits) => {
-                write!(f, "has a block size of 2^{bits} bytes, not 2^9 to 2^16")
-            }
-            SuperblockError::Checksum { stored, computed } => write!(
-                f,
-                "has superblock checksum {stored:#010x}, but its bytes amount to {computed:#010x}"
-            ),
-            SuperblockError::Size { blocks } => write!(f, "cannot have {blocks} blocks"),
-            SuperblockError::Truncated { need, have } => {
-                write!(f, "is truncated: {have} of {need} bytes are there")
-            }
-        }
-    }
-}
-
 /// Phase 2: decides whether the initrd is ours, and takes it.
 #[init]
 fn claim() -> Result {
@@ -298,15 +181,19 @@ fn claim() -> Result {
         }
         return Ok(());
     };
-    let segments = match scan(&initrd) {
+    #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
+    if faults::are_wanted() {
+        faults::drill_scan(&initrd);
+    }
+    let segments = match scan::scan(&initrd) {
         Ok(segments) => segments,
         Err(problem) => {
             give_up!(options, "{problem}");
             return Ok(());
         }
     };
-    let images = segments.iter().filter(|s| is_image(s)).count();
-    let Some(first) = segments.iter().find(|s| is_image(s)) else {
+    let images = segments.iter().filter(|s| s.kind.is_image()).count();
+    let Some(first) = segments.iter().find(|s| s.kind.is_image()) else {
         if options.mode == Mode::Require {
             panic_required(fmt!("the initrd holds no EROFS image"));
         }
@@ -329,10 +216,6 @@ fn claim() -> Result {
     Ok(())
 }
 
-fn is_image(segment: &Segment) -> bool {
-    matches!(segment.kind, Kind::Erofs(_))
-}
-
 /// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
 #[init]
 fn mount() -> Result {
@@ -344,8 +227,13 @@ fn mount() -> Result {
     // SAFETY: There are no preconditions; the `rootfs` initcalls have run.
     unsafe { bindings::wait_for_initramfs() };
 
+    #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
+    if faults::are_wanted() {
+        faults::drill_mount(claimed);
+        return Ok(());
+    }
     let options = claimed.options;
-    if let Err(failure) = mount_and_hand_off(claimed) {
+    if let Err(failure) = stack_up(claimed).and_then(handoff::hand_off) {
         if options.mode == Mode::Require {
             panic_required(fmt!("{failure}"));
         }
@@ -354,8 +242,9 @@ fn mount() -> Result {
     Ok(())
 }
 
+/// Phase 3: mounts what was claimed.
 #[init]
-fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
+fn stack_up(claimed: Claimed) -> Result<Stack, Failure> {
     let start = Stopwatch::start();
     let Claimed {
         mut region,
@@ -381,9 +270,5 @@ fn mount_and_hand_off(claimed: Claimed) -> Result<(), Failure> {
         size / 1024,
         start.micros()
     );
-
-    let start = Stopwatch::start();
-    handoff::hand_off(stack)?;
-    pr_info!("handed off the root, in {} us\n", start.micros());
-    Ok(())
+    Ok(stack)
 }

@@ -6,7 +6,7 @@
 //! rootfs            the built-in initramfs, the lowest layer
 //!  `- tmpfs         mounted over it, never part of the final root
 //!      |- segments  initrdfs: 0, 1, ... the EROFS images in the initrd
-//!      |- layer0    what is in the first segment: an EROFS mount, or unpacked archives
+//!      |- layer0    what is in the first segment: an EROFS mount, or unpacked archives ([`archive`])
 //!      |- layer1    ...
 //!      |- upper     what is written
 //!      |- work      overlayfs's scratch
@@ -23,15 +23,17 @@ use kernel::{
 };
 
 use crate::{
+    archive,
+    failure::{
+        Failure,
+        Step, //
+    },
     initrd::{
         Kind,
         Segment, //
     },
     initrdfs,
-    options::{
-        Mode,
-        Options, //
-    },
+    options::Options,
     region::{
         Memory,
         Region, //
@@ -41,9 +43,7 @@ use crate::{
         Access,
         Mount,
         Path, //
-    },
-    Failure,
-    Step, //
+    }, //
 };
 
 /// A segment with its memory.
@@ -121,10 +121,15 @@ impl Drop for Stack {
 /// Mounts the layers and what makes one tree of them, and enters it.
 #[init]
 pub(crate) fn mount(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
-    if options.read_only {
-        mount_read_only(layers)
+    let stack = if options.read_only {
+        mount_read_only(layers)?
     } else {
-        mount_overlay(layers, options)
+        mount_overlay(layers, options)?
+    };
+    // A root whose directory cannot be read would be no root for the kernel's own fallback either.
+    match Path::of(c"dev") {
+        Err(error) if error != ENOENT && error != ENOTDIR => Err(Step::Root.failed(error)),
+        _ => Ok(stack),
     }
 }
 
@@ -133,7 +138,7 @@ pub(crate) fn mount(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack,
 fn mount_read_only(mut layers: KVec<Layer>) -> Result<Stack, Failure> {
     let mut images = KVec::with_capacity(1, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
     while let Some(layer) = layers.pop() {
-        if matches!(layer.kind, Kind::Erofs(_)) {
+        if layer.kind.is_image() {
             images
                 .push(layer.memory, GFP_KERNEL)
                 .map_err(|e| Step::Segments.failed(e))?;
@@ -156,56 +161,60 @@ fn mount_read_only(mut layers: KVec<Layer>) -> Result<Stack, Failure> {
     Ok(stack)
 }
 
+/// What a layer is made of, once the images are files.
+enum Content {
+    /// The image in the file with this number.
+    Image(usize),
+    /// Archives, still to be unpacked.
+    Archives(Memory),
+}
+
 /// All layers below a writable tmpfs.
 #[init]
 fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
     tmpfs(options)
         .and_then(|tmpfs| stack.attach(tmpfs))
+        .and_then(|()| vfs::make_dir(c"segments"))
+        .and_then(|()| vfs::make_dir(c"work"))
         .map_err(|e| Step::Tmpfs.failed(e))?;
 
-    let count = layers.len();
-    let mut images =
-        KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
-    let mut kinds = KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
-    for (index, layer) in layers.into_iter().enumerate() {
-        let is_image = matches!(layer.kind, Kind::Erofs(_));
-        make_layer_dir(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
-        if is_image {
-            images
-                .push(layer.memory, GFP_KERNEL)
-                .map_err(|e| Step::Segments.failed(e))?;
-        } else {
-            match unpack(index, &layer.memory) {
-                Err(failure) if options.mode == Mode::Require => return Err(failure),
-                // As the stock unpacker does: what came before the fault is there.
-                Err(failure) => pr_err!("{failure}, going on with what is unpacked\n"),
-                Ok(()) => (),
+    let contents = attach_segments(layers).map_err(|e| Step::Segments.failed(e))?;
+    let mut lower = Lower::new().map_err(|e| Step::Overlay.failed(e))?;
+    for (index, content) in contents.into_iter().enumerate() {
+        let name = make_layer_dir(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
+        match content {
+            Content::Image(file) => {
+                mount_image(file, &name).map_err(|e| Step::Erofs.failed_at(index, e))?;
             }
+            // The archives' memory is given back as soon as they are unpacked.
+            Content::Archives(memory) => archive::unpack(memory.bytes(), &name, &lower)
+                .map_err(|cause| Step::Unpack.failed_at(index, cause))?,
         }
-        kinds
-            .push(is_image, GFP_KERNEL)
-            .map_err(|e| Step::Segments.failed(e))?;
+        lower
+            .cover_with(&name)
+            .map_err(|e| Step::Overlay.failed(e))?;
     }
 
-    vfs::make_dir(c"segments").map_err(|e| Step::Segments.failed(e))?;
-    attach_segments(images, c"segments").map_err(|e| Step::Segments.failed(e))?;
-    let mut file = 0usize;
-    for (index, is_image) in kinds.iter().enumerate() {
-        if *is_image {
-            mount_image(file, index).map_err(|e| Step::Erofs.failed_at(index, e))?;
-            file = file.saturating_add(1);
-        }
-    }
-
-    stack_layers(count).map_err(|e| Step::Overlay.failed(e))?;
+    finish(&lower).map_err(|e| Step::Overlay.failed(e))?;
     Ok(stack)
 }
 
-/// Shows the images as files of an initrdfs on `place`.
-fn attach_segments(images: KVec<Memory>, place: &CStr) -> Result {
-    let place = Path::of(place)?;
-    initrdfs::mount(images)?.attach(&place)
+/// Shows the images as files of an initrdfs on `segments`.
+fn attach_segments(layers: KVec<Layer>) -> Result<KVec<Content>> {
+    let mut images = KVec::with_capacity(layers.len(), GFP_KERNEL)?;
+    let mut contents = KVec::with_capacity(layers.len(), GFP_KERNEL)?;
+    for layer in layers {
+        let content = if layer.kind.is_image() {
+            images.push(layer.memory, GFP_KERNEL)?;
+            Content::Image(images.len().saturating_sub(1))
+        } else {
+            Content::Archives(layer.memory)
+        };
+        contents.push(content, GFP_KERNEL)?;
+    }
+    initrdfs::mount(images)?.attach(&Path::of(c"segments")?)?;
+    Ok(contents)
 }
 
 /// The tmpfs that everything is built in.
@@ -215,69 +224,70 @@ fn tmpfs(options: &Options<'_>) -> Result<Mount> {
     Mount::new(c"tmpfs", c"initoverlayfs", Access::ReadWrite, &data)
 }
 
-/// The directory of layer `index`, from the tmpfs's root.
-fn layer_dir(index: usize) -> Result<CString> {
-    CString::try_from_fmt(fmt!("layer{index}"))
+/// Makes the directory of layer `index` in the tmpfs; returns its name.
+#[init]
+fn make_layer_dir(index: usize) -> Result<CString> {
+    let name = CString::try_from_fmt(fmt!("layer{index}"))?;
+    vfs::make_dir(&name)?;
+    Ok(name)
 }
 
+/// Mounts initrdfs file `file` on `place`.
 #[init]
-fn make_layer_dir(index: usize) -> Result {
-    vfs::make_dir(&layer_dir(index)?)
-}
-
-/// Mounts initrdfs file `file` as layer `index`.
-#[init]
-fn mount_image(file: usize, index: usize) -> Result {
+fn mount_image(file: usize, place: &CStr) -> Result {
     let source = CString::try_from_fmt(fmt!("segments/{file}"))?;
-    vfs::mount(&source, &layer_dir(index)?, c"erofs", Access::ReadOnly, b"")
+    vfs::mount(&source, place, c"erofs", Access::ReadOnly, b"")
 }
 
-/// Unpacks the archives of segment `index` into its directory, as if it were the root, so that
-/// neither an absolute symlink nor `..` leads out of it.
-#[init]
-fn unpack(index: usize, archives: &Memory) -> Result<(), Failure> {
-    let outside = Path::of(c"/").map_err(|e| Step::Unpack.failed_at(index, e))?;
-    let tmpfs = Path::of(c".").map_err(|e| Step::Unpack.failed_at(index, e))?;
-    let inside = layer_dir(index)
-        .and_then(|name| Path::of(&name))
-        .map_err(|e| Step::Unpack.failed_at(index, e))?;
+/// The layers so far, as overlayfs's `lowerdir=` wants them: the uppermost first.
+pub(crate) struct Lower(KVec<u8>);
 
-    inside.enter_as_root();
-    inside.enter();
-    let unpacked = vfs::unpack(archives.bytes());
-    outside.enter_as_root();
-    tmpfs.enter();
-
-    unpacked.map_err(|message| {
-        pr_err!("unpacking segment {index}: {message}\n");
-        Step::Unpack.failed_at(index, EINVAL)
-    })
-}
-
-/// Stacks `count` layers over the built-in initramfs, and enters the result.
-#[init]
-fn stack_layers(count: usize) -> Result {
-    let mut options = KVec::new();
-    options.extend_from_slice(
-        b"volatile,upperdir=upper,workdir=work,lowerdir=",
-        GFP_KERNEL,
-    )?;
-    // Overlayfs wants the uppermost first.
-    for index in (0..count).rev() {
-        options.extend_from_slice(layer_dir(index)?.to_bytes(), GFP_KERNEL)?;
-        options.push(b':', GFP_KERNEL)?;
+impl Lower {
+    /// The built-in initramfs alone.
+    fn new() -> Result<Self> {
+        let mut list = KVec::new();
+        list.push(b'/', GFP_KERNEL)?;
+        Ok(Self(list))
     }
-    options.push(b'/', GFP_KERNEL)?;
 
+    /// Puts the directory `layer` on top.
+    fn cover_with(&mut self, layer: &CStr) -> Result {
+        let mut list = KVec::new();
+        list.extend_from_slice(layer.to_bytes(), GFP_KERNEL)?;
+        list.push(b':', GFP_KERNEL)?;
+        list.extend_from_slice(&self.0, GFP_KERNEL)?;
+        self.0 = list;
+        Ok(())
+    }
+
+    /// Mount options of an overlay of these layers below the directory `upper`, whose scratch
+    /// directory is `work`.
+    pub(crate) fn below(&self, upper: &CStr, others: &CStr) -> Result<KVec<u8>> {
+        let mut options = KVec::new();
+        for part in [
+            others.to_bytes(),
+            b",workdir=work,upperdir=",
+            upper.to_bytes(),
+            b",lowerdir=",
+            &self.0,
+        ] {
+            options.extend_from_slice(part, GFP_KERNEL)?;
+        }
+        Ok(options)
+    }
+}
+
+/// Mounts the writable overlay over all layers, and enters it.
+#[init]
+fn finish(lower: &Lower) -> Result {
     vfs::make_dir(c"upper")?;
-    vfs::make_dir(c"work")?;
     vfs::make_dir(c"root")?;
     vfs::mount(
         c"initoverlayfs",
         c"root",
         c"overlay",
         Access::ReadWrite,
-        &options,
+        &lower.below(c"upper", c"volatile")?,
     )?;
     Path::of(c"root").map(|root| root.enter())
 }

@@ -63,27 +63,25 @@ impl Initrd {
     }
 
     /// Takes it away from `populate_rootfs`, which will find nothing to unpack and nothing to free.
+    ///
+    /// If some of it is reserved for the crash kernel, none of it is ever freed.
     pub(crate) fn claim(self) -> Region {
         // SAFETY: As in `peek`, which is the only way to an `Initrd`.
         unsafe {
             addr_of_mut!(bindings::initrd_start).write(0);
             addr_of_mut!(bindings::initrd_end).write(0);
         }
-        // A page that is only partly the initrd's may hold something else as well. x86 reserves the
-        // last one as a whole; `free_initrd_mem()` sees it the same way, there and elsewhere.
-        let first = self.range.start.next_multiple_of(PAGE_SIZE);
-        let end = if cfg!(CONFIG_X86) {
-            self.range.end.next_multiple_of(PAGE_SIZE)
-        } else {
-            self.range.end & PAGE_MASK
-        };
-        Region {
-            // INVARIANT: The pages were the initrd's, and now nobody else knows of them.
-            pages: Pages {
-                range: first.min(end)..end,
-            },
-            bytes: self.range,
+        let (start, end) = (self.range.start, self.range.end);
+        // INVARIANT: The pages were the initrd's, and now nobody else knows of them.
+        let mut region = Region::of(self.range);
+        // SAFETY: The addresses are only compared.
+        if unsafe {
+            bindings::initoverlayfs_in_crash_kernel(start as *const c_void, end as *const c_void)
+        } {
+            pr_info!("the initrd lies in the crash kernel's memory, and stays there\n");
+            region.retain();
         }
+        region
     }
 }
 
@@ -144,6 +142,26 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    /// The region of an initrd at `bytes`, which the caller owns.
+    fn of(bytes: Range<usize>) -> Self {
+        // A page that is only partly the initrd's may hold something else as well. x86 reserves the
+        // last one as a whole; `free_initrd_mem()` sees it the same way, there and elsewhere.
+        let first = bytes.start.next_multiple_of(PAGE_SIZE);
+        let end = if cfg!(CONFIG_X86) {
+            bytes.end.next_multiple_of(PAGE_SIZE)
+        } else {
+            bytes.end & PAGE_MASK
+        };
+        Self::new(first.min(end)..end, bytes)
+    }
+
+    fn new(pages: Range<usize>, bytes: Range<usize>) -> Self {
+        Self {
+            pages: Pages { range: pages },
+            bytes,
+        }
+    }
+
     /// Divides it among its segments, whose ranges are given in order, in bytes from the start of
     /// the initrd. Padding between them is freed at once. Pages that two of them share go with the
     /// last of the two.
@@ -188,6 +206,27 @@ impl Region {
             divided.push(Memory::new(bytes, own, left, right), GFP_KERNEL)?;
         }
         Ok(divided)
+    }
+
+    /// Another region of the same bytes, which owns no pages. [`None`] if they are not retained.
+    #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
+    pub(crate) fn again(&self) -> Option<Self> {
+        // INVARIANT: Without pages to own, the bytes were mapped for good by `retain`.
+        self.pages
+            .range
+            .is_empty()
+            .then(|| Self::new(0..0, self.bytes.clone()))
+    }
+
+    /// An initrd that lies at `bytes`.
+    ///
+    /// # Safety
+    ///
+    /// The pages are reserved memory in the direct map that nobody else uses or frees.
+    #[cfg(CONFIG_INITOVERLAYFS_KUNIT_TEST)]
+    pub(crate) unsafe fn for_test(bytes: Range<usize>) -> Self {
+        // INVARIANT: By this function's contract.
+        Self::of(bytes)
     }
 
     /// Its size in bytes.

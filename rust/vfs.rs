@@ -61,6 +61,12 @@ impl Path {
         Ok(Self(unsafe { path.assume_init() }))
     }
 
+    /// For C functions that take a path.
+    #[cfg(CONFIG_INITOVERLAYFS_KUNIT_TEST)]
+    pub(crate) fn as_raw(&self) -> *const bindings::path {
+        &self.0
+    }
+
     /// Makes it the working directory.
     pub(crate) fn enter(&self) {
         // SAFETY: The current task has an `fs_struct`, and the path is valid.
@@ -83,6 +89,22 @@ impl Path {
         let path = core::mem::ManuallyDrop::new(self);
         // SAFETY: The path is valid. `path_umount()` drops its references.
         to_result(unsafe { bindings::path_umount(&path.0, bindings::INITOVERLAYFS_MNT_DETACH) })
+    }
+}
+
+impl Path {
+    /// Whether its filesystem has no room for another block or for another file.
+    ///
+    /// # Errors
+    ///
+    /// What the filesystem says.
+    pub(crate) fn is_full(&self) -> Result<bool> {
+        let mut figures = MaybeUninit::uninit();
+        // SAFETY: The path is valid, and there is room for the result.
+        to_result(unsafe { bindings::vfs_statfs(&self.0, figures.as_mut_ptr()) })?;
+        // SAFETY: Without an error, `vfs_statfs()` has filled it in.
+        let figures: bindings::kstatfs = unsafe { figures.assume_init() };
+        Ok(figures.f_bfree == 0 || figures.f_ffree == 0)
     }
 }
 
@@ -248,6 +270,16 @@ pub(crate) fn mount_devtmpfs() -> Result {
     // SAFETY: There are no preconditions.
     to_result(unsafe { bindings::devtmpfs_mount() })?;
     Ok(())
+}
+
+/// Closes the files and mounts that the calling thread has put down. Left alone, they would be
+/// closed when it returns to user space.
+pub(crate) fn flush() {
+    // SAFETY: The initcalls run in a context that may sleep, without locks.
+    unsafe {
+        bindings::flush_delayed_fput();
+        bindings::task_work_run();
+    }
 }
 
 /// Unpacks cpio archives, plain or compressed, below the root directory.

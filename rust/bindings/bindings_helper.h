@@ -6,6 +6,7 @@
 
 #include <linux/crc32.h>
 #include <linux/device.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_struct.h>
@@ -21,14 +22,18 @@
 #include <linux/panic.h>
 #include <linux/sched/clock.h>
 #include <linux/security.h>
+#include <linux/statfs.h>
 #include <linux/sysfs.h>
+#include <linux/task_work.h>
 #include <uapi/linux/mount.h>
 #include "internal.h"
 
 /* Declared only where it is defined, in init/initramfs.c. */
 char *unpack_to_rootfs(char *buf, unsigned long len);
 
+#include "../faults/helpers.h"
 #include "../helpers.h"
+#include "../kunit/helpers.h"
 
 /* Macros that bindgen does not evaluate, in the types that our callees want. */
 const unsigned int INITOVERLAYFS_LOOKUP_DIR = LOOKUP_FOLLOW | LOOKUP_DIRECTORY;
@@ -67,6 +72,8 @@ INITOVERLAYFS_OFFSET(address_space_operations, read_folio);
 INITOVERLAYFS_OFFSET(file_system_type, name);
 INITOVERLAYFS_OFFSET(file_system_type, init_fs_context);
 INITOVERLAYFS_OFFSET(file_system_type, kill_sb);
+INITOVERLAYFS_OFFSET(kstatfs, f_bfree);
+INITOVERLAYFS_OFFSET(kstatfs, f_ffree);
 INITOVERLAYFS_OFFSET(bin_attribute, attr);
 INITOVERLAYFS_OFFSET(bin_attribute, size);
 INITOVERLAYFS_OFFSET(bin_attribute, private);

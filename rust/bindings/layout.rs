@@ -67,6 +67,10 @@ assert_offsets! {
         init_fs_context: INITOVERLAYFS_OFFSET_file_system_type_init_fs_context,
         kill_sb: INITOVERLAYFS_OFFSET_file_system_type_kill_sb,
     }
+    kstatfs {
+        f_bfree: INITOVERLAYFS_OFFSET_kstatfs_f_bfree,
+        f_ffree: INITOVERLAYFS_OFFSET_kstatfs_f_ffree,
+    }
     bin_attribute {
         attr: INITOVERLAYFS_OFFSET_bin_attribute_attr,
         size: INITOVERLAYFS_OFFSET_bin_attribute_size,

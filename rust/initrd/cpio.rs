@@ -21,6 +21,13 @@ fn has_magic(bytes: &[u8]) -> bool {
     matches!(bytes.get(..6), Some(b"070701" | b"070702"))
 }
 
+/// Whether the entry at the start of `bytes` is the one that ends an archive.
+fn is_trailer(bytes: &[u8]) -> bool {
+    bytes
+        .get(HEADER_LEN..)
+        .is_some_and(|name| name.starts_with(b"TRAILER!!!\0"))
+}
+
 /// Reads eight hexadecimal digits.
 fn field(header: &[u8], at: usize) -> Option<usize> {
     let digits = header.get(at..at.checked_add(FIELD_LEN)?)?;
@@ -51,16 +58,33 @@ fn entry_len(bytes: &[u8]) -> Option<usize> {
     )
 }
 
-/// The length of the archive at the start of `bytes`, in bytes: 0 if there is none.
+/// How far archives reach, and whether they end as they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The length of all complete entries, in bytes: 0 if there are none.
+    pub len: usize,
+    /// Whether something follows that is no entry, although the last one was not a trailer, or
+    /// although it claims to be an entry. An archive may end without a trailer where the bytes do.
+    pub is_damaged: bool,
+}
+
+/// Walks the archives at the start of `bytes`.
 ///
 /// The walk goes on over `TRAILER!!!` entries, as further archives may follow at once, and stops at
-/// the first byte that is not a header. An entry that reaches past the end is not counted: with
-/// what follows it, it is left to the kernel's unpacker to complain about.
-pub fn walk(bytes: &[u8]) -> usize {
-    let mut end = 0usize;
-    while let Some(len) = bytes.get(end..).and_then(entry_len) {
+/// the first byte that does not start a complete entry.
+pub fn walk(bytes: &[u8]) -> Extent {
+    let mut len = 0usize;
+    let mut in_archive = false;
+    loop {
+        let rest = bytes.get(len..).unwrap_or(&[]);
+        let Some(entry) = entry_len(rest) else {
+            return Extent {
+                len,
+                is_damaged: has_magic(rest) || (in_archive && !rest.is_empty()),
+            };
+        };
+        in_archive = !is_trailer(rest);
         // OVERFLOW: `entry_len` never exceeds what it was given.
-        end = end.saturating_add(len);
+        len = len.saturating_add(entry);
     }
-    end
 }

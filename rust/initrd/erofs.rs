@@ -39,6 +39,10 @@ const BLOCK_BITS: core::ops::RangeInclusive<u8> = 9..=16;
 /// How far apart [`find`] probes. Every run of [`SUPER_OFFSET`] NULs holds a probed word.
 const PROBE_STEP: usize = 512;
 
+/// How many superblocks with a wrong checksum [`find`] puts up with, so that a hostile buffer full
+/// of them does not take minutes. Chance makes none.
+const MAX_STRAYS: usize = 256;
+
 /// The shape of an image whose superblock was found sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -172,6 +176,7 @@ pub fn parse(bytes: &[u8], crc32c: super::Crc32c) -> Result<Geometry, Superblock
 /// Meant for skipping over compressed data, where the magic may turn up by chance and every cache
 /// line costs: one word in [`PROBE_STEP`] bytes is looked at, and only where it is zero, more.
 pub fn find(bytes: &[u8], crc32c: super::Crc32c) -> Option<usize> {
+    let mut strays = 0usize;
     let mut at = 0usize;
     while let Some(word) = bytes.get(at..)?.first_chunk::<8>() {
         if *word == [0; 8] {
@@ -182,8 +187,15 @@ pub fn find(bytes: &[u8], crc32c: super::Crc32c) -> Option<usize> {
                 .map_or(0, |last_set| last_set.saturating_add(1));
             let nul_to = at.checked_add(bytes.get(at..)?.iter().position(|byte| *byte != 0)?)?;
             if let Some(start) = nul_to.checked_sub(SUPER_OFFSET) {
-                if start >= nul_from && parse(bytes.get(start..)?, crc32c).is_ok() {
-                    return Some(start);
+                if start >= nul_from {
+                    match parse(bytes.get(start..)?, crc32c) {
+                        Ok(_) => return Some(start),
+                        Err(SuperblockError::Checksum { .. }) if strays == MAX_STRAYS => {
+                            return None
+                        }
+                        Err(SuperblockError::Checksum { .. }) => strays = strays.saturating_add(1),
+                        Err(_) => (),
+                    }
                 }
             }
             at = nul_to;

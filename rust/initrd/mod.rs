@@ -16,11 +16,11 @@
 //! * Where a segment may start, an EROFS magic 1024 bytes further on, or behind nothing but NULs,
 //!   starts an EROFS image. It is meant to be one: if its superblock is wrong, that is an error.
 //! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an EROFS
-//!   image stored as a file inside it is not taken for a layer.
+//!   image stored as a file inside it is not taken for a layer. Where the headers stop making sense
+//!   before the archive's trailer, the archive is damaged: that is an error too.
 //! * The magic of a compression method starts a compressed archive, which reaches up to the next
 //!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound.
-//! * Anything else (a signature, a legacy ramdisk) is for the kernel's unpacker to judge, and
-//!   reaches to the end of the buffer.
+//! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the buffer.
 
 pub mod cpio;
 pub mod erofs;
@@ -44,6 +44,15 @@ pub enum Kind {
     Erofs(Geometry),
     /// One or more cpio archives, plain or compressed: what the kernel's own unpacker takes.
     Cpio,
+    /// Neither: nothing to make a layer of.
+    Unknown,
+}
+
+impl Kind {
+    /// Whether it is an EROFS image.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Erofs(_))
+    }
 }
 
 /// A piece of the buffer that becomes one layer.
@@ -55,13 +64,25 @@ pub struct Segment {
     pub range: Range<usize>,
 }
 
-/// An EROFS image that was meant to be one and is not sound.
+/// A segment that was meant to be one and is not sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanError {
-    /// Where the image starts, in bytes from the start of the buffer.
+    /// Where it starts, in bytes from the start of the buffer.
     pub offset: usize,
     /// What is wrong with it.
-    pub cause: SuperblockError,
+    pub cause: Damage,
+}
+
+/// What can be wrong with a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// An EROFS image whose superblock cannot be right.
+    Erofs(SuperblockError),
+    /// A cpio archive that breaks off before its trailer.
+    Cpio {
+        /// Where it does, in bytes from the start of the buffer.
+        at: usize,
+    },
 }
 
 /// Iterates over the segments of a buffer; after an error it yields nothing more.
@@ -107,33 +128,45 @@ impl<'a> Scanner<'a> {
                     range: start..end,
                 })
             }
-            Err(cause) => {
-                self.position = self.buffer.len();
-                Err(ScanError {
-                    offset: start,
-                    cause,
-                })
-            }
+            Err(cause) => Err(self.give_up(start, Damage::Erofs(cause))),
         }
     }
 
-    /// Takes the run of archives at `start`: up to the next EROFS image or the end.
-    fn take_archives(&mut self, start: usize) -> Segment {
+    /// Takes the run of archives at `start`: up to what is not one, or the end.
+    fn take_archives(&mut self, start: usize) -> Result<Segment, ScanError> {
+        let mut kind = Kind::Cpio;
+        let extent = cpio::walk(self.tail(start));
+        let end = start.saturating_add(extent.len);
+        if extent.is_damaged && !self.starts_segment(end) {
+            return Err(self.give_up(start, Damage::Cpio { at: end }));
+        }
         // A plain archive says where it ends; whatever follows it is looked at afresh.
-        let walked = start.saturating_add(cpio::walk(self.tail(start)));
-        let end = if walked > start {
-            walked
+        let end = if extent.len > 0 {
+            end
         } else if is_compressed(self.tail(start)) {
             erofs::find(self.tail(start), self.crc32c)
                 .map_or(self.buffer.len(), |at| start.saturating_add(at))
         } else {
+            kind = Kind::Unknown;
             self.buffer.len()
         };
         self.position = end;
-        Segment {
-            kind: Kind::Cpio,
+        Ok(Segment {
+            kind,
             range: start..end,
-        }
+        })
+    }
+
+    /// Whether padding, an image or a compressed archive starts at `at`.
+    fn starts_segment(&self, at: usize) -> bool {
+        let tail = self.tail(at);
+        tail.first() == Some(&0) || erofs::has_magic(tail) || is_compressed(tail)
+    }
+
+    /// Ends the iteration with an error about the segment at `offset`.
+    fn give_up(&mut self, offset: usize, cause: Damage) -> ScanError {
+        self.position = self.buffer.len();
+        ScanError { offset, cause }
     }
 }
 
@@ -167,6 +200,6 @@ impl Iterator for Scanner<'_> {
         if let Some(start) = self.erofs_start(first_set) {
             return Some(self.take_erofs(start));
         }
-        Some(Ok(self.take_archives(first_set)))
+        Some(self.take_archives(first_set))
     }
 }

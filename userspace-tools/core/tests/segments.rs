@@ -9,7 +9,7 @@ use initoverlayfs_core::{
     crc32c,
     initrd::{
         erofs::{find, parse, SuperblockError},
-        Kind, ScanError, Scanner, Segment,
+        Damage, Kind, ScanError, Scanner, Segment,
     },
 };
 use proptest::prelude::*;
@@ -18,13 +18,17 @@ fn scan(buffer: &[u8]) -> Result<Vec<Segment>, ScanError> {
     Scanner::new(buffer, crc32c).collect()
 }
 
-/// `E` or `C` and the range of each segment.
+/// `E`, `C` or `?` and the range of each segment.
 fn shape(buffer: &[u8]) -> Vec<(char, usize, usize)> {
     scan(buffer)
         .expect("no segment is broken")
         .into_iter()
         .map(|Segment { kind, range }| {
-            let letter = if kind == Kind::Cpio { 'C' } else { 'E' };
+            let letter = match kind {
+                Kind::Cpio => 'C',
+                Kind::Erofs(_) => 'E',
+                Kind::Unknown => '?',
+            };
             (letter, range.start, range.end)
         })
         .collect()
@@ -114,15 +118,17 @@ fn compressed_data_reaches_to_the_next_sound_image() {
 }
 
 #[test]
-fn what_is_neither_is_left_to_the_kernel_with_all_that_follows() {
+fn what_is_neither_is_unknown_with_all_that_follows() {
     // A legacy ramdisk, whose first block is empty and which has an image among its files.
     let buffer = [vec![0; 1024], vec![7; 3072], Image::default().build()].concat();
-    assert_eq!(shape(&buffer), [('C', 1024, buffer.len())]);
+    assert_eq!(shape(&buffer), [('?', 1024, buffer.len())]);
     // A trailer that the superblock does not count.
     let image = Image::default().build();
     let buffer = [&image[..], b"verity\0\0 and more"].concat();
     let len = image.len();
-    assert_eq!(shape(&buffer), [('E', 0, len), ('C', len, buffer.len())]);
+    assert_eq!(shape(&buffer), [('E', 0, len), ('?', len, buffer.len())]);
+    // The old portable format, which the unpacker refuses.
+    assert_eq!(shape(b"070707000000"), [('?', 0, 12)]);
 }
 
 #[test]
@@ -135,22 +141,33 @@ fn a_stray_magic_in_compressed_data_is_passed_over() {
 }
 
 #[test]
+fn too_many_strays_in_compressed_data_end_the_search() {
+    let image = Image::default().build();
+    let mut stray = image.clone();
+    stray[1100] ^= 1;
+    for (count, last) in [(200, 'E'), (300, 'C')] {
+        let buffer = [&[0x1f, 0x8b][..], &stray.repeat(count), &image].concat();
+        assert_eq!(shape(&buffer).last().map(|s| s.0), Some(last), "{count}");
+    }
+}
+
+#[test]
 fn a_broken_image_where_one_may_start_is_an_error() {
     let image = Image::default().build();
     let mut flipped = image.clone();
     flipped[1100] ^= 1;
     let error = scan(&flipped).unwrap_err();
     assert!(
-        matches!(error.cause, SuperblockError::Checksum { .. }),
+        matches!(error.cause, Damage::Erofs(SuperblockError::Checksum { .. })),
         "{error:?}"
     );
 
     let early = archive("a", b"");
     let cut = [&early[..], &image[..image.len() - 1]].concat();
-    let cause = SuperblockError::Truncated {
+    let cause = Damage::Erofs(SuperblockError::Truncated {
         need: image.len(),
         have: image.len() - 1,
-    };
+    });
     assert_eq!(
         scan(&cut),
         Err(ScanError {
@@ -236,6 +253,25 @@ fn block_counts_have_48_bits_only_where_the_image_says_so() {
 }
 
 #[test]
+#[cfg(target_pointer_width = "64")]
+fn images_may_be_larger_than_4_gib_and_lie_behind_them() {
+    let small = Image::default().build();
+    let mut large = Image {
+        checksum: false,
+        ..Image::default()
+    }
+    .build();
+    let blocks = (5u32 << 18).to_le_bytes();
+    large[1060..1064].copy_from_slice(&blocks);
+    // Zeroes that nobody reads take no memory.
+    let len = (5usize << 30) + small.len();
+    let mut buffer = vec![0; len];
+    buffer[..large.len()].copy_from_slice(&large);
+    buffer[5 << 30..].copy_from_slice(&small);
+    assert_eq!(shape(&buffer), [('E', 0, 5 << 30), ('E', 5 << 30, len)]);
+}
+
+#[test]
 fn all_block_sizes_are_checksummed_as_erofs_does() {
     for block_bits in 9..=16 {
         let mut image = Image {
@@ -254,16 +290,56 @@ fn all_block_sizes_are_checksummed_as_erofs_does() {
 
 #[test]
 fn headers_that_lie_do_not_lead_out_of_the_buffer() {
+    let good = entry("first", b"");
     for (at, digits) in [
         (54, "ffffffff"),
         (94, "ffffffff"),
         (94, "xyzzyxyz"),
         (54, "7fffffff"),
     ] {
-        let mut buffer = entry("a", b"body");
-        buffer[at..at + 8].copy_from_slice(digits.as_bytes());
-        assert_eq!(shape(&buffer), [('C', 0, buffer.len())], "{at} {digits}");
+        let mut bad = entry("a", b"body");
+        bad[at..at + 8].copy_from_slice(digits.as_bytes());
+        for (buffer, offset) in [(bad.clone(), 0), ([&good[..], &bad].concat(), good.len())] {
+            let cause = Damage::Cpio { at: offset };
+            let error = ScanError { offset: 0, cause };
+            assert_eq!(scan(&buffer), Err(error), "{at} {digits}");
+        }
     }
+}
+
+#[test]
+fn an_archive_may_lack_its_trailer_only_where_something_else_starts() {
+    let open = entry("a", b"body");
+    let len = open.len();
+    assert_eq!(shape(&open), [('C', 0, len)]);
+    let image = Image::default().build();
+    let packed = [0x1f, 0x8b, 8, 0];
+    for next in [&image[..], &packed, &[0; 9]] {
+        let buffer = [&open[..], next].concat();
+        assert_eq!(shape(&buffer)[0], ('C', 0, len));
+    }
+    let error = ScanError {
+        offset: 0,
+        cause: Damage::Cpio { at: len },
+    };
+    assert_eq!(scan(&[&open[..], b"junk"].concat()), Err(error));
+    // Behind a trailer, it does no harm.
+    let closed = archive("a", b"body");
+    let buffer = [&closed[..], b"junk"].concat();
+    let len = closed.len();
+    assert_eq!(shape(&buffer), [('C', 0, len), ('?', len, len + 4)]);
+}
+
+#[test]
+fn names_and_bodies_may_be_as_long_as_the_buffer() {
+    let mut long = entry(&"n".repeat(5000), b"");
+    assert_eq!(shape(&long), [('C', 0, long.len())]);
+    long.pop();
+    assert!(scan(&long).is_err());
+    // Without a name, an entry is skipped by the unpacker, and ends where its header does.
+    let mut nameless = entry("", b"");
+    nameless[94..102].copy_from_slice(b"00000000");
+    assert_eq!(shape(&nameless), [('C', 0, 112)]);
 }
 
 fn piece() -> impl Strategy<Value = Vec<u8>> {

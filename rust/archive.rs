@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Unpacking the cpio archives of a segment into the directory of their layer.
+//!
+//! An archive may count on what lies below it: `etc/hosts` without an entry for `etc`, a name that
+//! leads through a symlink, a link to a file of an earlier archive. So the kernel's unpacker sees an
+//! overlay of the layers so far, whose upper directory is the layer's, and does to the merged tree
+//! what it would do to a tmpfs. The overlay is gone afterwards; what was written stays in the layer.
+
+use initoverlayfs_macros::init;
+use kernel::prelude::*;
+
+use crate::{
+    failure::Cause,
+    layers::Lower,
+    vfs::{
+        self,
+        Access,
+        Mount,
+        Path, //
+    }, //
+};
+
+/// Between two processes of unpacking nothing may be left of the first: no redirected directory, no
+/// file without its data, which only the overlay that made it would understand.
+const OPTIONS: &CStr = c"redirect_dir=off,metacopy=off,index=off";
+
+/// What the unpacker says of bytes that are neither an archive nor padding. What stood in front of
+/// them has been unpacked.
+const NO_ARCHIVE: &CStr = c"invalid magic at start of compressed archive";
+
+/// Unpacks `archives` into the directory `layer` of the tmpfs, which is the working directory.
+///
+/// Bytes behind a compressed archive that are no archive are passed over with a warning: it says
+/// itself where it ends, and bootloaders leave all kinds of things there.
+///
+/// # Errors
+///
+/// `ENOSPC` if the tmpfs is full, the unpacker's message, and what mounting says. The layer is not
+/// to be used then.
+#[init]
+pub(crate) fn unpack(archives: &[u8], layer: &CStr, lower: &Lower) -> Result<(), Cause> {
+    let mut options = lower.below(layer, OPTIONS)?;
+    options.push(0, GFP_KERNEL)?;
+    let options = CStr::from_bytes_with_nul(&options).map_err(|_| EINVAL)?;
+    let tree = Mount::new(c"overlay", c"initoverlayfs", Access::ReadWrite, options)?;
+
+    let unpacked = unpack_as_root(archives, &tree.root());
+    drop(tree);
+    // The unpacker's files and the overlay are closed now, and not when PID 1 leaves the kernel.
+    vfs::flush();
+
+    match unpacked? {
+        Some(message) if message == NO_ARCHIVE => {
+            pr_warn!("what follows a compressed archive is ignored: it is none\n");
+        }
+        Some(message) => return Err(Cause::Message(message)),
+        None => (),
+    }
+    // The unpacker does not mention what it cannot create.
+    if Path::of(c".")?.is_full()? {
+        return Err(ENOSPC.into());
+    }
+    Ok(())
+}
+
+/// Unpacks with `tree` as the root, so that neither an absolute symlink nor `..` leads out of it.
+/// Returns the unpacker's complaint.
+#[init]
+fn unpack_as_root(archives: &[u8], tree: &Path) -> Result<Option<&'static CStr>> {
+    let outside = Path::of(c"/")?;
+    let tmpfs = Path::of(c".")?;
+
+    tree.enter_as_root();
+    tree.enter();
+    let complaint = vfs::unpack(archives).err();
+    outside.enter_as_root();
+    tmpfs.enter();
+    Ok(complaint)
+}

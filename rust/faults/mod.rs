@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs_faults`: every allocation on the way to the root fails once, in one boot.
+//!
+//! Something is attempted again and again; the first time its first allocation fails, the second
+//! time its second, and so on, until nothing is left to fail. As a failure is undone, the attempts do
+//! not know of each other. For debug kernels only.
+
+use initoverlayfs_macros::{
+    boot_param,
+    init, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::SetOnce, //
+};
+
+use crate::{
+    bindings,
+    handoff::hand_off,
+    region::Initrd,
+    scan::scan,
+    stack_up,
+    vfs,
+    Claimed, //
+};
+
+/// Ends a drill in which something fails for ever.
+const MOST_ATTEMPTS: u32 = 20_000;
+
+static WANTED: SetOnce<()> = SetOnce::new();
+
+boot_param!("initoverlayfs_faults", want);
+
+#[init]
+fn want(_value: &CStr) {
+    WANTED.populate(());
+}
+
+/// Whether the boot asks for it.
+pub(crate) fn are_wanted() -> bool {
+    WANTED.as_ref().is_some()
+}
+
+/// Phases 3 and 4 with a fault in each allocation, and then without. The memory is kept.
+#[init]
+pub(crate) fn drill_mount(mut claimed: Claimed) {
+    let _ = claimed.region.retain();
+    drill("mount", &Target::Mount(&claimed));
+    drill("hand-off", &Target::HandOff(&claimed));
+}
+
+/// The scan of phase 2 with a fault in each allocation.
+#[init]
+pub(crate) fn drill_scan(initrd: &Initrd) {
+    drill("scan", &Target::Scan(initrd));
+}
+
+/// What is attempted.
+enum Target<'a> {
+    Scan(&'a Initrd),
+    Mount(&'a Claimed),
+    HandOff(&'a Claimed),
+}
+
+/// How an attempt ended.
+enum Outcome {
+    /// With an error; everything is undone.
+    Failed,
+    /// Well, and everything is undone.
+    Succeeded,
+    /// Well, and for good.
+    Final,
+}
+
+#[init]
+fn attempt(target: &Target<'_>) -> Outcome {
+    let (claimed, is_final) = match target {
+        Target::Scan(initrd) if scan(initrd).is_ok() => return Outcome::Succeeded,
+        Target::Scan(_) => return Outcome::Failed,
+        Target::Mount(claimed) => (claimed, false),
+        Target::HandOff(claimed) => (claimed, true),
+    };
+    match again(claimed).map(stack_up) {
+        Ok(Ok(_)) if !is_final => Outcome::Succeeded,
+        Ok(Ok(stack)) if hand_off(stack).is_ok() => Outcome::Final,
+        _ => Outcome::Failed,
+    }
+}
+
+/// What was claimed, once more.
+fn again(claimed: &Claimed) -> Result<Claimed> {
+    let mut segments = KVec::with_capacity(claimed.segments.len(), GFP_KERNEL)?;
+    for segment in &claimed.segments {
+        segments.push(segment.clone(), GFP_KERNEL)?;
+    }
+    Ok(Claimed {
+        region: claimed.region.again().ok_or(EINVAL)?,
+        segments,
+        options: claimed.options,
+    })
+}
+
+/// Makes attempts until one meets no fault, and says how they went.
+#[init]
+fn drill(name: &str, target: &Target<'_>) {
+    // SAFETY: There are no preconditions; it is balanced below.
+    if let Err(error) = to_result(unsafe { bindings::initoverlayfs_faults_start() }) {
+        pr_err!("faults: no hooks: error {}\n", error.to_errno());
+        return;
+    }
+    let (mut failed, mut survived) = (0u32, 0u32);
+    for nth in 1..=MOST_ATTEMPTS {
+        // SAFETY: The hooks are in.
+        unsafe { bindings::initoverlayfs_faults_arm(nth) };
+        let outcome = attempt(target);
+        // SAFETY: As above.
+        let hit = unsafe { bindings::initoverlayfs_faults_disarm() };
+        vfs::flush();
+        match (hit, outcome) {
+            (true, Outcome::Failed) => failed = failed.saturating_add(1),
+            (true, Outcome::Succeeded) => survived = survived.saturating_add(1),
+            (_, Outcome::Final) | (false, Outcome::Succeeded) => {
+                pr_info!(
+                    "faults: {name}: {failed} undone, {survived} survived, then it succeeded\n"
+                );
+                break;
+            }
+            (false, Outcome::Failed) => {
+                pr_err!("faults: {name}: {failed} undone, then it failed without a fault\n");
+                break;
+            }
+        }
+    }
+    // SAFETY: The hooks are in.
+    unsafe { bindings::initoverlayfs_faults_stop() };
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Inline functions of the kernel's headers that only the KUnit suites need. */
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+
+#include "helpers.h"
+
+/* Pages as the early boot leaves them: reserved, and not the allocator's. */
+void *initoverlayfs_test_reserve_pages(unsigned int order)
+{
+	struct page *pages = alloc_pages(GFP_KERNEL, order);
+	unsigned int i;
+
+	if (!pages)
+		return NULL;
+	split_page(pages, order);
+	for (i = 0; i < 1u << order; i++) {
+		SetPageReserved(pages + i);
+		adjust_managed_page_count(pages + i, -1);
+	}
+	return page_address(pages);
+}
+
+bool initoverlayfs_test_is_reserved(const void *address)
+{
+	return PageReserved(virt_to_page(address));
+}
+
+size_t initoverlayfs_test_managed_pages(void)
+{
+	return totalram_pages();
+}
+
+ssize_t initoverlayfs_test_read(const struct path *root, const char *name,
+				void *buffer, size_t len, loff_t position)
+{
+	struct file *file = file_open_root(root, name, O_RDONLY, 0);
+	ssize_t count;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	count = kernel_read(file, buffer, len, &position);
+	fput(file);
+	return count;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The scanner with the kernel's own checksum and on the kernel's own memory. What it makes of every
+//! kind of input is tested on the host, with the same code.
+
+use kernel::prelude::*;
+
+#[kunit_tests(initoverlayfs_segments)]
+mod tests {
+    use crate::{
+        initrd::{
+            Damage,
+            Kind,
+            Scanner, //
+        },
+        scan::crc32c, //
+    };
+    use kernel::prelude::*;
+
+    /// The smallest archive there is: the trailer alone.
+    const ARCHIVE: &[u8] = b"0707010000000100000000000000000000000000000001\
+        000000000000000000000000000000000000000000000000\
+        0000000b00000000TRAILER!!!\0\0\0\0";
+
+    /// An image of two blocks of 512 bytes and a third that holds the superblock.
+    fn image() -> Result<KVec<u8>> {
+        let mut image = KVec::from_elem(0u8, 1536, GFP_KERNEL)?;
+        image[1024..1028].copy_from_slice(&0xe0f5_e1e2_u32.to_le_bytes());
+        image[1032] = 1;
+        image[1036] = 9;
+        image[1060] = 3;
+        let checksum = crc32c(0x5045_b54a, &image[1032..]);
+        image[1028..1032].copy_from_slice(&checksum.to_le_bytes());
+        Ok(image)
+    }
+
+    #[test]
+    fn the_checksum_is_crc32c() {
+        // The check value that every catalogue of checksums has.
+        assert_eq!(!crc32c(!0, b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn an_image_between_archives_is_found() -> Result {
+        let image = image()?;
+        let mut buffer = KVec::new();
+        for part in [ARCHIVE, &image, ARCHIVE] {
+            buffer.extend_from_slice(part, GFP_KERNEL)?;
+        }
+        let mut found = Scanner::new(&buffer, crc32c);
+        for (is_image, len) in [
+            (false, ARCHIVE.len()),
+            (true, image.len()),
+            (false, ARCHIVE.len()),
+        ] {
+            let segment = found.next();
+            let right = matches!(
+                segment,
+                Some(Ok(segment)) if matches!(segment.kind, Kind::Erofs(_)) == is_image
+                    && segment.range.len() == len
+            );
+            assert!(right);
+        }
+        assert!(found.next().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn a_flipped_bit_is_an_error() -> Result {
+        let mut image = image()?;
+        image[1100] ^= 4;
+        let error = Scanner::new(&image, crc32c).next();
+        assert!(matches!(error, Some(Err(error)) if matches!(error.cause, Damage::Erofs(_))));
+        Ok(())
+    }
+
+    #[test]
+    fn no_prefix_of_an_image_is_one() -> Result {
+        let image = image()?;
+        for len in 0..image.len() {
+            let taken = Scanner::new(&image[..len], crc32c)
+                .any(|segment| matches!(segment, Ok(segment) if segment.kind != Kind::Unknown));
+            assert!(!taken);
+        }
+        Ok(())
+    }
+}
