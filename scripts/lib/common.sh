@@ -37,6 +37,14 @@ replace_if_changed() {
 	fi
 }
 
+# kernel_dir: where the kernel is built that CONFIG names, a file in
+# scripts/config/variants, or the usual one.
+kernel_dir() {
+	[ -z "${CONFIG-}" ] || [ -f "$ROOT/scripts/config/variants/$CONFIG.config" ] ||
+		die "CONFIG=$CONFIG: there is no scripts/config/variants/$CONFIG.config"
+	echo "$BUILD/x86_64${CONFIG:+-$CONFIG}"
+}
+
 # load_tools: the tools that scripts/setup found, as variables of this shell and of
 # what it starts.
 load_tools() {

@@ -5,14 +5,29 @@
 # Some of these names are for the scripts that source this file.
 ARCH_NAME=x86_64
 # shellcheck disable=SC2034
-OUT=$BUILD/$ARCH_NAME
-# shellcheck disable=SC2034
+OUT=$(kernel_dir)
 FRAGMENTS=$ROOT/scripts/config
+# Objects of one tree are of no use to another, and not worth throwing away: the
+# tree that was fetched has obj/, any other its own.
+OBJ=$OUT/obj
+# shellcheck disable=SC2034
+case $KDIR in
+"$BUILD"/*) ;;
+*) OBJ=$OUT/obj-$(sha256sum <<< "$KDIR" | cut -c 1-12) ;;
+esac
 JOBS=${J:-$(nproc)}
+
+# fragments: the files that a configuration is made from, one a line: the common
+# ones, and that of the variant which CONFIG names.
+fragments() {
+	find "$FRAGMENTS" -maxdepth 1 -name '*.config' | sort
+	[ -z "${CONFIG-}" ] || echo "$FRAGMENTS/variants/$CONFIG.config"
+}
 
 # One build at a time: object directories have no lock of their own.
 lock_build() {
-	exec 9> "$BUILD/.lock"
+	mkdir -p "$OUT"
+	exec 9> "$OUT/.lock"
 	flock --nonblock 9 || {
 		say "kernel: another build is running: waiting for it"
 		flock 9
@@ -88,13 +103,7 @@ configure() {
 	if [ -f "$obj/.config" ] && [ "$key" = "$(cat "$obj/.initoverlayfs-config" 2>/dev/null)" ]; then
 		return
 	fi
-	# Objects of another tree are of no use, and would confuse make.
-	if [ -f "$obj/.initoverlayfs-kdir" ] && [ "$KDIR" != "$(cat "$obj/.initoverlayfs-kdir")" ]; then
-		say "kernel: the tree is now $KDIR: starting afresh"
-		rm -rf "$obj"
-	fi
 	mkdir -p "$obj"
-	printf '%s\n' "$KDIR" > "$obj/.initoverlayfs-kdir"
 	rm -f "$obj/.initoverlayfs-config"
 	say "kernel: configuring from $# fragments in scripts/config"
 	mkdir -p "$obj/.merge"
