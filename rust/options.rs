@@ -72,9 +72,13 @@ impl<'a> Options<'a> {
     }
 }
 
+/// The largest page, which tmpfs rounds sizes up to.
+const MAX_PAGE: u64 = 0x1_0000;
+
 /// Checks a size: decimal digits, then nothing, `%`, or one of tmpfs's units from `k` to `e`.
 ///
-/// The number of bytes must fit 64 bits, and must not be zero, which tmpfs takes for "no limit".
+/// The number of bytes, rounded up to pages, must fit 64 bits, as tmpfs takes an overflow for 0 and
+/// 0 for "no limit". A leading zero is refused: tmpfs takes it for the sign of an octal number.
 fn tmpfs_size(text: &[u8]) -> Option<&str> {
     let (last, rest) = text.split_last()?;
     let (digits, shift) = match last.to_ascii_lowercase() {
@@ -87,12 +91,15 @@ fn tmpfs_size(text: &[u8]) -> Option<&str> {
         b'e' => (rest, 60),
         _ => (text, 0u32),
     };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.first().is_none_or(|digit| *digit == b'0') || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number: u64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
-    let percent = *last == b'%';
-    if number == 0 || (percent && number > 100) || number > u64::MAX >> shift {
+    let most = match last {
+        b'%' => 100,
+        _ => (u64::MAX - MAX_PAGE) >> shift,
+    };
+    if number > most {
         return None;
     }
     core::str::from_utf8(text).ok()

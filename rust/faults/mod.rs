@@ -82,10 +82,15 @@ fn attempt(target: &Target<'_>) -> Outcome {
         Target::Mount(claimed) => (claimed, false),
         Target::HandOff(claimed) => (claimed, true),
     };
-    match again(claimed).map(stack_up) {
-        Ok(Ok(_)) if !is_final => Outcome::Succeeded,
-        Ok(Ok(stack)) if hand_off(stack).is_ok() => Outcome::Final,
-        _ => Outcome::Failed,
+    let Ok(Ok(stack)) = again(claimed).map(stack_up) else {
+        return Outcome::Failed;
+    };
+    if !is_final {
+        return Outcome::Succeeded;
+    }
+    match hand_off(stack) {
+        Ok(()) => Outcome::Final,
+        Err(_) => Outcome::Failed,
     }
 }
 

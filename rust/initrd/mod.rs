@@ -137,7 +137,7 @@ impl<'a> Scanner<'a> {
         let mut kind = Kind::Cpio;
         let extent = cpio::walk(self.tail(start));
         let end = start.saturating_add(extent.len);
-        if extent.is_damaged && !self.starts_segment(end) {
+        if extent.is_damaged && (extent.len == 0 || !self.starts_segment(end)) {
             return Err(self.give_up(start, Damage::Cpio { at: end }));
         }
         // A plain archive says where it ends; whatever follows it is looked at afresh.
