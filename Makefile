@@ -6,11 +6,11 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export INITRD APPEND KDIR MEM SMP ACCEL J
+export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG TARGET RUNS BOOTS
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image run shell test bench check graft ungraft clean distclean
+.PHONY: help setup kernel image run shell test test-debug fuzz mutate bench check graft ungraft clean distclean
 
 help:
 	@sed -n 's/^## \?//p' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,9 @@ help:
 ##   make run        boot the demo image, check what it reports, exit 0 if right
 ##   make shell      the same root, with a shell on the console
 ##   make test       host unit tests and all boot scenarios
+##   make test-debug the boot scenarios on the debug kernel (KASAN, lockdep, ...)
+##   make fuzz       fuzz what reads the initrd and the boot parameter
+##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
 ##   make bench      when /init starts, against stock initramfs (20 minutes)
 ##
@@ -36,13 +39,20 @@ help:
 ##   MEM=1G          the guest's memory
 ##   SMP=2           the guest's processors
 ##   ACCEL=kvm|tcg   else a short trial decides
+##   TARGET=NAME     the one fuzz target to run: see userspace-tools/fuzz/fuzz_targets
+##   RUNS=N          executions of each fuzz target; else 200000
+##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
+##   BOOTS=N         boots of make mutate; else 500
 ##   J=N             build jobs; else one for each processor
 
-setup:
+.PHONY: arguments tools
+arguments:
+	@scripts/arguments
+
+setup: arguments
 	@scripts/setup
 
-.PHONY: tools
-tools:
+tools: arguments
 	@scripts/setup --quiet
 
 kernel: tools
@@ -61,6 +71,16 @@ shell: kernel $(if $(INITRD),,image)
 test: kernel
 	@scripts/test
 
+test-debug:
+	@$(MAKE) kernel CONFIG=debug
+	@CONFIG=debug scripts/test
+
+fuzz: tools
+	@scripts/fuzz
+
+mutate: kernel
+	@scripts/mutate
+
 bench: kernel image
 	@scripts/bench
 
@@ -72,11 +92,13 @@ graft: tools
 
 ungraft:
 	@kdir=$${KDIR:-$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null)}; \
-	[ ! -d "$$kdir" ] || scripts/graft --remove "$$kdir"
+	[ -z "$$kdir" ] || scripts/graft --remove "$$kdir"
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/target build/fixtures build/demo build/demo.* build/run.log* build/.image-key build/.accel
+	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/fuzz build/demo build/demo.* build/run.log* build/.image-key build/.accel
 
-distclean: ungraft
+distclean:
+	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \
+	[ ! -d "$$kdir" ] || scripts/graft --remove "$$kdir"
 	rm -rf build

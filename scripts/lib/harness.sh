@@ -7,10 +7,16 @@ load_harness() {
 	load_tools
 	: "${CARGO:?}"
 	export BUILD
-	export KERNEL=$BUILD/x86_64/bzImage
-	export KERNEL_CONFIG=$BUILD/x86_64/config
+	KERNEL=$(kernel_dir)/bzImage
+	KERNEL_CONFIG=$(kernel_dir)/config
+	export KERNEL KERNEL_CONFIG
 	export CARGO_TARGET_DIR=$BUILD/target
+	# What watches every access of a guest makes it slow; the first complaint ends it.
+	if [ "${CONFIG-}" = debug ]; then
+		export QEMU_TIMEOUT_SCALE=${QEMU_TIMEOUT_SCALE:-10}
+		export KERNEL_APPEND="panic_on_warn=1 ${KERNEL_APPEND-}"
+	fi
 	QEMU_ACCEL=$("$ROOT/scripts/accel")
 	export QEMU_ACCEL
-	[ -f "$KERNEL" ] || die "build/x86_64/bzImage is missing: run 'make kernel' first"
+	[ -f "$KERNEL" ] || die "${KERNEL#"$ROOT"/} is missing: run 'make kernel${CONFIG:+ CONFIG=$CONFIG}' first"
 }

@@ -20,6 +20,7 @@ command:zstd|zstd|test archives
 command:gzip|gzip|test archives
 command:cpio|cpio|test archives
 command:mke2fs|e2fsprogs|the disk of the boot tests
+command:c++|g++|libFuzzer
 command:shellcheck|shellcheck|make check
 command:git|git|make check
 command:flock|util-linux|one build at a time

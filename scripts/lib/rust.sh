@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# The Rust side of a kernel build: compiler, bindgen, library source.
+# The Rust side of a kernel build: compiler, bindgen, library source; cargo-fuzz.
 # Needs apt.sh and needs.sh.
 
 # What Linux 7.3 asks for (scripts/min-tool-version.sh).
@@ -8,6 +8,8 @@ RUSTC_OLDEST=1.85
 BINDGEN_OLDEST=0.71.1
 # Built when neither PATH nor Debian has one new enough.
 BINDGEN_PINNED=0.73.2
+# The newest that RUSTC_OLDEST builds.
+CARGO_FUZZ_PINNED=0.13.1
 
 # version_of COMMAND...: the first dotted number in what it prints.
 version_of() {
@@ -88,11 +90,35 @@ find_bindgen() {
 
 build_bindgen() {
 	# It runs for seconds: optimising it further would take minutes.
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-		CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=$BUILD/bindgen logged "$CARGO" install --locked --force \
-		--version $BINDGEN_PINNED --root "$BUILD/host" bindgen-cli ||
-		die "bindgen-cli could not be built: see above"
-	rm -rf "$BUILD/bindgen"
+	install_crate bindgen-cli $BINDGEN_PINNED 1
+}
+
+# install_crate NAME VERSION LEVEL: its command, optimised to LEVEL, into build/host.
+install_crate() {
+	local work=$BUILD/install-$1
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=$3 \
+		CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR=$work logged "$CARGO" install --locked --force \
+		--version "$2" --root "$BUILD/host" "$1" ||
+		die "$1 could not be built: see above"
+	rm -rf "$work"
+}
+
+# Sets CARGO_FUZZ. Only scripts/fuzz asks for it, as only fuzzing needs it.
+find_cargo_fuzz() {
+	CARGO_FUZZ=$BUILD/host/bin/cargo-fuzz
+	if is_new_cargo_fuzz cargo-fuzz; then
+		CARGO_FUZZ=$(command -v cargo-fuzz)
+	elif ! is_new_cargo_fuzz "$CARGO_FUZZ"; then
+		# It only calls cargo.
+		step "building cargo-fuzz $CARGO_FUZZ_PINNED (cargo, into build/host)" \
+			install_crate cargo-fuzz $CARGO_FUZZ_PINNED 0
+	fi
+}
+
+is_new_cargo_fuzz() {
+	local version
+	version=$(version_of "$1") || return 1
+	[ -n "$version" ] && at_least "$version" $CARGO_FUZZ_PINNED
 }
 
 # The library's source must be the compiler's own, to the last digit.

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How far archives reach.
+
+#![no_main]
+
+use initoverlayfs_fuzz::promises::check_walk;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| check_walk(bytes));

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The grammar of `initoverlayfs=`.
+
+#![no_main]
+
+use initoverlayfs_core::options::{BadOption, Mode, Options};
+use initoverlayfs_fuzz::reference::{tmpfs_pages, unit_shift};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|list: &[u8]| {
+    let (options, bad) = apply(Options::default(), list);
+    let whole = by_hand(list, &bad);
+    assert_eq!(options, whole);
+
+    // Twice is as good as once.
+    assert_eq!(apply(options, list), (options, bad.clone()));
+
+    // So are two lists for one: at some of the commas, as each costs all of the list.
+    let commas: Vec<_> = (0..list.len()).filter(|at| list[*at] == b',').collect();
+    for comma in commas.iter().copied().step_by(1 + commas.len() / 4) {
+        let (head, tail) = (&list[..comma], &list[comma + 1..]);
+        let (first, mut reported) = apply(Options::default(), head);
+        let (both, further) = apply(first, tail);
+        assert_eq!(both, options);
+        reported.extend(further);
+        // An empty option is a bad one, an empty list is none.
+        let unsaid = usize::from(head.is_empty()) + usize::from(tail.is_empty());
+        assert_eq!(reported.len() + unsaid, bad.len());
+        if unsaid == 0 {
+            assert_eq!(reported, bad);
+        }
+    }
+});
+
+fn apply<'a>(mut options: Options<'a>, list: &'a [u8]) -> (Options<'a>, Vec<BadOption<'a>>) {
+    let mut bad = Vec::new();
+    options.apply(list, |option| bad.push(option));
+    (options, bad)
+}
+
+/// Whether `text` is the very bytes of `part`, not a copy.
+fn is_same(text: &[u8], part: &[u8]) -> bool {
+    text.as_ptr_range() == part.as_ptr_range()
+}
+
+/// Reads the list option by option. What is taken for bad must be in `bad`, and nothing else.
+fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
+    let mut bad = bad.iter();
+    let mut options = Options::default();
+    if list.is_empty() {
+        assert_eq!(bad.next(), None);
+        return options;
+    }
+    for option in list.split(|byte| *byte == b',') {
+        match option {
+            b"auto" => options.mode = Mode::Auto,
+            b"require" => options.mode = Mode::Require,
+            b"off" => options.mode = Mode::Off,
+            b"ro" => options.read_only = true,
+            b"retain" => options.retain = true,
+            [b's', b'i', b'z', b'e', b'=', size @ ..] => {
+                match bad.as_slice().first() {
+                    Some(BadOption::Size(text)) if is_same(text, option) => {
+                        bad.next();
+                        assert!(!is_plain_size(size), "refused: {}", size.escape_ascii());
+                    }
+                    _ => options.size = Some(check_size(size)),
+                };
+            }
+            _ => match bad.next() {
+                Some(BadOption::Unknown(text)) if is_same(text, option) => (),
+                other => panic!("{other:?} for {}", option.escape_ascii()),
+            },
+        }
+    }
+    assert_eq!(bad.next(), None);
+    options
+}
+
+/// The number of bytes, or the percentage, that a person would read there.
+fn read_size(size: &[u8]) -> Option<u128> {
+    let (last, rest) = size.split_last()?;
+    let shift = unit_shift(*last);
+    let digits = if shift > 0 || *last == b'%' {
+        rest
+    } else {
+        size
+    };
+    if digits.is_empty() || digits.len() > 20 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = std::str::from_utf8(digits).expect("they are ASCII");
+    let number: u128 = digits.parse().expect("they are at most 20");
+    Some(number << shift)
+}
+
+/// Checks a size that was accepted: tmpfs takes it, for the number that it looks like, and for a
+/// limit.
+fn check_size(size: &[u8]) -> &str {
+    let number = read_size(size);
+    for total_pages in [1 << 15, 1 << 19, 1 << 30] {
+        let pages = tmpfs_pages(size, total_pages).map(u128::from);
+        let expected = number.map(|number| match size.last() {
+            Some(b'%') => (number * u128::from(total_pages) * 4096 / 100).div_ceil(4096),
+            _ => number.div_ceil(4096),
+        });
+        assert!(
+            pages == expected && pages.is_some_and(|pages| pages > 0),
+            "size={}: tmpfs takes it for {pages:?} pages, not {expected:?}",
+            size.escape_ascii()
+        );
+    }
+    std::str::from_utf8(size).expect("it was handed out as text")
+}
+
+/// Whether nobody could object to a size: it must be accepted.
+fn is_plain_size(size: &[u8]) -> bool {
+    let most = if size.ends_with(b"%") { 100 } else { 1 << 63 };
+    !size.starts_with(b"0") && read_size(size).is_some_and(|number| (1..=most).contains(&number))
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Buffers that are nearly right: put together from what an initrd consists of.
+
+use std::ops::Range;
+
+use initoverlayfs_core::{crc32c, initrd::erofs};
+use libfuzzer_sys::arbitrary::{self, Arbitrary, Result, Unstructured};
+
+use crate::{
+    contents::{self, Image},
+    reference,
+};
+
+/// Pieces in one buffer, at most.
+const MAX_PIECES: usize = 12;
+
+/// A buffer as a list of pieces, some bytes of which are then overwritten.
+#[derive(Arbitrary, Debug)]
+pub struct Buffer<'a> {
+    /// Three bytes each: where, as a fraction of the buffer, and what.
+    overwrite: &'a [u8],
+    #[arbitrary(with = some_pieces)]
+    pieces: Vec<Piece<'a>>,
+}
+
+/// One of the things that bootloaders concatenate.
+#[derive(Arbitrary, Debug)]
+pub enum Piece<'a> {
+    /// An EROFS image.
+    Image(FuzzedImage<'a>),
+    /// An entry of a cpio archive.
+    Entry(FuzzedEntry<'a>),
+    /// A complete archive with one file.
+    Archive(&'a [u8]),
+    /// Something with a compression magic.
+    Compressed(#[arbitrary(with = magic)] [u8; 2], &'a [u8]),
+    /// NULs.
+    Padding(#[arbitrary(with = padding)] usize),
+    /// Anything.
+    Raw(&'a [u8]),
+}
+
+/// An EROFS image, sound if nothing is overwritten and nothing is cut.
+#[derive(Arbitrary, Debug)]
+pub struct FuzzedImage<'a> {
+    /// Mostly small ones, as bytes take time.
+    #[arbitrary(with = |u: &mut Unstructured<'_>| u.choose(&[9, 9, 10, 11, 12, 12, 13, 16]).copied())]
+    block_bits: u8,
+    #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=4))]
+    blocks: u8,
+    has_checksum: bool,
+    has_boot_code: bool,
+    /// Two bytes each: where in the superblock, and what.
+    overwrite: &'a [u8],
+    /// Whether the checksum is computed last.
+    is_sealed: bool,
+    /// How many bytes are missing at the end.
+    cut: Option<u16>,
+}
+
+/// An entry of a cpio archive, sound if nothing is overwritten.
+#[derive(Arbitrary, Debug)]
+pub struct FuzzedEntry<'a> {
+    name: &'a str,
+    body: &'a [u8],
+    is_trailer: bool,
+    /// Two bytes each: where in the header, and what.
+    overwrite: &'a [u8],
+    /// How many bytes are missing at the end.
+    cut: Option<u8>,
+}
+
+fn some_pieces<'a>(u: &mut Unstructured<'a>) -> Result<Vec<Piece<'a>>> {
+    u.arbitrary_iter()?.take(MAX_PIECES).collect()
+}
+
+fn magic(u: &mut Unstructured<'_>) -> Result<[u8; 2]> {
+    u.choose(&reference::COMPRESSED).copied()
+}
+
+/// The lengths that matter are those around the 1024 bytes in front of a superblock.
+fn padding(u: &mut Unstructured<'_>) -> Result<usize> {
+    u.int_in_range(0..=2100)
+}
+
+/// Writes the second byte of each pair at the place that the first one says.
+fn overwrite(bytes: &mut [u8], pairs: &[u8]) {
+    for pair in pairs.chunks_exact(2) {
+        let at = usize::from(pair[0]);
+        if at < bytes.len() {
+            bytes[at] = pair[1];
+        }
+    }
+}
+
+fn cut(bytes: &mut Vec<u8>, len: usize) {
+    bytes.truncate(bytes.len().saturating_sub(len));
+}
+
+impl FuzzedImage<'_> {
+    fn build(&self) -> Vec<u8> {
+        let is_large = self.block_bits > 12;
+        let mut image = Image {
+            block_bits: self.block_bits,
+            blocks: if is_large { 1 } else { self.blocks.into() },
+            // Set below, as the smallest ones have no room for what the checksum covers.
+            checksum: false,
+            boot_code: if self.has_boot_code { 0xeb } else { 0 },
+        }
+        .build();
+        image[1032] = self.has_checksum.into();
+        if self.has_checksum {
+            reference::seal(&mut image);
+        }
+        overwrite(&mut image[1024..1152], self.overwrite);
+        if self.is_sealed {
+            reference::seal(&mut image);
+        }
+        cut(&mut image, self.cut.map_or(0, usize::from));
+        image
+    }
+}
+
+impl FuzzedEntry<'_> {
+    fn build(&self) -> Vec<u8> {
+        let name = if self.is_trailer {
+            "TRAILER!!!"
+        } else {
+            self.name
+        };
+        let mut entry = contents::entry(name, self.body);
+        overwrite(&mut entry[..110], self.overwrite);
+        cut(&mut entry, self.cut.map_or(0, usize::from));
+        entry
+    }
+}
+
+impl Piece<'_> {
+    fn build(&self) -> Vec<u8> {
+        match self {
+            Self::Image(image) => image.build(),
+            Self::Entry(entry) => entry.build(),
+            Self::Archive(body) => contents::archive("file", body),
+            Self::Compressed(magic, body) => [magic, *body].concat(),
+            Self::Padding(len) => vec![0; *len],
+            Self::Raw(bytes) => bytes.to_vec(),
+        }
+    }
+}
+
+/// What a [`Buffer`] amounts to.
+#[derive(Debug)]
+pub struct Built {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Where the images are that are sound and complete, if nothing was overwritten.
+    pub images: Vec<Range<usize>>,
+    /// The same for archives of one file.
+    pub archives: Vec<Range<usize>>,
+}
+
+impl Buffer<'_> {
+    /// Puts the pieces together.
+    pub fn build(&self) -> Built {
+        let mut built = Built {
+            bytes: Vec::new(),
+            images: Vec::new(),
+            archives: Vec::new(),
+        };
+        for piece in &self.pieces {
+            let start = built.bytes.len();
+            let bytes = piece.build();
+            let range = start..start + bytes.len();
+            match piece {
+                Piece::Image(_) if is_complete_image(&bytes) => built.images.push(range),
+                Piece::Archive(_) => built.archives.push(range),
+                _ => (),
+            }
+            built.bytes.extend(bytes);
+        }
+        let len = built.bytes.len();
+        for change in self.overwrite.chunks_exact(3) {
+            let fraction = usize::from(u16::from_le_bytes([change[0], change[1]]));
+            let at = (fraction * len) >> 16;
+            if let Some(byte) = built.bytes.get_mut(at) {
+                *byte = change[2];
+                built.images.clear();
+                built.archives.clear();
+            }
+        }
+        built
+    }
+}
+
+fn is_complete_image(bytes: &[u8]) -> bool {
+    erofs::parse(bytes, crc32c).is_ok_and(|geometry| geometry.size == bytes.len())
+}

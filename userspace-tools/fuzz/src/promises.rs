@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the doc comments of `rust/initrd/` promise, for any bytes.
+
+use initoverlayfs_core::{
+    crc32c,
+    initrd::{cpio, erofs, Damage, Kind, ScanError, Scanner, Segment},
+};
+
+use crate::reference;
+
+/// The segments of `buffer`, and the error that ended them.
+pub fn scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
+    let mut scanner = Scanner::new(buffer, crc32c);
+    let mut segments = Vec::new();
+    let error = loop {
+        match scanner.next() {
+            None => break None,
+            Some(Err(error)) => break Some(error),
+            Some(Ok(segment)) => segments.push(segment),
+        }
+        assert!(segments.len() <= buffer.len(), "it does not end");
+    };
+    for _ in 0..2 {
+        assert_eq!(scanner.next(), None, "something comes after the end");
+    }
+    (segments, error)
+}
+
+/// Scans `buffer` and checks all that can be said of the outcome.
+pub fn check_scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
+    let (segments, error) = scan(buffer);
+    let mut end = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        check_segment(buffer, end, segment);
+        end = segment.range.end;
+        // A segment is what it is without what follows it, unless that lends it half of a magic
+        // (the second byte of lzma's may be the first one of an image) ...
+        if segment.kind != Kind::Cpio || segment.range.len() > 1 {
+            assert_eq!(
+                scan(&buffer[..end]),
+                (segments[..=index].to_vec(), None),
+                "cut behind {segment:?}"
+            );
+        }
+        // ... and without what precedes it.
+        let (mut rest, rest_error) = scan(&buffer[end..]);
+        for later in &mut rest {
+            later.range = later.range.start + end..later.range.end + end;
+        }
+        assert_eq!(rest, segments[index + 1..], "begun behind {segment:?}");
+        assert_eq!(rest_error.map(|error| shifted(error, end)), error);
+    }
+    match error {
+        None => assert!(
+            reference::is_nul(&buffer[end..]),
+            "something is left out at {end}"
+        ),
+        Some(error) => check_error(buffer, end, error),
+    }
+    (segments, error)
+}
+
+/// An error of a buffer that stands `by` bytes into another one.
+fn shifted(error: ScanError, by: usize) -> ScanError {
+    ScanError {
+        offset: error.offset + by,
+        cause: match error.cause {
+            Damage::Cpio { at } => Damage::Cpio { at: at + by },
+            cause => cause,
+        },
+    }
+}
+
+/// Checks one segment, in front of which there is nothing undecided from `previous` on.
+fn check_segment(buffer: &[u8], previous: usize, segment: &Segment) {
+    let Segment { kind, range } = segment;
+    assert!(previous <= range.start && range.start < range.end && range.end <= buffer.len());
+    assert!(reference::is_nul(&buffer[previous..range.start]));
+    let tail = &buffer[range.start..];
+    let bytes = &buffer[range.clone()];
+    match kind {
+        Kind::Erofs(geometry) => {
+            check_image_start(buffer, previous, range.start);
+            assert_eq!(geometry.size, bytes.len());
+            assert_eq!(erofs::parse(tail, crc32c), Ok(*geometry));
+            assert_eq!(erofs::parse(bytes, crc32c), Ok(*geometry));
+        }
+        Kind::Cpio if reference::is_entry(tail) => {
+            check_no_image(buffer, previous, range.start);
+            assert_eq!(cpio::walk(tail).len, bytes.len());
+        }
+        Kind::Cpio => {
+            check_no_image(buffer, previous, range.start);
+            assert!(reference::is_compressed(tail));
+            let len = reference::find(tail).unwrap_or(tail.len());
+            assert_eq!(bytes.len(), len);
+        }
+        Kind::Unknown => {
+            check_no_image(buffer, previous, range.start);
+            assert!(!reference::is_entry(tail) && !reference::is_compressed(tail));
+            assert_eq!(range.end, buffer.len());
+        }
+    }
+}
+
+fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
+    let ScanError { offset, cause } = error;
+    assert!(previous <= offset && offset < buffer.len());
+    assert!(reference::is_nul(&buffer[previous..offset]));
+    let tail = &buffer[offset..];
+    match cause {
+        Damage::Erofs(cause) => {
+            check_image_start(buffer, previous, offset);
+            assert_eq!(reference::superblock(tail), Err(cause));
+        }
+        Damage::Cpio { at } => {
+            check_no_image(buffer, previous, offset);
+            assert!(reference::is_entry(tail));
+            let extent = cpio::walk(tail);
+            assert_eq!(offset + extent.len, at);
+            assert!(extent.is_damaged);
+            // Padding, an image or a compressed archive may follow an archive without a trailer.
+            if at > offset {
+                let behind = &buffer[at..];
+                assert!(!behind.starts_with(b"\0"));
+                assert!(!erofs::has_magic(behind) && !reference::is_compressed(behind));
+            }
+        }
+    }
+}
+
+/// An image starts where the segment before it ends, or with NULs behind NULs.
+fn check_image_start(buffer: &[u8], previous: usize, start: usize) {
+    assert!(erofs::has_magic(&buffer[start..]));
+    assert!(start == previous || reference::is_nul(&buffer[start..start + 1024]));
+}
+
+/// What is no image starts with the first byte that is set, and is not preceded by what an image
+/// starts with.
+fn check_no_image(buffer: &[u8], previous: usize, start: usize) {
+    assert_ne!(buffer[start], 0);
+    assert!(!erofs::has_magic(&buffer[previous..]));
+    if start - previous >= 1024 {
+        assert!(!erofs::has_magic(&buffer[start - 1024..]));
+    }
+}
+
+/// Checks `erofs::parse` and `erofs::has_magic` at the start of `bytes`.
+pub fn check_superblock(bytes: &[u8]) {
+    let outcome = erofs::parse(bytes, crc32c);
+    assert_eq!(outcome, reference::superblock(bytes));
+    if let Err(cause) = outcome {
+        assert!(erofs::has_magic(bytes) || cause == erofs::SuperblockError::NoSuperblock);
+    }
+    let Ok(geometry @ erofs::Geometry { block_size, size }) = outcome else {
+        return;
+    };
+    assert!(erofs::has_magic(bytes));
+    assert!(block_size.is_power_of_two() && (512..=65536).contains(&block_size));
+    assert!(size % block_size == 0 && (1152..=bytes.len()).contains(&size));
+    // It needs all of its bytes, and no others.
+    assert_eq!(erofs::parse(&bytes[..size], crc32c), Ok(geometry));
+    let (need, have) = (size, size - 1);
+    let truncated = erofs::parse(&bytes[..have], crc32c);
+    assert!(
+        truncated == Err(erofs::SuperblockError::Truncated { need, have })
+            || truncated == Err(erofs::SuperblockError::NoSuperblock) && have < 1152,
+        "{truncated:?}"
+    );
+}
+
+/// Checks `erofs::find`.
+pub fn check_find(bytes: &[u8]) -> Option<usize> {
+    let found = erofs::find(bytes, crc32c);
+    assert_eq!(found, reference::find(bytes));
+    found
+}
+
+/// Checks `cpio::walk`.
+pub fn check_walk(bytes: &[u8]) {
+    let extent = cpio::walk(bytes);
+    let entries = reference::entries(bytes);
+    let len = entries.last().map_or(0, |last| last.end);
+    assert_eq!(extent.len, len);
+    assert!(len <= bytes.len() && (len % 4 == 0 || len == bytes.len()));
+
+    let rest = &bytes[len..];
+    let is_open = entries.last().is_some_and(|last| !last.is_trailer);
+    let is_damaged = reference::is_entry(rest) || is_open && !rest.is_empty();
+    assert_eq!(extent.is_damaged, is_damaged);
+
+    for (index, entry) in entries.iter().enumerate() {
+        let (head, tail) = bytes.split_at(entry.end);
+        // What follows an entry has no say in it, and what precedes it neither.
+        let whole = cpio::Extent {
+            len: entry.end,
+            is_damaged: false,
+        };
+        assert_eq!(cpio::walk(head), whole);
+        let further = cpio::walk(tail);
+        assert_eq!(entry.end + further.len, len);
+        if index + 1 < entries.len() {
+            assert_eq!(further.is_damaged, is_damaged);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Second opinions, written from the formats' descriptions: slow, plain, with numbers too wide to
+//! overflow.
+
+use std::ops::Range;
+
+use initoverlayfs_core::{
+    crc32c,
+    initrd::erofs::{Geometry, SuperblockError},
+};
+
+/// The magic of EROFS as it stands in an image.
+pub const EROFS_MAGIC: [u8; 4] = [0xe2, 0xe1, 0xf5, 0xe0];
+
+/// The magics of `decompress_method()` in the kernel's `lib/decompress.c`.
+pub const COMPRESSED: [[u8; 2]; 8] = [
+    *b"\x1f\x8b",
+    *b"\x1f\x9e",
+    *b"BZ",
+    *b"\x5d\x00",
+    *b"\xfd7",
+    *b"\x89L",
+    *b"\x02\x21",
+    *b"\x28\xb5",
+];
+
+/// Wrong checksums that `find` passes over before it gives up.
+const MAX_STRAYS: usize = 256;
+
+/// Whether there is nothing but NULs.
+pub fn is_nul(bytes: &[u8]) -> bool {
+    // Without a branch for each byte, which would be counted.
+    bytes.iter().fold(0, |any, byte| any | byte) == 0
+}
+
+/// Whether compressed data starts here.
+pub fn is_compressed(bytes: &[u8]) -> bool {
+    COMPRESSED.iter().any(|magic| bytes.starts_with(magic))
+}
+
+/// Whether a cpio header starts here that the unpacker knows.
+pub fn is_entry(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"070701") || bytes.starts_with(b"070702")
+}
+
+/// A little-endian number of `len` bytes.
+fn number(bytes: &[u8], at: usize, len: usize) -> u128 {
+    bytes[at..at + len]
+        .iter()
+        .rev()
+        .fold(0, |value, byte| value << 8 | u128::from(*byte))
+}
+
+/// Fills the checksum of `image` in, if it has a superblock that can have one.
+pub fn seal(image: &mut [u8]) {
+    if let Some(bits @ 9..=16) = image.get(1036).copied() {
+        if image.len() >= checksummed(bits).end {
+            crate::contents::seal(image);
+        }
+    }
+}
+
+/// The bytes that the checksum covers, besides the magic.
+fn checksummed(block_bits: u8) -> Range<usize> {
+    // The rest of the superblock's block, or all of the second block of a small size.
+    match 1usize << block_bits {
+        512 => 1032..1536,
+        1024 => 1032..2048,
+        larger => 1032..larger,
+    }
+}
+
+/// What `erofs::parse` ought to say.
+pub fn superblock(bytes: &[u8]) -> Result<Geometry, SuperblockError> {
+    if bytes.len() < 1024 + 128 || bytes[1024..1028] != EROFS_MAGIC {
+        return Err(SuperblockError::NoSuperblock);
+    }
+    let bits = bytes[1036];
+    if !(9..=16).contains(&bits) {
+        return Err(SuperblockError::BlockBits(bits));
+    }
+    let is_48bit = number(bytes, 1104, 4) & 0x80 != 0 && number(bytes, 1136, 8) != 0;
+    let high = if is_48bit { number(bytes, 1038, 2) } else { 0 };
+    let blocks = high << 32 | number(bytes, 1060, 4);
+    let need = blocks << bits;
+    if need < 1024 + 128 || need > usize::MAX as u128 {
+        return Err(SuperblockError::Size {
+            blocks: blocks as u64,
+        });
+    }
+    let need = need as usize;
+    if need > bytes.len() {
+        return Err(SuperblockError::Truncated {
+            need,
+            have: bytes.len(),
+        });
+    }
+    if bytes[1032] & 1 != 0 {
+        let stored = number(bytes, 1028, 4) as u32;
+        let computed = crc32c(0x5045_b54a, &bytes[checksummed(bits)]);
+        if stored != computed {
+            return Err(SuperblockError::Checksum { stored, computed });
+        }
+    }
+    Ok(Geometry {
+        block_size: 1 << bits,
+        size: need,
+    })
+}
+
+/// What `erofs::find` ought to say: every magic is looked at.
+pub fn find(bytes: &[u8]) -> Option<usize> {
+    let mut strays = 0;
+    for at in memchr::memmem::find_iter(bytes, &EROFS_MAGIC) {
+        let Some(start) = at.checked_sub(1024) else {
+            continue;
+        };
+        if !is_nul(&bytes[start..at]) {
+            continue;
+        }
+        match superblock(&bytes[start..]) {
+            Ok(_) => return Some(start),
+            Err(SuperblockError::Checksum { .. }) => strays += 1,
+            Err(_) => (),
+        }
+        if strays > MAX_STRAYS {
+            return None;
+        }
+    }
+    None
+}
+
+/// An entry of an archive.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it ends, with its padding.
+    pub end: usize,
+    /// Whether it is the last one of its archive.
+    pub is_trailer: bool,
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u128> {
+    let text = std::str::from_utf8(digits).ok()?;
+    // Which takes a sign as well.
+    if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok()
+}
+
+fn entry(bytes: &[u8], start: usize) -> Option<Entry> {
+    let header = bytes.get(start..start + 110)?;
+    if !is_entry(header) {
+        return None;
+    }
+    let name = start as u128 + 110;
+    let body = (name + hexadecimal(&header[94..102])?).div_ceil(4) * 4;
+    let end = body + hexadecimal(&header[54..62])?;
+    if end > bytes.len() as u128 {
+        return None;
+    }
+    Some(Entry {
+        end: bytes.len().min((end as usize).div_ceil(4) * 4),
+        is_trailer: bytes[start + 110..].starts_with(b"TRAILER!!!\0"),
+    })
+}
+
+/// The complete entries from the start of `bytes` on.
+pub fn entries(bytes: &[u8]) -> Vec<Entry> {
+    let mut list: Vec<Entry> = Vec::new();
+    while let Some(next) = entry(bytes, list.last().map_or(0, |last| last.end)) {
+        list.push(next);
+    }
+    list
+}
+
+/// `memparse()` of the kernel's `lib/cmdline.c`: the number, and what is left of the text.
+pub fn memparse(text: &[u8]) -> (u64, &[u8]) {
+    let (radix, mut rest) = match text {
+        [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit() => (16, &text[2..]),
+        [b'0', ..] => (8, text),
+        _ => (10, text),
+    };
+    let mut number = 0u64;
+    let mut has_digits = false;
+    while let [first, behind @ ..] = rest {
+        let Some(digit) = char::from(*first).to_digit(radix) else {
+            break;
+        };
+        number = number
+            .wrapping_mul(u64::from(radix))
+            .wrapping_add(u64::from(digit));
+        has_digits = true;
+        rest = behind;
+    }
+    let shift = rest.first().map_or(0, |unit| unit_shift(*unit));
+    if shift > 0 && has_digits {
+        number = u64::try_from(u128::from(number) << shift).unwrap_or(u64::MAX);
+        rest = &rest[1..];
+    }
+    (number, rest)
+}
+
+/// The power of two that a unit stands for; 0 if it is none.
+pub fn unit_shift(unit: u8) -> u32 {
+    match unit.to_ascii_lowercase() {
+        b'k' => 10,
+        b'm' => 20,
+        b'g' => 30,
+        b't' => 40,
+        b'p' => 50,
+        b'e' => 60,
+        _ => 0,
+    }
+}
+
+/// How many pages a tmpfs of `size` gets, as `shmem_parse_one()` of the kernel's `mm/shmem.c`
+/// computes it: [`None`] if it refuses, 0 if it sets no limit.
+pub fn tmpfs_pages(size: &[u8], total_pages: u64) -> Option<u64> {
+    const PAGE_SIZE: u64 = 4096;
+    let (mut bytes, mut rest) = memparse(size);
+    if let [b'%', behind @ ..] = rest {
+        bytes = bytes.wrapping_mul(PAGE_SIZE).wrapping_mul(total_pages) / 100;
+        rest = behind;
+    }
+    rest.is_empty()
+        .then(|| bytes.wrapping_add(PAGE_SIZE - 1) / PAGE_SIZE)
+}
