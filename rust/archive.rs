@@ -21,18 +21,11 @@ use crate::{
     }, //
 };
 
-/// Between two processes of unpacking nothing may be left of the first: no redirected directory, no
-/// file without its data, which only the overlay that made it would understand.
+/// Nothing may stay in the layer that only the overlay which made it would understand: no redirected
+/// directory, no file without its data.
 const OPTIONS: &CStr = c"redirect_dir=off,metacopy=off,index=off";
 
-/// What the unpacker says of bytes that are neither an archive nor padding. What stood in front of
-/// them has been unpacked.
-const NO_ARCHIVE: &CStr = c"invalid magic at start of compressed archive";
-
 /// Unpacks `archives` into the directory `layer` of the tmpfs, which is the working directory.
-///
-/// Bytes behind a compressed archive that are no archive are passed over with a warning: it says
-/// itself where it ends, and bootloaders leave all kinds of things there.
 ///
 /// # Errors
 ///
@@ -50,12 +43,8 @@ pub(crate) fn unpack(archives: &[u8], layer: &CStr, lower: &Lower) -> Result<(),
     // The unpacker's files and the overlay are closed now, and not when PID 1 leaves the kernel.
     vfs::flush();
 
-    match unpacked? {
-        Some(message) if message == NO_ARCHIVE => {
-            pr_warn!("what follows a compressed archive is ignored: it is none\n");
-        }
-        Some(message) => return Err(Cause::Message(message)),
-        None => (),
+    if let Some(message) = unpacked? {
+        return Err(Cause::Message(message));
     }
     // The unpacker does not mention what it cannot create.
     if Path::of(c".")?.is_full()? {

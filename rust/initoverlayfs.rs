@@ -17,6 +17,7 @@
 //! boot takes the stock path.
 
 mod archive;
+mod attributes;
 mod bindings;
 mod clock;
 mod failure;

@@ -19,11 +19,15 @@
 use initoverlayfs_macros::init;
 use kernel::{
     prelude::*,
-    str::CString, //
+    str::{
+        BStr,
+        CString, //
+    }, //
 };
 
 use crate::{
     archive,
+    attributes::make_dir_like,
     failure::{
         Failure,
         Step, //
@@ -182,7 +186,7 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
     let contents = attach_segments(layers).map_err(|e| Step::Segments.failed(e))?;
     let mut lower = Lower::new().map_err(|e| Step::Overlay.failed(e))?;
     for (index, content) in contents.into_iter().enumerate() {
-        let name = make_layer_dir(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
+        let name = make_layer_dir(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
         match content {
             Content::Image(file) => {
                 mount_image(file, &name).map_err(|e| Step::Erofs.failed_at(index, e))?;
@@ -226,9 +230,9 @@ fn tmpfs(options: &Options<'_>) -> Result<Mount> {
 
 /// Makes the directory of layer `index` in the tmpfs; returns its name.
 #[init]
-fn make_layer_dir(index: usize) -> Result<CString> {
+fn make_layer_dir(index: usize, lower: &Lower) -> Result<CString> {
     let name = CString::try_from_fmt(fmt!("layer{index}"))?;
-    vfs::make_dir(&name)?;
+    make_dir_like(&name, &lower.uppermost()?)?;
     Ok(name)
 }
 
@@ -260,6 +264,12 @@ impl Lower {
         Ok(())
     }
 
+    /// The directory on top.
+    fn uppermost(&self) -> Result<CString> {
+        let name = self.0.split(|byte| *byte == b':').next().unwrap_or(b"/");
+        CString::try_from_fmt(fmt!("{}", BStr::from_bytes(name)))
+    }
+
     /// Mount options of an overlay of these layers below the directory `upper`, whose scratch
     /// directory is `work`.
     pub(crate) fn below(&self, upper: &CStr, others: &CStr) -> Result<KVec<u8>> {
@@ -280,7 +290,7 @@ impl Lower {
 /// Mounts the writable overlay over all layers, and enters it.
 #[init]
 fn finish(lower: &Lower) -> Result {
-    vfs::make_dir(c"upper")?;
+    make_dir_like(c"upper", &lower.uppermost()?)?;
     vfs::make_dir(c"root")?;
     vfs::mount(
         c"initoverlayfs",

@@ -61,6 +61,11 @@ impl Path {
         Ok(Self(unsafe { path.assume_init() }))
     }
 
+    /// For C functions that take a directory entry. Valid as long as the path.
+    pub(crate) fn dentry(&self) -> *mut bindings::dentry {
+        self.0.dentry
+    }
+
     /// For C functions that take a path.
     #[cfg(CONFIG_INITOVERLAYFS_KUNIT_TEST)]
     pub(crate) fn as_raw(&self) -> *const bindings::path {

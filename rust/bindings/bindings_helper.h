@@ -16,15 +16,18 @@
 #include <linux/kobject.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/mnt_idmapping.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/panic.h>
 #include <linux/sched/clock.h>
 #include <linux/security.h>
+#include <linux/stat.h>
 #include <linux/statfs.h>
 #include <linux/sysfs.h>
 #include <linux/task_work.h>
+#include <linux/xattr.h>
 #include <uapi/linux/mount.h>
 #include "internal.h"
 
@@ -72,6 +75,10 @@ INITOVERLAYFS_OFFSET(address_space_operations, read_folio);
 INITOVERLAYFS_OFFSET(file_system_type, name);
 INITOVERLAYFS_OFFSET(file_system_type, init_fs_context);
 INITOVERLAYFS_OFFSET(file_system_type, kill_sb);
+INITOVERLAYFS_OFFSET(kstat, mode);
+INITOVERLAYFS_OFFSET(kstat, uid);
+INITOVERLAYFS_OFFSET(kstat, gid);
+INITOVERLAYFS_OFFSET(kstat, mtime);
 INITOVERLAYFS_OFFSET(kstatfs, f_bfree);
 INITOVERLAYFS_OFFSET(kstatfs, f_ffree);
 INITOVERLAYFS_OFFSET(bin_attribute, attr);

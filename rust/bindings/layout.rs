@@ -67,6 +67,12 @@ assert_offsets! {
         init_fs_context: INITOVERLAYFS_OFFSET_file_system_type_init_fs_context,
         kill_sb: INITOVERLAYFS_OFFSET_file_system_type_kill_sb,
     }
+    kstat {
+        mode: INITOVERLAYFS_OFFSET_kstat_mode,
+        uid: INITOVERLAYFS_OFFSET_kstat_uid,
+        gid: INITOVERLAYFS_OFFSET_kstat_gid,
+        mtime: INITOVERLAYFS_OFFSET_kstat_mtime,
+    }
     kstatfs {
         f_bfree: INITOVERLAYFS_OFFSET_kstatfs_f_bfree,
         f_ffree: INITOVERLAYFS_OFFSET_kstatfs_f_ffree,

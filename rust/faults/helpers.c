@@ -47,33 +47,44 @@ static int on_page(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(on_page);
 
+/* A probe without one may be optimised into a jump, which cannot override. */
+static void on_nothing(struct kprobe *probe, struct pt_regs *regs,
+		       unsigned long flags)
+{
+}
+NOKPROBE_SYMBOL(on_nothing);
+
 static struct kprobe slab = {
 	.symbol_name = "should_failslab",
 	.pre_handler = on_slab,
+	.post_handler = on_nothing,
 };
 
 static struct kprobe page = {
 	.symbol_name = "should_fail_alloc_page",
 	.pre_handler = on_page,
+	.post_handler = on_nothing,
 };
 
-/* Hooks in. Nothing fails before the first initoverlayfs_faults_arm(). */
+/*
+ * Hooks in, once and for good. Nothing fails before the first
+ * initoverlayfs_faults_arm().
+ */
 int initoverlayfs_faults_start(void)
 {
-	int error = register_kprobe(&slab);
+	static bool started;
+	int error;
 
+	if (started)
+		return 0;
+	error = register_kprobe(&slab);
 	if (error)
 		return error;
 	error = register_kprobe(&page);
 	if (error)
 		unregister_kprobe(&slab);
+	started = !error;
 	return error;
-}
-
-void initoverlayfs_faults_stop(void)
-{
-	unregister_kprobe(&page);
-	unregister_kprobe(&slab);
 }
 
 /* Lets the nth allocation from now on fail. */

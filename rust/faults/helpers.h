@@ -5,7 +5,6 @@
 #include <linux/types.h>
 
 int initoverlayfs_faults_start(void);
-void initoverlayfs_faults_stop(void);
 void initoverlayfs_faults_arm(unsigned int nth);
 bool initoverlayfs_faults_disarm(void);
 

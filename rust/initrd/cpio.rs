@@ -14,7 +14,7 @@ const NAME_SIZE_AT: usize = 94;
 const FIELD_LEN: usize = 8;
 
 /// Headers, names and bodies each start at a multiple of this, counted from the archive's start.
-const ALIGNMENT: usize = 4;
+pub const ALIGNMENT: usize = 4;
 
 /// Whether a `newc` or `crc` header starts here.
 fn has_magic(bytes: &[u8]) -> bool {

@@ -19,7 +19,8 @@
 //!   image stored as a file inside it is not taken for a layer. Where the headers stop making sense
 //!   before the archive's trailer, the archive is damaged: that is an error too.
 //! * The magic of a compression method starts a compressed archive, which reaches up to the next
-//!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound.
+//!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound. Up to 3 NUL bytes in
+//!   front belong to it, so that it starts at a multiple of 4.
 //! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the buffer.
 
 pub mod cpio;
@@ -133,7 +134,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the run of archives at `start`: up to what is not one, or the end.
-    fn take_archives(&mut self, start: usize) -> Result<Segment, ScanError> {
+    fn take_archives(&mut self, mut start: usize) -> Result<Segment, ScanError> {
         let mut kind = Kind::Cpio;
         let extent = cpio::walk(self.tail(start));
         let end = start.saturating_add(extent.len);
@@ -144,6 +145,9 @@ impl<'a> Scanner<'a> {
         let end = if extent.len > 0 {
             end
         } else if is_compressed(self.tail(start)) {
+            // Behind its end, the unpacker finds a plain archive only at a multiple of 4 bytes from
+            // the start, which is that of the buffer in a stock boot: some padding goes with it.
+            start = self.position.max(start & !(cpio::ALIGNMENT - 1));
             erofs::find(self.tail(start), self.crc32c)
                 .map_or(self.buffer.len(), |at| start.saturating_add(at))
         } else {

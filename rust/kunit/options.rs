@@ -38,8 +38,9 @@ mod tests {
 
     #[test]
     fn sizes_stop_at_64_bits() {
-        assert_eq!(parse(b"size=18446744073709551615").0.size.is_some(), true);
-        assert_eq!(parse(b"size=18446744073709551616").0.size.is_some(), false);
+        assert_eq!(parse(b"size=17179869183g").0.size, Some("17179869183g"));
+        assert_eq!(parse(b"size=17179869184g").0.size, None);
+        assert_eq!(parse(b"size=18446744073709551616").0.size, None);
         assert_eq!(parse(b"size=15e").0.size, Some("15e"));
         assert_eq!(parse(b"size=16e").0.size, None);
         assert_eq!(parse(b"size=101%").0.size, None);

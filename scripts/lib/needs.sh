@@ -18,6 +18,8 @@ command:tar|tar|unpacking the kernel
 command:lz4|lz4|the kernel image, test archives
 command:zstd|zstd|test archives
 command:gzip|gzip|test archives
+command:bzip2|bzip2|test archives
+command:lzop|lzop|test archives
 command:cpio|cpio|test archives
 command:mke2fs|e2fsprogs|the disk of the boot tests
 command:c++|g++|libFuzzer

@@ -118,6 +118,19 @@ fn compressed_data_reaches_to_the_next_sound_image() {
 }
 
 #[test]
+fn compressed_data_starts_where_the_unpacker_counts_from() {
+    let packed = [0x1f, 0x8b, 8, 0, 1];
+    for (padding, start) in [(0, 0), (1, 0), (3, 0), (4, 4), (6, 4)] {
+        let buffer = [&vec![0; padding][..], &packed].concat();
+        assert_eq!(shape(&buffer), [('C', start, buffer.len())], "{padding}");
+    }
+    // What stands in front is not its own.
+    let buffer = [&Image::default().build()[..], &[0; 5], &packed].concat();
+    let end = buffer.len();
+    assert_eq!(shape(&buffer)[1], ('C', end - 6, end));
+}
+
+#[test]
 fn what_is_neither_is_unknown_with_all_that_follows() {
     // A legacy ramdisk, whose first block is empty and which has an image among its files.
     let buffer = [vec![0; 1024], vec![7; 3072], Image::default().build()].concat();

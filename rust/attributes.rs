@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A directory that looks like another one: mode, owner, modification time, extended attributes.
+//!
+//! The root of an overlay has the attributes of its upper directory, but a root is to look the way
+//! the uppermost layer says. C sources: `fs/init.c`, `fs/xattr.c`.
+
+use core::{
+    mem::MaybeUninit,
+    ptr, //
+};
+
+use initoverlayfs_macros::init;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+use crate::{
+    bindings,
+    vfs::{
+        self,
+        Path, //
+    }, //
+};
+
+/// What overlayfs keeps for itself.
+const PRIVATE: &[u8] = b"trusted.overlay.";
+
+/// Makes the directory `name` with the attributes of the directory `model`.
+///
+/// Extended attributes that the filesystem of `name` does not know are left out.
+///
+/// # Errors
+///
+/// What the filesystems say.
+#[init]
+pub(crate) fn make_dir_like(name: &CStr, model: &CStr) -> Result {
+    vfs::make_dir(name)?;
+    let stat = stat(model)?;
+    copy_xattrs(&Path::of(model)?, &Path::of(name)?)?;
+    // SAFETY: The names are NUL-terminated. What is only read through the last pointer are the two
+    // times, of access and of modification.
+    unsafe {
+        to_result(bindings::init_chown(
+            name.as_char_ptr(),
+            stat.uid.val,
+            stat.gid.val,
+            0,
+        ))?;
+        to_result(bindings::init_chmod(name.as_char_ptr(), stat.mode & 0o7777))?;
+        let mut times = [stat.mtime, stat.mtime];
+        to_result(bindings::init_utimes(
+            name.as_char_ptr().cast_mut(),
+            times.as_mut_ptr(),
+        ))
+    }
+}
+
+/// Looks at a file.
+#[init]
+fn stat(name: &CStr) -> Result<bindings::kstat> {
+    let mut stat = MaybeUninit::uninit();
+    // SAFETY: The name is NUL-terminated, and there is room for the result.
+    to_result(unsafe { bindings::init_stat(name.as_char_ptr(), stat.as_mut_ptr(), 0) })?;
+    // SAFETY: Without an error, `init_stat()` has filled it in.
+    Ok(unsafe { stat.assume_init() })
+}
+
+/// Copies all extended attributes but [`PRIVATE`] ones.
+fn copy_xattrs(from: &Path, to: &Path) -> Result {
+    let list = match read(|buffer, size| {
+        // SAFETY: The dentry is valid as long as the path, and the buffer has `size` bytes.
+        unsafe { bindings::vfs_listxattr(from.dentry(), buffer, size) }
+    }) {
+        Err(error) if error == EOPNOTSUPP => return Ok(()),
+        list => list?,
+    };
+    for name in list.split_inclusive(|byte| *byte == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else {
+            continue;
+        };
+        if name.to_bytes().starts_with(PRIVATE) {
+            continue;
+        }
+        copy_xattr(from, to, name)?;
+    }
+    Ok(())
+}
+
+fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
+    let idmap = ptr::addr_of_mut!(bindings::nop_mnt_idmap);
+    let value = read(|buffer, size| {
+        // SAFETY: The dentry is valid as long as the path, the name is NUL-terminated, and the
+        // buffer has `size` bytes.
+        unsafe {
+            bindings::vfs_getxattr(
+                idmap,
+                from.dentry(),
+                name.as_char_ptr(),
+                buffer.cast(),
+                size,
+            )
+        }
+    })?;
+    // SAFETY: As above, and the value has that many bytes.
+    let set = to_result(unsafe {
+        bindings::vfs_setxattr(
+            idmap,
+            to.dentry(),
+            name.as_char_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            0,
+        )
+    });
+    match set {
+        Err(error) if error == EOPNOTSUPP => Ok(()),
+        set => set,
+    }
+}
+
+/// Reads something whose size `source` tells if it gets no buffer. It gets one of that size then,
+/// and returns how much of it it has filled, or an error number.
+fn read(source: impl Fn(*mut c_char, usize) -> isize) -> Result<KVec<u8>> {
+    let size = size_of_result(source(ptr::null_mut(), 0))?;
+    let mut buffer = KVec::from_elem(0u8, size, GFP_KERNEL)?;
+    if size > 0 {
+        let filled = size_of_result(source(buffer.as_mut_ptr().cast(), size))?;
+        buffer.truncate(filled);
+    }
+    Ok(buffer)
+}
+
+fn size_of_result(result: isize) -> Result<usize> {
+    usize::try_from(result).map_err(|_| Error::from_errno(result as c_int))
+}
