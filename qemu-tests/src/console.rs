@@ -49,6 +49,12 @@ impl Console {
         self.0.lines().filter(|line| FAULTS.iter().any(|fault| line.contains(fault))).collect()
     }
 
+    /// What was printed before the kernel panicked, if it did.
+    pub fn before_panic(&self) -> Self {
+        let lines = self.0.split_inclusive('\n');
+        Self(lines.take_while(|line| !line.contains("Kernel panic")).collect())
+    }
+
     /// The panic's line, if the kernel panicked.
     pub fn panic(&self) -> Option<&str> {
         self.0.lines().find(|line| line.contains("Kernel panic"))

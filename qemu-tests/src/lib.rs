@@ -7,6 +7,7 @@
 
 pub mod console;
 pub mod fixtures;
+pub mod hostile;
 pub mod machine;
 pub mod report;
 pub mod scenario;

@@ -153,7 +153,8 @@ impl Machine {
 
     /// The kernel command line.
     pub fn command_line(&self) -> String {
-        format!("{COMMAND_LINE} probe.do={}{}", self.orders, self.append)
+        let more = tools::kernel_append();
+        format!("{COMMAND_LINE}{more} probe.do={}{}", self.orders, self.append)
     }
 
     /// Boots; anything but a complete report and a console without faults is an error.
@@ -193,6 +194,25 @@ impl Machine {
         judge().with_context(|| ending.story())?;
         println!("{}", ending.console);
         Ok(ending.console)
+    }
+
+    /// Boots a machine that may end in a report or in a panic. A hang, or signs of any other trouble
+    /// than that panic, are an error.
+    pub fn run_to_any_end(self) -> Result<(Option<Report>, Console)> {
+        let ending = self.boot()?;
+        let judge = || -> Result<Option<Report>> {
+            let status = ending.status.context("timed out: the guest hangs")?;
+            ensure!(status.success(), "the emulator failed ({status}): {}", ending.complaints);
+            let before = ending.console.before_panic();
+            let faults = before.faults();
+            ensure!(faults.is_empty(), "the console shows {faults:#?}");
+            match ending.console.panic() {
+                Some(_) => Ok(None),
+                None => Report::parse(&ending.result).map(Some),
+            }
+        };
+        let report = judge().with_context(|| ending.story())?;
+        Ok((report, ending.console))
     }
 
     /// Starts the emulator and waits for its end.

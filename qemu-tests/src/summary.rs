@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What most scenarios look at, as one value that a test compares with the value it expects.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
+use probe::entry::Entry;
 
 use crate::fixtures::tree::Tree;
 use crate::report::Section;
@@ -35,7 +38,15 @@ pub struct Summary {
 impl Summary {
     /// Sums up what an init sent, having been given `tree` as its root.
     pub fn new(found: &Section, tree: &Tree) -> Result<Self> {
-        let expected: Vec<String> = tree.entries()?.iter().map(ToString::to_string).collect();
+        // The times of these trees are not kept on the way into an image.
+        let timeless = |entry: Entry| Entry { mtime: None, ..entry };
+        Self::of(found, &tree.entries()?.into_iter().map(timeless).collect::<Vec<_>>())
+    }
+
+    /// Sums up what an init sent, having been given a root with these entries.
+    pub fn of(found: &Section, entries: &[Entry]) -> Result<Self> {
+        let expected: Vec<String> = entries.iter().map(ToString::to_string).collect();
+        let times = found.all("mtime");
         let top: Vec<&str> =
             expected.iter().filter_map(|line| line.split(['/', ' ']).next()).collect();
         let names = found.all("root.name").into_iter().filter(|name| !top.contains(name));
@@ -53,7 +64,11 @@ impl Summary {
             mounts: found.all("mount").iter().filter_map(short).collect(),
             descriptors: owned(found.all("fd")),
             additions: names.map(str::to_owned).collect(),
-            differences: differences(&expected, &found.all("entry")),
+            differences: [
+                differences(&expected, &found.all("entry")),
+                wrong_times(entries, &times),
+            ]
+            .concat(),
             milestones: MILESTONES.iter().filter(|m| said(m)).map(|m| (*m).to_owned()).collect(),
         })
     }
@@ -111,6 +126,18 @@ fn differences(expected: &[String], found: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// Lines `!PATH: changed at X, not Y`.
+fn wrong_times(entries: &[Entry], times: &[&str]) -> Vec<String> {
+    let times: BTreeMap<&str, &str> =
+        times.iter().filter_map(|line| line.split_once(' ')).map(|(t, path)| (path, t)).collect();
+    let wrong = entries.iter().filter_map(|entry| {
+        let path = entry.path.to_str()?;
+        let (found, expected) = (*times.get(path)?, entry.mtime?.to_string());
+        (found != expected).then(|| format!("!{path}: changed at {found}, not {expected}"))
+    });
+    wrong.collect()
+}
+
 /// Strings of a list.
 fn owned<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Vec<String> {
     words.into_iter().map(Into::into).collect()
@@ -125,5 +152,20 @@ mod tests {
         let expected = owned(["a 1", "b 1"]);
         assert_eq!(differences(&expected, &["a 1", "b 2", "dev x"]), ["-b 1", "+b 2"]);
         assert_eq!(differences(&expected, &["b 1", "a 1", "root x"]), [""; 0]);
+    }
+
+    #[test]
+    fn times_are_compared_where_they_are_known() {
+        let entry = |path: &str, mtime| Entry {
+            path: path.into(),
+            mode: 0,
+            owner: (0, 0),
+            mtime,
+            kind: probe::entry::Kind::Directory,
+            xattrs: Vec::new(),
+        };
+        let expected = [entry("a", Some(1)), entry("b b", Some(2)), entry("c", None)];
+        let found = ["1 a", "3 b b", "4 c"];
+        assert_eq!(wrong_times(&expected, &found), ["!b b: changed at 3, not 2"]);
     }
 }

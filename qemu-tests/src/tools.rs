@@ -41,6 +41,20 @@ pub fn kernel() -> Result<PathBuf> {
     Ok(kernel)
 }
 
+/// What every kernel command line has as well, with a space in front; usually nothing.
+pub fn kernel_append() -> String {
+    setting("KERNEL_APPEND").map_or_else(String::new, |words| format!(" {}", words.trim()))
+}
+
+/// Whether the kernel to boot is configured with this option built in.
+pub fn kernel_has(option: &str) -> Result<bool> {
+    let config = setting("KERNEL_CONFIG").map(PathBuf::from);
+    let config = config.map_or_else(|| kernel().map(|path| path.with_file_name("config")), Ok)?;
+    let text = fs::read_to_string(&config)
+        .with_context(|| format!("no configuration at {}", config.display()))?;
+    Ok(text.lines().any(|line| line.strip_prefix(option) == Some("=y")))
+}
+
 /// The emulator.
 pub fn qemu() -> String {
     setting("QEMU").unwrap_or_else(|| "qemu-system-x86_64".to_owned())

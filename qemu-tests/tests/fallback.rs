@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::damage::{no_root_inode, truncated, wrong_checksum};
+use qemu_tests::fixtures::superblock::Editor;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Boot;
 use qemu_tests::scenario::{usual_bytes, with_fallback};
@@ -74,5 +75,49 @@ fn missing_root_inode_panics_if_required_naming_step_and_error() -> Result<()> {
 fn archive_of_nothing_known_falls_back_to_the_disk() -> Result<()> {
     let boot = with_fallback(b"neither archive nor image".repeat(999))?.run()?;
     assert_eq!(on_disk(&boot)?, Summary::disk());
+    Ok(())
+}
+
+/// The usual image, stating blocks of 2 to the power of `bits` bytes, with a checksum that is right.
+fn with_block_size(bits: u8) -> Result<Vec<u8>> {
+    let mut editor = Editor::new(usual_bytes()?)?;
+    editor.set_block_size(bits)?;
+    editor.sealed()
+}
+
+/// Boots an image with blocks larger than a page: the disk, and an error that names step and reason.
+fn check_block_size(bits: u8) -> Result<()> {
+    let boot = with_fallback(with_block_size(bits)?)?.run()?;
+    assert_eq!(on_disk(&boot)?, Summary::disk());
+    let said = boot.report.first()?.all("kmsg");
+    let failure = said.iter().find(|line| line.starts_with("3 ")).context("no error was logged")?;
+    assert!(failure.contains("mounting EROFS (segment 0) failed: error -22"), "{failure}");
+    Ok(())
+}
+
+#[test]
+fn blocks_of_8_kib_fall_back_to_the_disk() -> Result<()> {
+    check_block_size(13)
+}
+
+#[test]
+fn blocks_of_16_kib_fall_back_to_the_disk() -> Result<()> {
+    check_block_size(14)
+}
+
+#[test]
+fn blocks_of_32_kib_fall_back_to_the_disk() -> Result<()> {
+    check_block_size(15)
+}
+
+#[test]
+fn blocks_of_64_kib_fall_back_to_the_disk() -> Result<()> {
+    check_block_size(16)
+}
+
+#[test]
+fn blocks_larger_than_a_page_panic_if_required() -> Result<()> {
+    let panic = panic_line(with_block_size(13)?)?;
+    assert!(panic.contains("mounting EROFS (segment 0) failed: error -22"), "{panic}");
     Ok(())
 }

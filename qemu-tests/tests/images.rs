@@ -3,8 +3,10 @@
 
 use anyhow::Result;
 use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::superblock::Editor;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
+use qemu_tests::scenario::usual_bytes;
 use qemu_tests::summary::Summary;
 
 /// Boots the standard tree in an image made with these arguments.
@@ -18,6 +20,14 @@ fn boot_on(cpus: u32, arguments: &[&str]) -> Result<Summary> {
     let machine = Machine::new().initrd(erofs::image(&tree, arguments)?).cpus(cpus);
     let boot = machine.orders("tree").run()?;
     Summary::new(boot.report.first()?, &tree)
+}
+
+/// Boots the standard tree in the usual image with an edited superblock.
+fn boot_edited(edit: fn(&mut Editor) -> Result<()>) -> Result<Summary> {
+    let mut editor = Editor::new(usual_bytes()?)?;
+    edit(&mut editor)?;
+    let boot = Machine::new().initrd_bytes(editor.unsealed()).orders("tree").run()?;
+    Summary::new(boot.report.first()?, &Tree::standard()?)
 }
 
 #[test]
@@ -90,5 +100,21 @@ fn blocks_of_512_bytes_boot_in_place() -> Result<()> {
 #[test]
 fn compressed_blocks_of_1024_bytes_boot_in_place() -> Result<()> {
     assert_eq!(boot(&["-b1024", "-zlz4"])?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn superblock_without_checksum_boots_in_place() -> Result<()> {
+    assert_eq!(boot_edited(Editor::drop_checksum)?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn block_counts_of_48_bits_boot_in_place() -> Result<()> {
+    let edit = |editor: &mut Editor| {
+        editor.widen_block_counts()?;
+        editor.drop_checksum()
+    };
+    assert_eq!(boot_edited(edit)?, Summary::in_place());
     Ok(())
 }

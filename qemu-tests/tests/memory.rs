@@ -4,24 +4,32 @@
 use std::fs;
 
 use anyhow::{ensure, Result};
+use qemu_tests::fixtures::archive::{newc, Style};
+use qemu_tests::fixtures::compress::Compressor;
 use qemu_tests::fixtures::damage::no_root_inode;
 use qemu_tests::fixtures::disk;
 use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
-use qemu_tests::machine::Machine;
+use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
-use qemu_tests::scenario::{classic, usual};
+use qemu_tests::scenario::{classic, usual, usual_bytes};
+use qemu_tests::summary::Summary;
 
 /// Free memory of two boots may differ by this much, in kB.
 const TOLERANCE_KB: u64 = 1024;
 
-/// Boots the disk and reports the settled memory of its init.
-///
-/// Command lines are equally long: their length shifts what the kernel does when.
-fn settled(machine: Machine, orders: &str, option: &str) -> Result<Section> {
+/// Boots with a command line that is as long as any other: its length shifts what the kernel does
+/// when.
+fn boot(machine: Machine, orders: &str, option: &str) -> Result<Boot> {
     let padding = "x".repeat(64 - orders.len() - option.len());
-    let machine = machine.root_disk(disk::image()?).orders(orders);
-    let boot = machine.append(&format!("{option} probe.pad={padding}")).run()?;
+    machine.orders(orders).append(&format!("{option} probe.pad={padding}")).run()
+}
+
+/// Boots the disk and reports the settled memory of its init.
+fn settled(machine: Machine, orders: &str, option: &str) -> Result<Section> {
+    let boot = boot(machine.root_disk(disk::image()?), orders, option)?;
     if orders.contains("switch_root") {
         ensure!(boot.report.first()?.get("argv0")? == "/init", "the image was not booted");
     }
@@ -41,6 +49,13 @@ fn without_initrd() -> Result<Section> {
 /// An image of 64 MiB, so that a leak of a hundredth shows.
 fn image() -> Result<std::path::PathBuf> {
     erofs::image(&Tree::large(64)?, &[])
+}
+
+/// A layer of one file that does not compress.
+fn random(name: &str, mib: usize) -> Layer {
+    let mut content = vec![0; mib << 20];
+    fastrand::Rng::with_seed(content.len() as u64).fill(&mut content);
+    Layer::new().file(name, 0o644, content)
 }
 
 #[test]
@@ -127,5 +142,69 @@ fn kernel_parameter_retain_initrd_still_works_for_an_archive() -> Result<()> {
 fn without_retain_no_image_is_shown() -> Result<()> {
     let boot = usual()?.orders("initrd").run()?;
     assert_eq!(boot.report.first()?.get("initrd")?, "none");
+    Ok(())
+}
+
+/// The settled memory of the init of an image, with an archive behind it whose only file is of this
+/// size first, and then empty.
+fn beside_an_archive(mib: usize) -> Result<Section> {
+    let layer = Layer::new().file("a", 0o644, vec![0xa5; mib << 20]).file("a", 0o644, "");
+    let stack = Stack::new()?.image(&base()?)?.archive(&layer, Compressor::None)?;
+    let boot = boot(Machine::new().initrd_bytes(stack.bytes()), "settle", "")?;
+    let found = boot.report.first()?;
+    ensure!(found.get("argv0")? == "/init", "the image was not booted");
+    Ok(found.clone())
+}
+
+#[test]
+fn memory_of_an_archive_is_given_back_once_it_is_unpacked() -> Result<()> {
+    let (small, large) = (beside_an_archive(0)?, beside_an_archive(32)?);
+    assert_eq!(large.number("memory.MemTotal")?, small.number("memory.MemTotal")?);
+    let (large, small) = (large.available_kb()?, small.available_kb()?);
+    assert!(large.abs_diff(small) <= TOLERANCE_KB, "{large} kB free, {small} kB without archive");
+    Ok(())
+}
+
+#[test]
+fn images_that_share_a_page_give_their_memory_back() -> Result<()> {
+    let plain = without_initrd()?;
+    let mut lower = base()?;
+    lower.objects.extend(random("lower", 8).objects);
+    let stack = Stack::new()?.padding(100).image(&lower)?.image(&random("upper", 9))?;
+    let machine = Machine::new().initrd_bytes(stack.bytes());
+    let after = settled(machine, "settle,tree,switch_root", "")?;
+    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
+    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
+    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
+    Ok(())
+}
+
+#[test]
+fn retain_keeps_and_shows_all_segments() -> Result<()> {
+    let stack = Stack::new()?.archive(&random("below", 1), Compressor::Gzip)?.padding(3);
+    let stack = stack.image(&base()?)?.padding(5).image(&random("above", 1))?;
+    let initrd = stack.archive(&random("archive", 1), Compressor::None)?.padding(7);
+    let machine = Machine::new().initrd_bytes(initrd.bytes());
+    let boot = machine.append("initoverlayfs=retain").orders("tree,initrd").run()?;
+    let found = boot.report.first()?;
+    assert_eq!(Summary::of(found, &initrd.entries()?)?, Summary::in_place());
+    let bytes = initrd.bytes();
+    let kept = probe::entry::digest(&mut bytes.as_slice())?;
+    let expected = format!("size={} links=1 digest={kept:032x}", bytes.len());
+    let shown = found.get("initrd")?;
+    assert!(shown.ends_with(&expected), "{shown}, not {expected}");
+    Ok(())
+}
+
+#[test]
+fn failed_unpacking_gives_the_memory_back() -> Result<()> {
+    let plain = without_initrd()?;
+    let layer = Layer::new().file("a", 0o644, vec![0xa5; 4 << 20]);
+    let initrd = [usual_bytes()?, newc(&layer, Style::default())].concat();
+    let machine = Machine::new().initrd_bytes(initrd);
+    let after = settled(machine, "settle", "initoverlayfs=size=1M")?;
+    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
+    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
+    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
     Ok(())
 }

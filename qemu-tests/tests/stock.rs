@@ -4,6 +4,9 @@
 use anyhow::Result;
 use qemu_tests::fixtures::cpio::{self, Compressor};
 use qemu_tests::fixtures::disk;
+use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::samples::{all_kinds, replacements, to_be_replaced};
+use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
 use qemu_tests::summary::Summary;
@@ -56,5 +59,32 @@ fn cpio_boots_with_the_module_off() -> Result<()> {
 fn disk_boots_without_initrd() -> Result<()> {
     let boot = Machine::new().root_disk(disk::image()?).orders("report").run()?;
     assert_eq!(Summary::new(boot.report.first()?, &Tree::disk()?)?, Summary::disk());
+    Ok(())
+}
+
+#[test]
+fn kernel_unpacks_objects_of_every_kind_as_predicted() -> Result<()> {
+    let stack = Stack::new()?.archive(&base()?, Compressor::None)?;
+    let stack = stack.archive(&all_kinds(), Compressor::None)?;
+    let stack = stack.archive(&to_be_replaced(), Compressor::None)?;
+    let stack = stack.archive(&replacements(), Compressor::None)?;
+    assert_eq!(stack.summary()?, Summary::stock());
+    Ok(())
+}
+
+#[test]
+fn kernel_finds_a_plain_archive_where_the_initrd_aligns_it() -> Result<()> {
+    let stack = Stack::new()?.padding(1).archive(&all_kinds(), Compressor::Gzip)?.aligned();
+    let stack = stack.archive(&base()?, Compressor::None)?;
+    assert_eq!(stack.summary()?, Summary::stock());
+    Ok(())
+}
+
+#[test]
+fn kernel_gives_the_root_directory_what_an_archive_says() -> Result<()> {
+    let layer = Layer::new().directory(".", 0o711).owner(1, 2);
+    let stack = Stack::new()?.archive(&base()?, Compressor::None)?;
+    let boot = stack.archive(&layer, Compressor::None)?.boot()?;
+    assert_eq!(boot.report.first()?.get("root.entry")?, " 0711 1:2 directory");
     Ok(())
 }

@@ -15,7 +15,7 @@ use twox_hash::XxHash3_128;
 /// Bytes read at a time: large enough for read-ahead, small enough for a 128 MiB guest.
 const CHUNK: usize = 256 << 10;
 
-/// One file system object, as text: everything an init could notice about it but its times.
+/// One file system object. As text it is everything an init could notice about it but its times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Path relative to the walked root, without a leading slash.
@@ -24,9 +24,12 @@ pub struct Entry {
     pub mode: u32,
     /// Owner and group.
     pub owner: (u32, u32),
+    /// When it was changed last, in seconds, if that means anything: not a part of the text.
+    pub mtime: Option<i64>,
     /// What kind of object it is, with its content.
     pub kind: Kind,
-    /// `user.*` extended attributes, sorted, as `name=hex`.
+    /// Extended attributes of users and administrators and file capabilities, sorted, as
+    /// `name=hex`.
     pub xattrs: Vec<String>,
 }
 
@@ -127,19 +130,25 @@ impl Entry {
             },
             other => Kind::Special(other.as_raw_mode(), metadata.rdev()),
         };
-        let xattrs = user_xattrs(&absolute).with_context(about)?;
+        let xattrs = xattrs(&absolute).with_context(about)?;
         Ok(Self {
             path: path.to_owned(),
             mode: metadata.mode() & 0o7777,
             owner: (metadata.uid(), metadata.gid()),
+            mtime: Some(metadata.mtime()),
             kind,
             xattrs,
         })
     }
 }
 
-/// The `user.*` attributes of a file; none where the file system has no attributes.
-fn user_xattrs(path: &Path) -> io::Result<Vec<String>> {
+/// Whether an attribute of this name is compared: not those that a host's security module gives.
+fn is_compared(name: &[u8]) -> bool {
+    name.starts_with(b"user.") || name.starts_with(b"trusted.") || name == b"security.capability"
+}
+
+/// The attributes of a file; none where the file system has no attributes.
+fn xattrs(path: &Path) -> io::Result<Vec<String>> {
     let mut names = vec![0_u8; 4096];
     let length = match rustix::fs::llistxattr(path, &mut names[..]) {
         Ok(length) => length,
@@ -148,7 +157,7 @@ fn user_xattrs(path: &Path) -> io::Result<Vec<String>> {
     };
     let mut found = Vec::new();
     for name in names[..length].split(|byte| *byte == 0) {
-        if !name.starts_with(b"user.") {
+        if !is_compared(name) {
             continue;
         }
         let mut value = vec![0_u8; 4096];

@@ -9,6 +9,7 @@ mod channel;
 mod memory;
 mod orders;
 mod surroundings;
+mod survey;
 mod switch;
 mod writes;
 
@@ -29,6 +30,12 @@ use crate::orders::Orders;
 const DISK_INIT: &str = "/sbin/init";
 /// Where the kernel shows the initrd that it was told to keep.
 const KEPT_INITRD: &str = "/sys/firmware/initrd";
+
+/// Names in the root that belong to the kernel's own file systems or the built-in initramfs.
+const NOT_OURS: [&str; 4] = ["dev", "proc", "sys", "root"];
+
+/// Where the kernel shows the ACPI tables.
+const ACPI_TABLES: &str = "/sys/firmware/acpi/tables";
 
 fn main() {
     let start = rustix::time::clock_gettime(ClockId::Boottime);
@@ -82,14 +89,23 @@ fn report(channel: &mut Channel) -> Result<()> {
     if orders.has("tree") {
         tree(channel)?;
     }
+    if orders.has("survey") {
+        survey::report(channel)?;
+    }
     if orders.has("write") {
         writes::report(channel)?;
     }
     if orders.has("fill") {
         writes::fill(channel)?;
     }
+    if orders.has("initrd") || orders.has("acpi") {
+        mount("sysfs", "/sys")?;
+    }
     if orders.has("initrd") {
         kept_initrd(channel)?;
+    }
+    if orders.has("acpi") {
+        acpi_tables(channel)?;
     }
     memory::report(channel)?;
     if orders.has("switch_root") && !on_disk() {
@@ -104,15 +120,19 @@ fn report(channel: &mut Channel) -> Result<()> {
 
 /// Sends every entry of the root, but for what the kernel mounted or the built-in initramfs brought.
 fn tree(channel: &mut Channel) -> Result<()> {
-    for entry in entry::walk(Path::new("/"), &["dev", "proc", "sys", "root"])? {
+    for entry in entry::walk(Path::new("/"), &NOT_OURS)? {
+        let is_ours = !NOT_OURS.iter().any(|name| entry.path == Path::new(name));
+        if let Some(mtime) = entry.mtime.filter(|_| is_ours) {
+            channel.say("mtime", format!("{mtime} {}", entry.path.display()))?;
+        }
         channel.say("entry", entry)?;
     }
+    channel.say("root.entry", entry::Entry::read(Path::new("/"), Path::new(""))?)?;
     Ok(())
 }
 
 /// Sends mode, size and digest of the initrd that the kernel kept, or that there is none.
 fn kept_initrd(channel: &mut Channel) -> Result<()> {
-    mount("sysfs", "/sys")?;
     match fs::metadata(KEPT_INITRD) {
         Ok(_) => {
             let entry = entry::Entry::read(Path::new("/"), Path::new(&KEPT_INITRD[1..]))?;
@@ -120,6 +140,14 @@ fn kept_initrd(channel: &mut Channel) -> Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => channel.say("initrd", "none")?,
         Err(error) => bail!("cannot examine {KEPT_INITRD}: {error}"),
+    }
+    Ok(())
+}
+
+/// Sends name, size and digest of every ACPI table that the kernel took.
+fn acpi_tables(channel: &mut Channel) -> Result<()> {
+    for table in entry::walk(Path::new(ACPI_TABLES), &[])? {
+        channel.say("acpi", table)?;
     }
     Ok(())
 }
