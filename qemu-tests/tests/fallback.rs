@@ -82,7 +82,7 @@ fn archive_of_nothing_known_falls_back_to_the_disk() -> Result<()> {
 fn with_block_size(bits: u8) -> Result<Vec<u8>> {
     let mut editor = Editor::new(usual_bytes()?)?;
     editor.set_block_size(bits)?;
-    editor.sealed()
+    Ok(editor.sealed())
 }
 
 /// Boots an image with blocks larger than a page: the disk, and an error that names step and reason.

@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use anyhow::{ensure, Context, Result};
 use clap::Parser;
-use qemu_tests::fixtures::corruption::seal;
 use qemu_tests::fixtures::cpio::{self, Compressor};
 use qemu_tests::fixtures::erofs;
+use qemu_tests::fixtures::superblock::seal;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::hostile::{self, Outcome};
 use qemu_tests::scenario::with_fallback;
