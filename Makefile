@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG TARGET RUNS BOOTS
+export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
@@ -39,7 +39,7 @@ help:
 ##   MEM=1G          the guest's memory
 ##   SMP=2           the guest's processors
 ##   ACCEL=kvm|tcg   else a short trial decides
-##   TARGET=NAME     the one fuzz target to run: see userspace-tools/fuzz/fuzz_targets
+##   FUZZ_TARGET=NAME the one fuzz target to run: see userspace-tools/fuzz/fuzz_targets
 ##   RUNS=N          executions of each fuzz target; else 200000
 ##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
 ##   BOOTS=N         boots of make mutate; else 500

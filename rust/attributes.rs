@@ -120,8 +120,8 @@ fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
     }
 }
 
-/// Reads something whose size `source` tells if it gets no buffer. It gets one of that size then,
-/// and returns how much of it it has filled, or an error number.
+/// Reads something whose size `source` tells if it gets no buffer. Then it gets one of that size, and
+/// returns how many bytes of it were filled, or an error number.
 fn read(source: impl Fn(*mut c_char, usize) -> isize) -> Result<KVec<u8>> {
     let size = size_of_result(source(ptr::null_mut(), 0))?;
     let mut buffer = KVec::from_elem(0u8, size, GFP_KERNEL)?;
