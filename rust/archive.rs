@@ -62,6 +62,8 @@ fn unpack_as_root(archives: &[u8], tree: &Path) -> Result<Option<&'static CStr>>
 
     tree.enter_as_root();
     tree.enter();
+    #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
+    let _spared = crate::faults::Spared::new();
     let complaint = vfs::unpack(archives).err();
     outside.enter_as_root();
     tmpfs.enter();

@@ -132,17 +132,6 @@ fn panic_required(reason: fmt::Arguments<'_>) -> ! {
     }
 }
 
-/// Says what is wrong, as far as the mode wants it.
-macro_rules! give_up {
-    ($options:expr, $($reason:tt)*) => {
-        if $options.mode == Mode::Require {
-            panic_required(fmt!($($reason)*));
-        } else {
-            pr_err!("{}, leaving the initrd alone\n", fmt!($($reason)*));
-        }
-    };
-}
-
 /// Reads all that was noted of the command line.
 fn parse_parameters() -> Options<'static> {
     let mut options = Options::default();
@@ -189,7 +178,20 @@ fn claim() -> Result {
     let segments = match scan::scan(&initrd) {
         Ok(segments) => segments,
         Err(problem) => {
-            give_up!(options, "{problem}");
+            if options.mode == Mode::Require {
+                panic_required(fmt!("{problem}"));
+            }
+            if problem.is_damaged_archive() {
+                pr_err!("{problem}, going on without the initrd\n");
+                // Nothing to mount; the memory is given back when it may be.
+                *CLAIMED.lock() = Some(Claimed {
+                    region: initrd.claim(),
+                    segments: KVec::new(),
+                    options,
+                });
+            } else {
+                pr_err!("{problem}, leaving the initrd alone\n");
+            }
             return Ok(());
         }
     };
@@ -223,6 +225,9 @@ fn mount() -> Result {
     let Some(claimed) = CLAIMED.lock().take() else {
         return Ok(());
     };
+    if claimed.segments.is_empty() {
+        return Ok(());
+    }
     // The built-in initramfs is the lowest layer: it has to be complete.
     //
     // SAFETY: There are no preconditions; the `rootfs` initcalls have run.

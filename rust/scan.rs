@@ -11,7 +11,10 @@ use kernel::{
 use crate::{
     bindings,
     initrd::{
-        erofs::SuperblockError,
+        erofs::{
+            self,
+            SuperblockError, //
+        },
         Damage,
         Kind,
         ScanError,
@@ -47,9 +50,9 @@ pub(crate) fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
             Ok(segment) => segment,
             // Archives alone are none of our business, however broken they are.
             Err(ScanError {
-                cause: Damage::Cpio { .. },
+                cause: Damage::Cpio { at },
                 ..
-            }) if !any_image => return Ok(KVec::new()),
+            }) if !any_image && !is_image_behind(initrd, at) => return Ok(KVec::new()),
             Err(error) => return Err(ScanProblem::Segment(error)),
         };
         if segment.kind == Kind::Unknown {
@@ -78,6 +81,12 @@ pub(crate) fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
     Ok(segments)
 }
 
+/// Whether there is an image somewhere from `offset` on.
+fn is_image_behind(initrd: &Initrd, offset: usize) -> bool {
+    let behind = initrd.bytes().get(offset..).unwrap_or(&[]);
+    erofs::find(behind, crc32c).is_some()
+}
+
 /// Why an initrd cannot be used.
 pub(crate) enum ScanProblem {
     /// One of its segments is broken.
@@ -86,6 +95,20 @@ pub(crate) enum ScanProblem {
     TooMany,
     /// There is no memory for the list.
     Memory,
+}
+
+impl ScanProblem {
+    /// Whether the kernel's own unpacker had better not see the initrd either: its decompressors
+    /// believe some of what they read.
+    pub(crate) fn is_damaged_archive(&self) -> bool {
+        matches!(
+            self,
+            Self::Segment(ScanError {
+                cause: Damage::Cpio { .. },
+                ..
+            })
+        )
+    }
 }
 
 impl fmt::Display for ScanProblem {

@@ -21,13 +21,18 @@ pub enum Outcome {
     Refused,
     /// The image was mounted, but its init cannot be executed.
     NoInit,
+    /// The init ran, and met an error in the tree that it cannot do without.
+    Troubled,
 }
 
 /// Boots; anything but an [`Outcome`], above all an oops or a hang, is an error.
 pub fn boot(machine: Machine) -> Result<Outcome> {
     let (report, console) = machine.run_to_any_end()?;
     let Some(report) = report else {
-        let panic = console.panic().context("neither report nor panic")?;
+        let Some(panic) = console.panic() else {
+            ensure!(console.has("Run /init as init process"), "{console}\nneither report nor panic");
+            return Ok(Outcome::Troubled);
+        };
         if panic.contains(REQUIRED) {
             return Ok(Outcome::Refused);
         }

@@ -19,10 +19,12 @@
 static struct task_struct *victim;
 static unsigned int countdown;
 static bool hit;
+static bool spared;
 
 static int maybe_fail(struct pt_regs *regs, gfp_t flags, unsigned long result)
 {
-	if (current != victim || !countdown || flags & __GFP_NOFAIL)
+	if (current != victim || !countdown || spared ||
+	    flags & __GFP_NOFAIL)
 		return 0;
 	if (--countdown)
 		return 0;
@@ -100,4 +102,10 @@ bool initoverlayfs_faults_disarm(void)
 {
 	countdown = 0;
 	return hit;
+}
+
+/* Whether to let allocations pass, uncounted, for a while. */
+void initoverlayfs_faults_spare(bool spare)
+{
+	spared = spare;
 }

@@ -7,5 +7,6 @@
 int initoverlayfs_faults_start(void);
 void initoverlayfs_faults_arm(unsigned int nth);
 bool initoverlayfs_faults_disarm(void);
+void initoverlayfs_faults_spare(bool spare);
 
 #endif

@@ -5,6 +5,8 @@
 //! Something is attempted again and again; the first time its first allocation fails, the second
 //! time its second, and so on, until nothing is left to fail. As a failure is undone, the attempts do
 //! not know of each other. For debug kernels only.
+//!
+//! The kernel's unpacker is spared: where it gets no memory for its own lists, it panics by design.
 
 use initoverlayfs_macros::{
     boot_param,
@@ -105,6 +107,24 @@ fn again(claimed: &Claimed) -> Result<Claimed> {
         segments,
         options: claimed.options,
     })
+}
+
+/// As long as it lives, no allocation fails or counts.
+pub(crate) struct Spared(());
+
+impl Spared {
+    pub(crate) fn new() -> Self {
+        // SAFETY: There are no preconditions.
+        unsafe { bindings::initoverlayfs_faults_spare(true) };
+        Self(())
+    }
+}
+
+impl Drop for Spared {
+    fn drop(&mut self) {
+        // SAFETY: There are no preconditions.
+        unsafe { bindings::initoverlayfs_faults_spare(false) };
+    }
 }
 
 /// Makes attempts until one meets no fault, and says how they went.

@@ -61,17 +61,18 @@ fn entry_len(bytes: &[u8]) -> Option<usize> {
 /// How far archives reach, and whether they end as they should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// The length of all complete entries, in bytes: 0 if there are none.
+    /// The length of all that is complete, in bytes: 0 if nothing is.
     pub len: usize,
-    /// Whether something follows that is no entry, although the last one was not a trailer, or
-    /// although it claims to be an entry. An archive may end without a trailer where the bytes do.
+    /// Whether something follows that should belong to them and is not complete, or is something
+    /// else although the last archive has not come to its end.
     pub is_damaged: bool,
 }
 
 /// Walks the archives at the start of `bytes`.
 ///
 /// The walk goes on over `TRAILER!!!` entries, as further archives may follow at once, and stops at
-/// the first byte that does not start a complete entry.
+/// the first byte that does not start a complete entry. An archive may end without a trailer where
+/// the bytes do.
 pub fn walk(bytes: &[u8]) -> Extent {
     let mut len = 0usize;
     let mut in_archive = false;

@@ -19,12 +19,14 @@
 //!   image stored as a file inside it is not taken for a layer. Where the headers stop making sense
 //!   before the archive's trailer, the archive is damaged: that is an error too.
 //! * The magic of a compression method starts a compressed archive, which reaches up to the next
-//!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound. Up to 3 NUL bytes in
-//!   front belong to it, so that it starts at a multiple of 4.
+//!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound. One in the legacy
+//!   format of LZ4 says itself where it ends, and is damaged if it reaches too far. Up to 3 NUL
+//!   bytes in front belong to it, so that it starts at a multiple of 4.
 //! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the buffer.
 
 pub mod cpio;
 pub mod erofs;
+pub mod lz4;
 
 use core::ops::Range;
 
@@ -144,10 +146,17 @@ impl<'a> Scanner<'a> {
         // A plain archive says where it ends; whatever follows it is looked at afresh.
         let end = if extent.len > 0 {
             end
+        } else if lz4::has_magic(self.tail(start)) {
+            let first_set = start;
+            start = self.aligned(start);
+            let extent = lz4::walk(self.tail(first_set));
+            let end = first_set.saturating_add(extent.len);
+            if extent.is_damaged && !self.starts_segment(end) {
+                return Err(self.give_up(first_set, Damage::Cpio { at: end }));
+            }
+            end
         } else if is_compressed(self.tail(start)) {
-            // Behind its end, the unpacker finds a plain archive only at a multiple of 4 bytes from
-            // the start, which is that of the buffer in a stock boot: some padding goes with it.
-            start = self.position.max(start & !(cpio::ALIGNMENT - 1));
+            start = self.aligned(start);
             erofs::find(self.tail(start), self.crc32c)
                 .map_or(self.buffer.len(), |at| start.saturating_add(at))
         } else {
@@ -161,10 +170,21 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Whether padding, an image or a compressed archive starts at `at`.
+    /// Where a compressed archive is to start whose magic is at `start`: some padding goes with it.
+    ///
+    /// Behind its end, the unpacker finds a plain archive only at a multiple of 4 bytes from the
+    /// start, which is that of the buffer in a stock boot.
+    fn aligned(&self, start: usize) -> usize {
+        self.position.max(start & !(cpio::ALIGNMENT - 1))
+    }
+
+    /// Whether padding, an image or an archive starts at `at`.
     fn starts_segment(&self, at: usize) -> bool {
         let tail = self.tail(at);
-        tail.first() == Some(&0) || erofs::has_magic(tail) || is_compressed(tail)
+        cpio::walk(tail).len > 0
+            || tail.first() == Some(&0)
+            || erofs::has_magic(tail)
+            || is_compressed(tail)
     }
 
     /// Ends the iteration with an error about the segment at `offset`.

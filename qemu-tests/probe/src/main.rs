@@ -81,6 +81,9 @@ fn report(channel: &mut Channel) -> Result<()> {
     if orders.has("start") {
         return memory::report(channel);
     }
+    if orders.has("survey") {
+        return survey::report(channel);
+    }
     surroundings::identity(channel)?;
     surroundings::descriptors(channel)?;
     surroundings::root(channel)?;
@@ -88,9 +91,6 @@ fn report(channel: &mut Channel) -> Result<()> {
     surroundings::kernel_log(channel)?;
     if orders.has("tree") {
         tree(channel)?;
-    }
-    if orders.has("survey") {
-        survey::report(channel)?;
     }
     if orders.has("write") {
         writes::report(channel)?;

@@ -25,6 +25,7 @@ struct Survey {
 
 /// Walks the root, but for what the kernel mounted, and sends `survey OBJECTS ERRORS BYTES`.
 pub fn report(channel: &mut Channel) -> Result<()> {
+    channel.say("root.magic", format!("{:x}", rustix::fs::statfs("/")?.f_type))?;
     let mut survey = Survey::default();
     let mut pending = vec![(PathBuf::from("/"), 0)];
     while let Some((directory, level)) = pending.pop() {

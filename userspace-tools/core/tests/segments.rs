@@ -131,6 +131,26 @@ fn compressed_data_starts_where_the_unpacker_counts_from() {
 }
 
 #[test]
+fn lz4_archives_say_where_they_end() {
+    let block = |len: u32| [&len.to_le_bytes()[..], &vec![7; len as usize]].concat();
+    let magic = [0x02, 0x21, 0x4c, 0x18];
+    let packed = [&magic[..], &block(5), &magic, &block(300)].concat();
+    let len = packed.len();
+    assert_eq!(shape(&packed), [('C', 0, len)]);
+    let image = Image::default().build();
+    for next in [&image[..], &archive("a", b"1"), &[0x1f, 0x8b, 8], &[0; 9]] {
+        let buffer = [&packed[..], next].concat();
+        assert_eq!(shape(&buffer)[0], ('C', 0, len), "{next:?}");
+    }
+    let buffer = [&packed[..], &[0], &archive("a", b"1")].concat();
+    assert_eq!(shape(&buffer)[1], ('C', len + 1, buffer.len()));
+    // A block that reaches past the end is one that the kernel would read.
+    let cause = Damage::Cpio { at: len - 304 };
+    let error = ScanError { offset: 0, cause };
+    assert_eq!(scan(&packed[..len - 1]), Err(error));
+}
+
+#[test]
 fn what_is_neither_is_unknown_with_all_that_follows() {
     // A legacy ramdisk, whose first block is empty and which has an image among its files.
     let buffer = [vec![0; 1024], vec![7; 3072], Image::default().build()].concat();

@@ -4,7 +4,7 @@
 
 use initoverlayfs_core::{
     crc32c,
-    initrd::{cpio, erofs, Damage, Kind, ScanError, Scanner, Segment},
+    initrd::{cpio, erofs, lz4, Damage, Kind, ScanError, Scanner, Segment},
 };
 
 use crate::reference;
@@ -36,7 +36,8 @@ pub fn check_scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
         end = segment.range.end;
         // A segment is what it is without what follows it, unless that lends it half of a magic
         // (the second byte of lzma's may be the first one of an image) ...
-        if segment.kind != Kind::Cpio || segment.range.len() > 1 {
+        let held = buffer[segment.range.clone()].iter().skip_while(|byte| **byte == 0);
+        if segment.kind != Kind::Cpio || held.count() > 1 {
             assert_eq!(
                 scan(&buffer[..end]),
                 (segments[..=index].to_vec(), None),
@@ -114,8 +115,15 @@ fn check_segment(buffer: &[u8], previous: usize, segment: &Segment) {
             assert_eq!(range.start, previous.max(start - start % 4));
             check_no_image(buffer, previous, start);
             assert!(reference::is_compressed(&buffer[start..]));
-            let len = reference::find(tail).unwrap_or(tail.len());
-            assert_eq!(bytes.len(), len);
+            if lz4::has_magic(&buffer[start..]) {
+                let extent = lz4::walk(&buffer[start..]);
+                assert_eq!(start + extent.len, range.end);
+                // What it holds, the decompressor can walk through.
+                assert!(!lz4::walk(&buffer[start..range.end]).is_damaged);
+            } else {
+                let len = reference::find(tail).unwrap_or(tail.len());
+                assert_eq!(bytes.len(), len);
+            }
         }
         Kind::Unknown => {
             check_no_image(buffer, previous, range.start);
@@ -137,8 +145,12 @@ fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
         }
         Damage::Cpio { at } => {
             check_no_image(buffer, previous, offset);
-            assert!(reference::is_entry(tail));
-            let extent = cpio::walk(tail);
+            let extent = if lz4::has_magic(tail) {
+                lz4::walk(tail)
+            } else {
+                assert!(reference::is_entry(tail));
+                cpio::walk(tail)
+            };
             assert_eq!(offset + extent.len, at);
             assert!(extent.is_damaged);
             // Padding, an image or a compressed archive may follow an archive without a trailer.
