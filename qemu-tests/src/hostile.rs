@@ -30,7 +30,10 @@ pub fn boot(machine: Machine) -> Result<Outcome> {
     let (report, console) = machine.run_to_any_end()?;
     let Some(report) = report else {
         let Some(panic) = console.panic() else {
-            ensure!(console.has("Run /init as init process"), "{console}\nneither report nor panic");
+            ensure!(
+                console.has("Run /init as init process"),
+                "{console}\nneither report nor panic"
+            );
             return Ok(Outcome::Troubled);
         };
         if panic.contains(REQUIRED) {

@@ -4,8 +4,12 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use qemu_tests::fixtures::corruption::{boundaries, with_field, with_flips, FIELDS};
+use qemu_tests::fixtures::archive::{newc, Style};
+use qemu_tests::fixtures::corruption::{
+    boundaries, with_directory_loop, with_field, with_flips, FIELDS,
+};
 use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::hostile::{both_ways, Outcome};
 use qemu_tests::scenario::with_fallback;
@@ -113,4 +117,51 @@ fn flipped_bits_of_the_root_inode_3() -> Result<()> {
 #[test]
 fn flipped_bits_of_the_root_inode_4() -> Result<()> {
     root_inode(24..32)
+}
+
+#[test]
+fn directory_that_contains_itself_is_survived() -> Result<()> {
+    let looped = with_directory_loop(&image()?, "newroot")?;
+    let initrd = [looped, image()?].concat();
+    let outcome = both_ways(|| Ok(with_fallback(initrd.clone())?.orders("survey")))?;
+    assert_eq!(outcome, Outcome::InPlace);
+    Ok(())
+}
+
+#[test]
+fn lz4_block_that_reaches_beyond_the_initrd_is_refused() -> Result<()> {
+    // In front of the image, and behind it, where the memory ends.
+    let archive = [0x02, 0x21, 0x4c, 0x18, 0xff, 0xff, 0xff, 0x0f, 0xf0, 0xff];
+    for initrd in [[&archive[..], &image()?].concat(), [&image()?[..], &archive].concat()] {
+        assert_eq!(ending(&initrd)?, Outcome::Fallback);
+    }
+    Ok(())
+}
+
+#[test]
+fn archive_of_very_many_empty_entries_is_survived() -> Result<()> {
+    let nameless = [b"070701".to_vec(), b"0".repeat(104), vec![0; 2]].concat();
+    let initrd = [nameless.repeat(100_000), image()?].concat();
+    assert_eq!(ending(&initrd)?, Outcome::InPlace);
+    Ok(())
+}
+
+#[test]
+fn names_at_the_limits_are_survived() -> Result<()> {
+    for len in [1, 254, 255, 256, 4095, 4096, 70_000] {
+        let name = "n".repeat(len);
+        let archive = newc(&Layer::new().file(&name, 0o644, "content"), Style::default());
+        let initrd = [archive, image()?].concat();
+        assert_eq!(ending(&initrd)?, Outcome::InPlace, "{len}");
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_header_beside_an_image_is_refused() -> Result<()> {
+    let mut archive = newc(&Layer::new().file("a", 0o644, "content"), Style::default());
+    archive[20] = b'x'; // no hexadecimal digit
+    archive[60] = b'g';
+    assert_eq!(ending(&[archive, image()?].concat())?, Outcome::Fallback);
+    Ok(())
 }
