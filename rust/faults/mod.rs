@@ -84,9 +84,12 @@ fn attempt(target: &Target<'_>) -> Outcome {
         Target::Mount(claimed) => (claimed, false),
         Target::HandOff(claimed) => (claimed, true),
     };
+    // Of the last step, only what comes after the mount is attempted.
+    let spared = is_final.then(Spared::new);
     let Ok(Ok(stack)) = again(claimed).map(stack_up) else {
         return Outcome::Failed;
     };
+    drop(spared);
     if !is_final {
         return Outcome::Succeeded;
     }
