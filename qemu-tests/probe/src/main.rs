@@ -28,6 +28,8 @@ use crate::orders::Orders;
 
 /// The name under which the probe is the init of the disk, not of the initrd.
 const DISK_INIT: &str = "/sbin/init";
+/// Where kmemleak listens and speaks.
+const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 /// Where the kernel shows the initrd that it was told to keep.
 const KEPT_INITRD: &str = "/sys/firmware/initrd";
 
@@ -92,6 +94,9 @@ fn report(channel: &mut Channel) -> Result<()> {
     if orders.has("tree") {
         tree(channel)?;
     }
+    if orders.has("leaks") {
+        leaks(channel)?;
+    }
     if orders.has("write") {
         writes::report(channel)?;
     }
@@ -148,6 +153,21 @@ fn kept_initrd(channel: &mut Channel) -> Result<()> {
 fn acpi_tables(channel: &mut Channel) -> Result<()> {
     for table in entry::walk(Path::new(ACPI_TABLES), &[])? {
         channel.say("acpi", table)?;
+    }
+    Ok(())
+}
+
+/// Sends what kmemleak finds, a `leak` for each line, after a second look: the first one may catch
+/// objects on their way.
+fn leaks(channel: &mut Channel) -> Result<()> {
+    mount("sysfs", "/sys")?;
+    mount("debugfs", "/sys/kernel/debug")?;
+    for _ in 0..2 {
+        std::thread::sleep(std::time::Duration::from_secs(6));
+        fs::write(KMEMLEAK, "scan").context("kmemleak does not scan")?;
+    }
+    for line in fs::read_to_string(KMEMLEAK)?.lines() {
+        channel.say("leak", line.trim())?;
     }
     Ok(())
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What only the debug kernel can show: failing allocations and leaks. Elsewhere, these pass unseen.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use qemu_tests::fixtures::archive::{newc, Style};
+use qemu_tests::fixtures::compress::{compress, Compressor};
+use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::report::Section;
+use qemu_tests::scenario::with_fallback;
+use qemu_tests::tools;
+
+/// Whether the kernel has this option; says so if not.
+fn kernel_has(option: &str) -> Result<bool> {
+    let has = tools::kernel_has(option)?;
+    if !has {
+        println!("skipped: the kernel has no {option}");
+    }
+    Ok(has)
+}
+
+/// An archive, an image, a compressed archive: every kind of layer.
+fn layers() -> Result<Vec<u8>> {
+    let archive = newc(&Layer::new().file("etc-drill", 0o644, "content"), Style::default());
+    let image = std::fs::read(erofs::image(&Tree::probe_only()?, &USUAL)?)?;
+    Ok([&archive[..], &image, &compress(&archive, Compressor::Gzip)?].concat())
+}
+
+/// An error if kmemleak blames a function of ours.
+fn check_leaks(found: &Section) -> Result<()> {
+    let leaks = found.all("leak");
+    let ours = leaks.iter().any(|line| line.contains("initoverlayfs"));
+    assert!(!ours, "{leaks:#?}");
+    println!("{} lines of kmemleak", leaks.len());
+    Ok(())
+}
+
+/// How many attempts of this drill were undone.
+fn undone(found: &Section, name: &str) -> Result<u32> {
+    let start = format!("faults: {name}: ");
+    let line = found.module_lines().into_iter().find_map(|line| line.strip_prefix(&start));
+    let line = line.with_context(|| format!("no drill of the {name}"))?;
+    assert!(line.ends_with("then it succeeded"), "{line}");
+    Ok(line.split(' ').next().context("no number")?.parse()?)
+}
+
+#[test]
+fn every_allocation_may_fail() -> Result<()> {
+    if !kernel_has("CONFIG_INITOVERLAYFS_FAULT_INJECTION")? {
+        return Ok(());
+    }
+    let machine = Machine::new().initrd_bytes(layers()?).append("initoverlayfs_faults");
+    let machine = machine.memory(1024).time_limit(Duration::from_secs(120));
+    let boot = machine.orders("report,leaks").run()?;
+    let found = boot.report.first()?;
+    for name in ["scan", "mount", "hand-off"] {
+        assert!(undone(found, name)? > 0, "{name}: no fault had an effect");
+    }
+    check_leaks(found)
+}
+
+#[test]
+fn nothing_leaks_on_the_way_to_the_root() -> Result<()> {
+    if !kernel_has("CONFIG_DEBUG_KMEMLEAK")? {
+        return Ok(());
+    }
+    let boot = Machine::new().initrd_bytes(layers()?).orders("leaks").run()?;
+    check_leaks(boot.report.first()?)
+}
+
+#[test]
+fn nothing_leaks_when_a_mount_is_undone() -> Result<()> {
+    if !kernel_has("CONFIG_DEBUG_KMEMLEAK")? {
+        return Ok(());
+    }
+    let machine = with_fallback([layers()?, newc_too_large()].concat())?;
+    let boot = machine.append("initoverlayfs=size=64k").orders("leaks").run()?;
+    check_leaks(boot.report.first()?)
+}
+
+/// An archive of 1 MiB.
+fn newc_too_large() -> Vec<u8> {
+    newc(&Layer::new().file("large", 0o644, vec![0xa5; 1 << 20]), Style::default())
+}
