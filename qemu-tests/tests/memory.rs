@@ -46,6 +46,14 @@ fn without_initrd() -> Result<Section> {
     settled(Machine::new(), "settle", "")
 }
 
+/// Both have the same memory in all, and nearly as much of it free.
+fn check_same_memory(after: &Section, plain: &Section) -> Result<()> {
+    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
+    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
+    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB in comparison");
+    Ok(())
+}
+
 /// An image of 64 MiB, so that a leak of a hundredth shows.
 fn image() -> Result<std::path::PathBuf> {
     erofs::image(&Tree::large(64)?, &[])
@@ -62,10 +70,7 @@ fn random(name: &str, mib: usize) -> Layer {
 fn switching_root_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
     let after = settled(Machine::new().initrd(image()?), "settle,switch_root", "")?;
-    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
-    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
-    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
-    Ok(())
+    check_same_memory(&after, &plain)
 }
 
 #[test]
@@ -73,10 +78,7 @@ fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()>
     let plain = without_initrd()?;
     let machine = Machine::new().initrd(image()?);
     let after = settled(machine, "settle,tree,switch_root", "")?;
-    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
-    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
-    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
-    Ok(())
+    check_same_memory(&after, &plain)
 }
 
 #[test]
@@ -84,10 +86,7 @@ fn failed_mount_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
     let broken = no_root_inode(fs::read(image()?)?)?;
     let after = settled(Machine::new().initrd_bytes(broken), "settle", "")?;
-    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
-    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
-    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
-    Ok(())
+    check_same_memory(&after, &plain)
 }
 
 #[test]
@@ -159,10 +158,7 @@ fn beside_an_archive(mib: usize) -> Result<Section> {
 #[test]
 fn memory_of_an_archive_is_given_back_once_it_is_unpacked() -> Result<()> {
     let (small, large) = (beside_an_archive(0)?, beside_an_archive(32)?);
-    assert_eq!(large.number("memory.MemTotal")?, small.number("memory.MemTotal")?);
-    let (large, small) = (large.available_kb()?, small.available_kb()?);
-    assert!(large.abs_diff(small) <= TOLERANCE_KB, "{large} kB free, {small} kB without archive");
-    Ok(())
+    check_same_memory(&large, &small)
 }
 
 #[test]
@@ -173,10 +169,7 @@ fn images_that_share_a_page_give_their_memory_back() -> Result<()> {
     let stack = Stack::new()?.padding(100).image(&lower)?.image(&random("upper", 9))?;
     let machine = Machine::new().initrd_bytes(stack.bytes());
     let after = settled(machine, "settle,tree,switch_root", "")?;
-    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
-    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
-    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
-    Ok(())
+    check_same_memory(&after, &plain)
 }
 
 #[test]
@@ -203,8 +196,5 @@ fn failed_unpacking_gives_the_memory_back() -> Result<()> {
     let initrd = [usual_bytes()?, newc(&layer, Style::default())].concat();
     let machine = Machine::new().initrd_bytes(initrd);
     let after = settled(machine, "settle", "initoverlayfs=size=1M")?;
-    assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
-    let (after, plain) = (after.available_kb()?, plain.available_kb()?);
-    assert!(after.abs_diff(plain) <= TOLERANCE_KB, "{after} kB free, {plain} kB without initrd");
-    Ok(())
+    check_same_memory(&after, &plain)
 }
