@@ -24,36 +24,55 @@ use crate::{
     }, //
 };
 
+/// What `vfs_getxattr()` lists, but does not hand out.
+const ACL: &[u8] = b"system.posix_acl_";
+
 /// What overlayfs keeps for itself.
 const PRIVATE: &[u8] = b"trusted.overlay.";
 
+/// The longest list of names and the longest value that the system calls would hand out:
+/// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX`.
+const MAX_SIZE: usize = 65536;
+
 /// Makes the directory `name` with the attributes of the directory `model`.
 ///
-/// Extended attributes that the filesystem of `name` does not know are left out.
+/// What cannot be copied is left out, with a warning: an image may hold any nonsense. POSIX ACLs
+/// are not copied at all.
 ///
 /// # Errors
 ///
-/// What the filesystems say.
+/// `ENOMEM`, and what making the directory and looking at the other one say.
 #[init]
 pub(crate) fn make_dir_like(name: &CStr, model: &CStr) -> Result {
     vfs::make_dir(name)?;
     let stat = stat(model)?;
-    copy_xattrs(&Path::of(model)?, &Path::of(name)?)?;
+    match copy_xattrs(&Path::of(model)?, &Path::of(name)?) {
+        Err(error) if error != ENOMEM => {
+            pr_warn!(
+                "extended attributes of the root directory: error {}\n",
+                error.to_errno()
+            );
+        }
+        copied => copied?,
+    }
     // SAFETY: The names are NUL-terminated. What is only read through the last pointer are the two
     // times, of access and of modification.
-    unsafe {
-        to_result(bindings::init_chown(
-            name.as_char_ptr(),
-            stat.uid.val,
-            stat.gid.val,
-            0,
-        ))?;
-        to_result(bindings::init_chmod(name.as_char_ptr(), stat.mode & 0o7777))?;
+    let copied = unsafe {
+        let owner = bindings::init_chown(name.as_char_ptr(), stat.uid.val, stat.gid.val, 0);
+        let mode = bindings::init_chmod(name.as_char_ptr(), stat.mode & 0o7777);
         let mut times = [stat.mtime, stat.mtime];
-        to_result(bindings::init_utimes(
-            name.as_char_ptr().cast_mut(),
-            times.as_mut_ptr(),
-        ))
+        let times = bindings::init_utimes(name.as_char_ptr().cast_mut(), times.as_mut_ptr());
+        to_result(owner).and(to_result(mode)).and(to_result(times))
+    };
+    match copied {
+        Err(error) if error != ENOMEM => {
+            pr_warn!(
+                "owner, mode or time of the root directory: error {}\n",
+                error.to_errno()
+            );
+            Ok(())
+        }
+        copied => copied,
     }
 }
 
@@ -67,7 +86,8 @@ fn stat(name: &CStr) -> Result<bindings::kstat> {
     Ok(unsafe { stat.assume_init() })
 }
 
-/// Copies all extended attributes but [`PRIVATE`] ones.
+/// Copies all extended attributes but [`PRIVATE`] ones and POSIX ACLs, as far as they can be copied.
+/// Returns why one of them cannot.
 fn copy_xattrs(from: &Path, to: &Path) -> Result {
     let list = match read(|buffer, size| {
         // SAFETY: The dentry is valid as long as the path, and the buffer has `size` bytes.
@@ -76,16 +96,24 @@ fn copy_xattrs(from: &Path, to: &Path) -> Result {
         Err(error) if error == EOPNOTSUPP => return Ok(()),
         list => list?,
     };
+    let mut refused = Ok(());
     for name in list.split_inclusive(|byte| *byte == 0) {
         let Ok(name) = CStr::from_bytes_with_nul(name) else {
             continue;
         };
-        if name.to_bytes().starts_with(PRIVATE) {
+        if [PRIVATE, ACL]
+            .iter()
+            .any(|prefix| name.to_bytes().starts_with(prefix))
+        {
             continue;
         }
-        copy_xattr(from, to, name)?;
+        match copy_xattr(from, to, name) {
+            Err(error) if error == ENOMEM => return Err(error),
+            Err(error) => refused = Err(error),
+            Ok(()) => (),
+        }
     }
-    Ok(())
+    refused
 }
 
 fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
@@ -124,6 +152,9 @@ fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
 /// returns how many bytes of it were filled, or an error number.
 fn read(source: impl Fn(*mut c_char, usize) -> isize) -> Result<KVec<u8>> {
     let size = size_of_result(source(ptr::null_mut(), 0))?;
+    if size > MAX_SIZE {
+        return Err(E2BIG);
+    }
     let mut buffer = KVec::from_elem(0u8, size, GFP_KERNEL)?;
     if size > 0 {
         let filled = size_of_result(source(buffer.as_mut_ptr().cast(), size))?;

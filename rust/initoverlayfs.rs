@@ -222,9 +222,14 @@ fn claim() -> Result {
 /// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
 #[init]
 fn mount() -> Result {
-    let Some(claimed) = CLAIMED.lock().take() else {
+    let Some(mut claimed) = CLAIMED.lock().take() else {
         return Ok(());
     };
+    if claimed.options.retain {
+        if let Err(error) = retain::expose(claimed.region.retain()) {
+            pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
+        }
+    }
     if claimed.segments.is_empty() {
         return Ok(());
     }
@@ -239,7 +244,11 @@ fn mount() -> Result {
         return Ok(());
     }
     let options = claimed.options;
-    if let Err(failure) = stack_up(claimed).and_then(handoff::hand_off) {
+    let handed_off = match stack_up(claimed) {
+        Ok(stack) => handoff::hand_off(stack),
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = handed_off {
         if options.mode == Mode::Require {
             panic_required(fmt!("{failure}"));
         }
@@ -253,15 +262,10 @@ fn mount() -> Result {
 fn stack_up(claimed: Claimed) -> Result<Stack, Failure> {
     let start = Stopwatch::start();
     let Claimed {
-        mut region,
+        region,
         segments,
         options,
     } = claimed;
-    if options.retain {
-        if let Err(error) = retain::expose(region.retain()) {
-            pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
-        }
-    }
     let size = region.len();
     let layers = layers::divide(region, segments).map_err(|e| Step::Segments.failed(e))?;
     let count = layers.len();

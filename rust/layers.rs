@@ -179,14 +179,16 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
     tmpfs(options)
         .and_then(|tmpfs| stack.attach(tmpfs))
-        .and_then(|()| vfs::make_dir(c"segments"))
-        .and_then(|()| vfs::make_dir(c"work"))
         .map_err(|e| Step::Tmpfs.failed(e))?;
+    for name in [c"segments", c"work"] {
+        vfs::make_dir(name).map_err(|e| Step::Tmpfs.failed(e))?;
+    }
 
     let contents = attach_segments(layers).map_err(|e| Step::Segments.failed(e))?;
     let mut lower = Lower::new().map_err(|e| Step::Overlay.failed(e))?;
     for (index, content) in contents.into_iter().enumerate() {
-        let name = make_layer_dir(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
+        let name = layer_name(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
+        make_layer_dir(&name, &content, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
         match content {
             Content::Image(file) => {
                 mount_image(file, &name).map_err(|e| Step::Erofs.failed_at(index, e))?;
@@ -228,12 +230,18 @@ fn tmpfs(options: &Options<'_>) -> Result<Mount> {
     Mount::new(c"tmpfs", c"initoverlayfs", Access::ReadWrite, &data)
 }
 
-/// Makes the directory of layer `index` in the tmpfs; returns its name.
+/// The name of layer `index` in the tmpfs.
+fn layer_name(index: usize) -> Result<CString> {
+    CString::try_from_fmt(fmt!("layer{index}"))
+}
+
+/// Makes a layer's directory. An image covers it, attributes and all.
 #[init]
-fn make_layer_dir(index: usize, lower: &Lower) -> Result<CString> {
-    let name = CString::try_from_fmt(fmt!("layer{index}"))?;
-    make_dir_like(&name, &lower.uppermost()?)?;
-    Ok(name)
+fn make_layer_dir(name: &CStr, content: &Content, lower: &Lower) -> Result {
+    match content {
+        Content::Image(_) => vfs::make_dir(name),
+        Content::Archives(_) => make_dir_like(name, &lower.uppermost()?),
+    }
 }
 
 /// Mounts initrdfs file `file` on `place`.

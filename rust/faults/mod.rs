@@ -86,7 +86,10 @@ fn attempt(target: &Target<'_>) -> Outcome {
     };
     // Of the last step, only what comes after the mount is attempted.
     let spared = is_final.then(Spared::new);
-    let Ok(Ok(stack)) = again(claimed).map(stack_up) else {
+    let Ok(claimed) = again(claimed) else {
+        return Outcome::Failed;
+    };
+    let Ok(stack) = stack_up(claimed) else {
         return Outcome::Failed;
     };
     drop(spared);
