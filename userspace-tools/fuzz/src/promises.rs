@@ -36,7 +36,9 @@ pub fn check_scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
         end = segment.range.end;
         // A segment is what it is without what follows it, unless that lends it half of a magic
         // (the second byte of lzma's may be the first one of an image) ...
-        let held = buffer[segment.range.clone()].iter().skip_while(|byte| **byte == 0);
+        let held = buffer[segment.range.clone()]
+            .iter()
+            .skip_while(|byte| **byte == 0);
         if segment.kind != Kind::Cpio || held.count() > 1 {
             assert_eq!(
                 scan(&buffer[..end]),
