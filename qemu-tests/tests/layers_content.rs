@@ -284,6 +284,22 @@ fn root_directory_is_that_of_the_image() -> Result<()> {
 }
 
 #[test]
+fn access_list_of_the_root_directory_does_not_cost_the_root() -> Result<()> {
+    // Version 2: the owner may all, user 1 may read, the group nothing, a mask, others nothing.
+    let entries = [(1_u16, 7_u16, u32::MAX), (2, 4, 1), (4, 0, u32::MAX), (16, 7, u32::MAX)];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries.into_iter().chain([(32, 5, u32::MAX)]) {
+        list.extend([tag.to_le_bytes(), rights.to_le_bytes()].concat());
+        list.extend(id.to_le_bytes());
+    }
+    let layer = Layer::new().directory(".", 0o775).xattr("system.posix_acl_access", list);
+    let boot = Stack::new()?.image(&with_base(layer)?)?.boot()?;
+    let root = boot.report.first()?.get("root.entry")?;
+    assert!(root.starts_with(" 0775 0:0 directory"), "{root}");
+    Ok(())
+}
+
+#[test]
 fn root_directory_is_what_an_archive_makes_of_it() -> Result<()> {
     let layer = Layer::new().directory(".", 0o711).owner(1, 2);
     let boot = Stack::new()?.image(&base()?)?.archive(&layer, PLAIN)?.boot()?;
