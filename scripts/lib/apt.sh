@@ -47,9 +47,13 @@ update_system_lists() {
 	step "reading the package lists (apt-get update)" logged as_root apt-get update
 }
 
+# apt_install ROOT ARGUMENT...: ROOT as for apt_get_in. Takes nothing away from the system.
 apt_install() {
+	local root=$1 options=()
+	shift
+	[ "$root" = system ] || options=(-c "$root/apt.conf")
 	logged as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install --yes --no-install-recommends --no-remove "$@"
+		apt-get "${options[@]}" install --yes --no-install-recommends --no-remove "$@"
 }
 
 # install_packages PACKAGE...: those that are missing.
@@ -66,11 +70,26 @@ install_packages() {
 }
 
 install_missing() {
-	apt_install "$@" && return
+	local package
+	apt_install system "$@" && return
 	# The lists may be older than the mirror's newest files.
-	[ $UPDATED = no ] || die "apt-get could not install: $*"
-	update_system_lists
-	apt_install "$@" || die "apt-get could not install: $*"
+	if [ $UPDATED = no ]; then
+		update_system_lists
+		apt_install system "$@" && return
+	fi
+	for package in "$@"; do
+		apt_install system "$package" || install_backport "$package" ||
+			die "apt-get could not install $package: see above"
+	done
+}
+
+# install_backport PACKAGE: for a system that has a part of the same software from
+# its backports, beside which the release's own version cannot be installed.
+install_backport() {
+	local suite
+	suite=$(debian_codename)-backports
+	apt_root backports "$(debian_codename)" "$suite"
+	step "installing $1 from $suite" apt_install "$BUILD/apt/backports" -t "$suite" "$1"
 }
 
 # The address of the mirror that the system's main suite comes from.
