@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Inline functions of the kernel's headers and members of unnamed unions, which
- * Rust cannot reach, and nothing else.
+ * Inline functions of the kernel's headers, members of unnamed unions and walks
+ * over the kernel's lists, which Rust cannot reach, and nothing else.
  */
 
 #include <linux/crash_reserve.h>
@@ -10,6 +10,7 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
 
 #include "helpers.h"
 
@@ -20,6 +21,12 @@ void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
 	memcpy_to_folio(folio, 0, contents, len);
 	folio_zero_segment(folio, len, folio_size(folio));
 	folio_end_read(folio, true);
+}
+
+/* End its read without contents. */
+void initoverlayfs_fail_folio(struct folio *folio)
+{
+	folio_end_read(folio, false);
 }
 
 loff_t initoverlayfs_folio_pos(const struct folio *folio)
@@ -60,6 +67,40 @@ void initoverlayfs_set_root(const struct path *path)
 void initoverlayfs_set_pwd(const struct path *path)
 {
 	set_fs_pwd(current->fs, path);
+}
+
+/*
+ * Give back what the files of a tmpfs hold, whoever has them open. Does nothing
+ * in another filesystem. The walk is that of drop_pagecache_sb() in
+ * fs/drop_caches.c.
+ */
+void initoverlayfs_truncate_all(const struct path *tmpfs)
+{
+	struct super_block *sb = tmpfs->mnt->mnt_sb;
+	struct inode *inode, *last = NULL;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		spin_lock(&inode->i_lock);
+		if (inode_state_read(inode) & (I_FREEING | I_WILL_FREE | I_NEW) ||
+		    !S_ISREG(inode->i_mode) ||
+		    !shmem_mapping(inode->i_mapping)) {
+			spin_unlock(&inode->i_lock);
+			continue;
+		}
+		__iget(inode);
+		spin_unlock(&inode->i_lock);
+		spin_unlock(&sb->s_inode_list_lock);
+
+		shmem_truncate_range(inode, 0, -1);
+		iput(last);
+		last = inode;
+
+		cond_resched();
+		spin_lock(&sb->s_inode_list_lock);
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(last);
 }
 
 /*

@@ -6,6 +6,7 @@
 
 void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
 			      size_t len);
+void initoverlayfs_fail_folio(struct folio *folio);
 loff_t initoverlayfs_folio_pos(const struct folio *folio);
 size_t initoverlayfs_folio_size(const struct folio *folio);
 struct inode *initoverlayfs_folio_inode(const struct folio *folio);
@@ -14,6 +15,7 @@ void initoverlayfs_set_fops(struct inode *inode,
 void initoverlayfs_set_root(const struct path *path);
 void initoverlayfs_set_pwd(const struct path *path);
 void initoverlayfs_set_size(struct inode *inode, loff_t size);
+void initoverlayfs_truncate_all(const struct path *tmpfs);
 bool initoverlayfs_in_crash_kernel(const void *start, const void *end);
 
 #endif

@@ -5,21 +5,22 @@
 //! The files are named `0`, `1` and so on. A read copies straight from the initrd's memory: there
 //! is no page-cache copy of the image and no block device. EROFS mounts such a file as it is, see
 //! `erofs_fc_get_tree()` in `fs/erofs/super.c`. The memory belongs to the superblock: when the last
-//! file is closed and the mount is gone, it goes back to the page allocator.
+//! file is closed and the mount is gone, it goes back to the page allocator; or sooner, by
+//! [`Segments::withdraw`].
 //!
 //! The filesystem is not registered, so nobody else can mount it.
-
-use core::ptr;
 
 use kernel::{
     error::from_result,
     iov::IovIterDest,
     page::PAGE_SIZE,
     prelude::*,
+    revocable::Revocable,
     str::{
         as_char_ptr_in_const_context,
         CString, //
     },
+    sync::Arc,
     types::Opaque, //
 };
 
@@ -29,11 +30,29 @@ use crate::{
     vfs::Mount, //
 };
 
-/// What the superblock owns: the memory of its files, in the order of their names.
-type Files = KBox<KVec<Memory>>;
+/// The memory of the files, in the order of their names.
+type Files = Revocable<KVec<Memory>>;
 
-/// The number of the root directory; file `n` has the number `n + 2`.
+/// What the superblock owns.
+type Shared = Arc<Files>;
+
+/// The files' memory, for who may have to take it back while the mount is in use. Keeps it as long as the
+/// mount would.
+pub(crate) struct Segments(Shared);
+
+impl Segments {
+    /// Gives the memory back. Whoever still reads gets `EIO` from now on.
+    pub(crate) fn withdraw(self) {
+        // It waits for those who are reading.
+        self.0.revoke();
+    }
+}
+
+/// The number of the root directory.
 const ROOT_INO: u64 = 1;
+
+/// The number of file 0; the others follow.
+const FIRST_INO: u64 = ROOT_INO + 1;
 
 /// A static C table that the kernel may write to under its own locks, or only reads.
 #[repr(transparent)]
@@ -75,8 +94,8 @@ static MAPPING_OPS: Table<bindings::address_space_operations> =
 /// # Errors
 ///
 /// `ENOMEM`, or what the VFS says; the memory has been freed then.
-pub(crate) fn mount(files: KVec<Memory>) -> Result<Mount> {
-    let files: Files = KBox::new(files, GFP_KERNEL)?;
+pub(crate) fn mount(files: KVec<Memory>) -> Result<(Mount, Segments)> {
+    let files: Shared = Arc::pin_init(Files::new(files), GFP_KERNEL)?;
 
     // SAFETY: `TYPE` is a complete file system type that lives forever.
     let context = unsafe {
@@ -84,15 +103,17 @@ pub(crate) fn mount(files: KVec<Memory>) -> Result<Mount> {
     };
     let context = kernel::error::from_err_ptr(context)?;
 
-    // SAFETY: The context is new and ours. `free_context` or the superblock takes the box.
-    unsafe { (*context).s_fs_info = KBox::into_raw(files).cast() };
+    let shared = files.clone().into_raw();
+    // SAFETY: The context is new and ours. `free_context` or the superblock takes the reference.
+    unsafe { (*context).s_fs_info = shared.cast_mut().cast() };
     // SAFETY: The context is complete.
     let mount = unsafe { bindings::fc_mount(context) };
     // SAFETY: The context is ours and not used any more.
     unsafe { bindings::put_fs_context(context) };
 
     // SAFETY: `fc_mount()` returns an error or a mount with a reference for the caller.
-    unsafe { Mount::from_raw(kernel::error::from_err_ptr(mount)?) }
+    let mount = unsafe { Mount::from_raw(kernel::error::from_err_ptr(mount)?) }?;
+    Ok((mount, Segments(files)))
 }
 
 /// Sets up a new context.
@@ -146,11 +167,11 @@ unsafe extern "C" fn kill_sb(sb: *mut bindings::super_block) {
 ///
 /// # Safety
 ///
-/// `files` is null or comes from [`Files::into_raw`], and nobody uses it any more.
+/// `files` is null or comes from [`Arc::into_raw`], and nobody uses it any more.
 unsafe fn drop_files(files: *mut c_void) {
     if !files.is_null() {
         // SAFETY: By this function's contract.
-        drop(unsafe { Files::from_raw(files.cast()) });
+        drop(unsafe { Shared::from_raw(files.cast()) });
     }
 }
 
@@ -171,10 +192,11 @@ unsafe extern "C" fn fill_super(
 ///
 /// # Safety
 ///
-/// `sb` is a new superblock, locked for its set-up, whose `s_fs_info` is a [`Files`].
+/// `sb` is a new superblock, locked for its set-up, whose `s_fs_info` is a [`Shared`].
 unsafe fn fill(sb: *mut bindings::super_block) -> Result {
-    // SAFETY: By this function's contract; the box lives until `kill_sb`.
-    let files: &KVec<Memory> = unsafe { &*(*sb).s_fs_info.cast() };
+    // SAFETY: By this function's contract; the superblock's reference lives until `kill_sb`.
+    let files = unsafe { &*(*sb).s_fs_info.cast::<Files>() };
+    let sizes = files.try_access_with(sizes).ok_or(EIO)??;
 
     // SAFETY: The superblock is ours to set up, the inode is new, and the operations live forever.
     // `d_make_root()` consumes the inode, also if it fails.
@@ -190,11 +212,20 @@ unsafe fn fill(sb: *mut bindings::super_block) -> Result {
         }
     }
 
-    for (index, file) in files.iter().enumerate() {
-        // SAFETY: The root directory has just been made, and the file outlives its inode.
-        unsafe { add_file(sb, index, file)? };
+    for (index, size) in sizes.into_iter().enumerate() {
+        // SAFETY: The root directory has just been made.
+        unsafe { add_file(sb, index, size)? };
     }
     Ok(())
+}
+
+/// The sizes of the files, in bytes. Called where nobody may sleep.
+fn sizes(files: &KVec<Memory>) -> Result<KVec<i64>> {
+    let mut sizes = KVec::with_capacity(files.len(), GFP_ATOMIC)?;
+    for file in files {
+        sizes.push(i64::try_from(file.bytes().len())?, GFP_ATOMIC)?;
+    }
+    Ok(sizes)
 }
 
 /// The address of a C static, which is only read.
@@ -226,14 +257,14 @@ unsafe fn new_inode(
     Ok(inode)
 }
 
-/// Adds file `index` to the root directory.
+/// Adds file `index`, of `size` bytes, to the root directory.
 ///
 /// # Safety
 ///
-/// `sb` has a root directory, and `file` outlives the superblock's inodes.
-unsafe fn add_file(sb: *mut bindings::super_block, index: usize, file: &Memory) -> Result {
+/// `sb` has a root directory.
+unsafe fn add_file(sb: *mut bindings::super_block, index: usize, size: i64) -> Result {
     let name = CString::try_from_fmt(fmt!("{index}"))?;
-    let number = u64::try_from(index)?.saturating_add(ROOT_INO + 1);
+    let number = u64::try_from(index)?.saturating_add(FIRST_INO);
 
     // SAFETY: The root directory is there and only known to us; the name is copied.
     let dentry = unsafe { bindings::d_alloc_name((*sb).s_root, name.as_char_ptr()) };
@@ -243,13 +274,12 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, file: &Memory) 
     // SAFETY: The superblock is valid.
     let inode = unsafe { new_inode(sb, number, bindings::S_IFREG | 0o400) };
     if let Ok(inode) = inode {
-        // SAFETY: The inode is new. What it points to outlives it: the operations are static, and
-        // the file by this function's contract. `d_make_persistent()` takes the inode over.
+        // SAFETY: The inode is new, and the operations are static. `d_make_persistent()` takes the
+        // inode over.
         unsafe {
             bindings::initoverlayfs_set_fops(inode, FILE_OPS.0.get());
-            bindings::initoverlayfs_set_size(inode, i64::try_from(file.bytes().len())?);
+            bindings::initoverlayfs_set_size(inode, size);
             (*(*inode).i_mapping).a_ops = MAPPING_OPS.0.get();
-            (*inode).i_private = ptr::from_ref(file).cast_mut().cast();
             bindings::d_make_persistent(dentry, inode);
         }
     }
@@ -258,14 +288,25 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, file: &Memory) 
     inode.map(|_| ())
 }
 
-/// The memory behind an inode of ours.
+/// Does something with what a file of ours holds, which must not sleep.
+///
+/// # Errors
+///
+/// `EIO` if its memory was withdrawn, and what `work` says.
 ///
 /// # Safety
 ///
-/// `inode` was made by [`add_file`] and is valid for `'a`.
-unsafe fn memory<'a>(inode: *const bindings::inode) -> &'a Memory {
-    // SAFETY: `add_file` has put a pointer there that is valid as long as the inode.
-    unsafe { &*(*inode).i_private.cast::<Memory>() }
+/// `inode` was made by [`add_file`], and is valid.
+unsafe fn with_contents<R>(
+    inode: *const bindings::inode,
+    work: impl FnOnce(&[u8]) -> Result<R>,
+) -> Result<R> {
+    // SAFETY: The inode is valid, and its superblock with it. The superblock's reference to the files
+    // lives until `kill_sb`.
+    let (files, number) = unsafe { (&*(*(*inode).i_sb).s_fs_info.cast::<Files>(), (*inode).i_ino) };
+    let files = files.try_access().ok_or(EIO)?;
+    let index = usize::try_from(number.saturating_sub(FIRST_INO))?;
+    work(files.get(index).ok_or(EIO)?.bytes())
 }
 
 /// Reads from memory; whole pages, with zeroes past the end.
@@ -275,12 +316,15 @@ unsafe fn memory<'a>(inode: *const bindings::inode) -> &'a Memory {
 /// `iocb` is a read of a file of ours, into `iter`.
 unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::iov_iter) -> isize {
     // SAFETY: The VFS passes a valid iocb of a file of ours, whose inode it keeps alive.
-    let file = unsafe { memory((*(*iocb).ki_filp).f_inode) };
+    let inode = unsafe { (*(*iocb).ki_filp).f_inode };
     // SAFETY: The iocb is valid and only used by this read.
     let position = unsafe { &mut (*iocb).ki_pos };
     // SAFETY: The VFS passes a valid iterator, and for a read its direction is towards memory.
     let iter = unsafe { IovIterDest::from_raw(iter) };
-    match read(file.bytes(), position, iter) {
+    // The readers are filesystems, whose buffers are the kernel's own: nothing to sleep for.
+    //
+    // SAFETY: The inode is one of our files'.
+    match unsafe { with_contents(inode, |contents| read(contents, position, iter)) } {
         // CAST: Never more than the iterator's length, which fits.
         Ok(copied) => copied as isize,
         Err(error) => error.to_errno() as isize,
@@ -316,21 +360,32 @@ fn read(contents: &[u8], position: &mut i64, iter: &mut IovIterDest<'_>) -> Resu
 /// `folio` is locked, not up to date, and belongs to a file of ours.
 unsafe extern "C" fn read_folio(_file: *mut bindings::file, folio: *mut bindings::folio) -> c_int {
     // SAFETY: The page cache passes a locked folio of a file of ours.
-    let (file, position, size) = unsafe {
+    let (inode, position, size) = unsafe {
         (
-            memory(bindings::initoverlayfs_folio_inode(folio)),
+            bindings::initoverlayfs_folio_inode(folio),
             bindings::initoverlayfs_folio_pos(folio),
             bindings::initoverlayfs_folio_size(folio),
         )
     };
-    let contents = usize::try_from(position)
-        .ok()
-        .and_then(|position| file.bytes().get(position..))
-        .unwrap_or(&[]);
-    let contents = contents.get(..size).unwrap_or(contents);
-    // SAFETY: The folio is locked and not up to date, and `contents` is not longer than it.
-    unsafe {
-        bindings::initoverlayfs_fill_folio(folio, contents.as_ptr().cast(), contents.len());
+    let fill = |contents: &[u8]| {
+        let contents = usize::try_from(position)
+            .ok()
+            .and_then(|position| contents.get(position..))
+            .unwrap_or(&[]);
+        let contents = contents.get(..size).unwrap_or(contents);
+        // SAFETY: The folio is locked and not up to date, and `contents` is not longer than it.
+        unsafe {
+            bindings::initoverlayfs_fill_folio(folio, contents.as_ptr().cast(), contents.len());
+        }
+        Ok(())
+    };
+    // SAFETY: The inode is one of our files'.
+    match unsafe { with_contents(inode, fill) } {
+        Ok(()) => 0,
+        Err(error) => {
+            // SAFETY: The folio is locked and not up to date.
+            unsafe { bindings::initoverlayfs_fail_folio(folio) };
+            error.to_errno()
+        }
     }
-    0
 }

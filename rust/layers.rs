@@ -36,7 +36,10 @@ use crate::{
         Kind,
         Segment, //
     },
-    initrdfs,
+    initrdfs::{
+        self,
+        Segments, //
+    },
     options::Options,
     region::{
         Memory,
@@ -81,6 +84,10 @@ pub(crate) struct Stack {
     old_root: Option<Path>,
     /// The first of our mounts, with all the others below it.
     base: Option<Path>,
+    /// The images' memory, once it is mounted.
+    segments: Option<Segments>,
+    /// What archives are unpacked into, once it is mounted.
+    tmpfs: Option<Path>,
 }
 
 impl Stack {
@@ -89,6 +96,8 @@ impl Stack {
         Ok(Self {
             old_root: Some(Path::of(c"/")?),
             base: None,
+            segments: None,
+            tmpfs: None,
         })
     }
 
@@ -104,20 +113,38 @@ impl Stack {
         Ok(())
     }
 
+    /// Attaches the tmpfs.
+    fn attach_tmpfs(&mut self, tmpfs: Mount) -> Result {
+        let root = tmpfs.root();
+        self.attach(tmpfs)?;
+        self.tmpfs = Some(root);
+        Ok(())
+    }
+
     /// Keeps the mounts; returns the old root, with which they can be detached.
     pub(crate) fn into_old_root(mut self) -> Option<Path> {
         self.base = None;
+        self.segments = None;
+        self.tmpfs = None;
         self.old_root.take()
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        // The kernel's unpacker leaves a file open when it fails within one, and with it the tmpfs
+        // and the images below: what they hold goes back all the same.
+        if let Some(tmpfs) = self.tmpfs.take() {
+            tmpfs.truncate_all();
+        }
         if let Some(old_root) = &self.old_root {
             old_root.enter();
         }
         if let Some(Err(error)) = self.base.take().map(Path::detach) {
             pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
+        }
+        if let Some(segments) = self.segments.take() {
+            segments.withdraw();
         }
     }
 }
@@ -157,7 +184,10 @@ fn mount_read_only(mut layers: KVec<Layer>) -> Result<Stack, Failure> {
 
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
     initrdfs::mount(images)
-        .and_then(|segments| stack.attach(segments))
+        .and_then(|(files, segments)| {
+            stack.segments = Some(segments);
+            stack.attach(files)
+        })
         .map_err(|e| Step::Segments.failed(e))?;
     Mount::new(c"erofs", c"0", Access::ReadOnly, c"")
         .and_then(|image| stack.attach(image))
@@ -178,13 +208,13 @@ enum Content {
 fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
     tmpfs(options)
-        .and_then(|tmpfs| stack.attach(tmpfs))
+        .and_then(|tmpfs| stack.attach_tmpfs(tmpfs))
         .map_err(|e| Step::Tmpfs.failed(e))?;
     for name in [c"segments", c"work"] {
         vfs::make_dir(name).map_err(|e| Step::Tmpfs.failed(e))?;
     }
 
-    let contents = attach_segments(layers).map_err(|e| Step::Segments.failed(e))?;
+    let contents = attach_segments(layers, &mut stack).map_err(|e| Step::Segments.failed(e))?;
     let mut lower = Lower::new().map_err(|e| Step::Overlay.failed(e))?;
     for (index, content) in contents.into_iter().enumerate() {
         let name = layer_name(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
@@ -207,7 +237,7 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
 }
 
 /// Shows the images as files of an initrdfs on `segments`.
-fn attach_segments(layers: KVec<Layer>) -> Result<KVec<Content>> {
+fn attach_segments(layers: KVec<Layer>, stack: &mut Stack) -> Result<KVec<Content>> {
     let mut images = KVec::with_capacity(layers.len(), GFP_KERNEL)?;
     let mut contents = KVec::with_capacity(layers.len(), GFP_KERNEL)?;
     for layer in layers {
@@ -219,7 +249,9 @@ fn attach_segments(layers: KVec<Layer>) -> Result<KVec<Content>> {
         };
         contents.push(content, GFP_KERNEL)?;
     }
-    initrdfs::mount(images)?.attach(&Path::of(c"segments")?)?;
+    let (files, segments) = initrdfs::mount(images)?;
+    stack.segments = Some(segments);
+    files.attach(&Path::of(c"segments")?)?;
     Ok(contents)
 }
 

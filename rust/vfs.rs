@@ -84,6 +84,13 @@ impl Path {
         unsafe { bindings::initoverlayfs_set_root(&self.0) };
     }
 
+    /// Gives back what the files of its filesystem hold, also of those that somebody has open, if it
+    /// is a tmpfs.
+    pub(crate) fn truncate_all(&self) {
+        // SAFETY: The path is valid.
+        unsafe { bindings::initoverlayfs_truncate_all(&self.0) };
+    }
+
     /// Takes the mount, and all that is mounted below it, out of the namespace. They live on for
     /// those who have them open.
     ///

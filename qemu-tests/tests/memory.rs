@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{ensure, Result};
 use qemu_tests::fixtures::archive::{newc, Style};
-use qemu_tests::fixtures::compress::Compressor;
+use qemu_tests::fixtures::compress::{compress, Compressor};
 use qemu_tests::fixtures::damage::no_root_inode;
 use qemu_tests::fixtures::disk;
 use qemu_tests::fixtures::erofs::{self, USUAL};
@@ -87,6 +87,33 @@ fn failed_mount_gives_the_memory_back() -> Result<()> {
     let broken = no_root_inode(fs::read(image()?)?)?;
     let after = settled(Machine::new().initrd_bytes(broken), "settle", "")?;
     check_same_memory(&after, &plain)
+}
+
+/// What this leaves after a fall back to the disk.
+fn check_fallback_gives_back(initrd: Vec<u8>, option: &str) -> Result<()> {
+    let plain = without_initrd()?;
+    let after = settled(Machine::new().initrd_bytes(initrd), "settle", option)?;
+    check_same_memory(&after, &plain)
+}
+
+/// The image of 64 MiB, and behind it a compressed archive of 16.
+fn with_compressed_archive() -> Result<Vec<u8>> {
+    let archive = newc(&random("a", 16), Style::default());
+    Ok([fs::read(image()?)?, compress(&archive, Compressor::Gzip)?].concat())
+}
+
+// The kernel's unpacker leaves the file open in which it fails.
+
+#[test]
+fn compressed_archive_that_breaks_off_within_a_file_gives_the_memory_back() -> Result<()> {
+    let mut initrd = with_compressed_archive()?;
+    initrd.truncate(initrd.len() - (2 << 20));
+    check_fallback_gives_back(initrd, "")
+}
+
+#[test]
+fn compressed_archive_larger_than_the_tmpfs_gives_the_memory_back() -> Result<()> {
+    check_fallback_gives_back(with_compressed_archive()?, "initoverlayfs=size=8M")
 }
 
 #[test]

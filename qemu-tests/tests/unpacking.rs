@@ -55,6 +55,34 @@ fn archive_larger_than_the_tmpfs_panics_if_required() -> Result<()> {
     check_panic(&large(), TOO_SMALL, &["unpacking cpio (segment 1) failed: write error"])
 }
 
+/// 300 MiB in some hundreds of KiB.
+fn bomb() -> Result<Vec<u8>> {
+    let archive = newc(&Layer::new().file("bomb", 0o644, vec![0; 300 << 20]), Style::default());
+    compress(&archive, Compressor::Gzip)
+}
+
+#[test]
+fn archive_larger_than_memory_stops_at_the_limit_of_the_tmpfs() -> Result<()> {
+    let machine = with_fallback(with_archive(&bomb()?)?)?.memory(256);
+    let boot = machine.run()?;
+    let found = boot.report.first()?;
+    assert_eq!(found.get("argv0")?, "/sbin/init");
+    let said = found.all("kmsg");
+    let limit = "unpacking cpio (segment 1) failed: write error";
+    assert!(said.iter().any(|line| line.contains(limit)), "{said:#?}");
+    Ok(())
+}
+
+#[test]
+fn archive_larger_than_memory_panics_without_a_limit() -> Result<()> {
+    // As a stock boot does: there is nothing that could be killed for its memory.
+    let machine = with_fallback(with_archive(&bomb()?)?)?.memory(256);
+    let console = machine.append("initoverlayfs=size=100%").run_to_panic()?;
+    let panic = console.panic().context("no panic")?;
+    assert!(panic.contains("System is deadlocked on memory"), "{panic}");
+    Ok(())
+}
+
 /// An archive whose compressed data is damaged in the middle.
 fn damaged(compressor: Compressor) -> Result<Vec<u8>> {
     // The kernel does not look at gzip's checksum: the damage has to make no sense by itself.

@@ -53,7 +53,7 @@ INITOVERLAYFS_OFFSET(inode, i_ino);
 INITOVERLAYFS_OFFSET(inode, i_mode);
 INITOVERLAYFS_OFFSET(inode, i_op);
 INITOVERLAYFS_OFFSET(inode, i_mapping);
-INITOVERLAYFS_OFFSET(inode, i_private);
+INITOVERLAYFS_OFFSET(inode, i_sb);
 INITOVERLAYFS_OFFSET(super_block, s_root);
 INITOVERLAYFS_OFFSET(super_block, s_fs_info);
 INITOVERLAYFS_OFFSET(super_block, s_maxbytes);

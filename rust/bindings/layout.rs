@@ -22,7 +22,7 @@ assert_offsets! {
         i_mode: INITOVERLAYFS_OFFSET_inode_i_mode,
         i_op: INITOVERLAYFS_OFFSET_inode_i_op,
         i_mapping: INITOVERLAYFS_OFFSET_inode_i_mapping,
-        i_private: INITOVERLAYFS_OFFSET_inode_i_private,
+        i_sb: INITOVERLAYFS_OFFSET_inode_i_sb,
     }
     super_block {
         s_root: INITOVERLAYFS_OFFSET_super_block_s_root,

@@ -7,7 +7,11 @@ use kernel::prelude::*;
 #[kunit_tests(initoverlayfs_initrdfs)]
 mod tests {
     use crate::{
-        bindings, initrdfs,
+        bindings,
+        initrdfs::{
+            self,
+            Segments, //
+        },
         kunit::{
             managed,
             pattern,
@@ -30,7 +34,7 @@ mod tests {
     const SEGMENTS: [Range<usize>; 2] =
         [3..PAGE_SIZE * 2 + 100, PAGE_SIZE * 2 + 100..PAGE_SIZE * 5];
 
-    fn mounted(fake: &Fake) -> Result<Mount> {
+    fn mounted(fake: &Fake) -> Result<(Mount, Segments)> {
         let region = fake.region(0..PAGES * PAGE_SIZE);
         initrdfs::mount(region.divide(SEGMENTS.into_iter())?)
     }
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn reads_of_any_place_and_length_are_exact() -> Result {
         let fake = Fake::new()?;
-        let mount = mounted(&fake)?;
+        let (mount, _) = mounted(&fake)?;
         for (segment, name) in SEGMENTS.iter().zip([c"0", c"1"]) {
             let end = segment.len().next_multiple_of(PAGE_SIZE);
             for position in [
@@ -117,7 +121,7 @@ mod tests {
     #[test]
     fn there_is_nothing_before_the_start_and_no_third_file() -> Result {
         let fake = Fake::new()?;
-        let mount = mounted(&fake)?;
+        let (mount, _) = mounted(&fake)?;
         assert_eq!(read(&mount, c"0", -1, 10).err(), Some(EINVAL));
         assert_eq!(read(&mount, c"2", 0, 10).err(), Some(ENOENT));
         assert_eq!(read(&mount, c".", 0, 10).err(), Some(EINVAL));
@@ -130,7 +134,7 @@ mod tests {
     fn the_memory_goes_back_when_the_last_user_is_gone() -> Result {
         let before = managed();
         let fake = Fake::new()?;
-        let mount = mounted(&fake)?;
+        let (mount, _) = mounted(&fake)?;
         assert_eq!(fake.reserved(), 0b1_1111);
         let also = mount.root();
         drop(mount);
@@ -138,6 +142,21 @@ mod tests {
         drop(also);
         assert!(is_freed(&fake));
         assert_eq!(managed(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_withdrawn_goes_back_at_once_and_is_read_no_more() -> Result {
+        let before = managed();
+        let fake = Fake::new()?;
+        let (mount, segments) = mounted(&fake)?;
+        assert_eq!(read(&mount, c"1", 0, 1)?.len(), 1);
+        segments.withdraw();
+        assert_eq!(fake.reserved(), 0);
+        assert_eq!(managed(), before);
+        assert_eq!(read(&mount, c"0", 0, 1).err(), Some(EIO));
+        assert_eq!(read(&mount, c"1", 1 << 40, 1).err(), Some(EIO));
+        drop(mount);
         Ok(())
     }
 }
