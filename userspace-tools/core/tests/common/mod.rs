@@ -4,7 +4,31 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
-use initoverlayfs_core::crc32c;
+use initoverlayfs_core::{
+    crc32c,
+    initrd::{Kind, ScanError, Scanner, Segment},
+};
+
+/// The segments of a buffer.
+pub fn scan(buffer: &[u8]) -> Result<Vec<Segment>, ScanError> {
+    Scanner::new(buffer, crc32c).collect()
+}
+
+/// `E`, `C` or `?` and the range of each segment.
+pub fn shape(buffer: &[u8]) -> Vec<(char, usize, usize)> {
+    scan(buffer)
+        .expect("no segment is broken")
+        .into_iter()
+        .map(|Segment { kind, range }| {
+            let letter = match kind {
+                Kind::Cpio => 'C',
+                Kind::Erofs(_) => 'E',
+                Kind::Unknown => '?',
+            };
+            (letter, range.start, range.end)
+        })
+        .collect()
+}
 
 /// The smallest image of `blocks` blocks that passes for EROFS, filled with `fill`.
 pub struct Image {
