@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs check`: will this kernel boot this initrd?
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use initoverlayfs_image::compression::Method;
+
+use crate::options::read;
+use crate::view::{self, Boot, Content, View};
+use crate::Verdict;
+
+/// Check whether a kernel will boot an initrd in place; exit status 1 if not.
+#[derive(Args)]
+pub struct Arguments {
+    /// An initrd
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The kernel's configuration, for instance /boot/config-VERSION
+    #[arg(long, value_name = "CONFIG")]
+    kernel_config: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    let opened = view::open(&read(&arguments.file)?)?;
+    let mut problems = opened.view.problems.clone();
+    if opened.view.boot == Boot::Stock {
+        problems.push("there is no EROFS image: the kernel unpacks it, as any initramfs".into());
+    }
+    if let Some(path) = &arguments.kernel_config {
+        let text = String::from_utf8(read(path)?).with_context(|| path.display().to_string())?;
+        let has_xattrs = opened
+            .tree
+            .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
+        problems.extend(Kernel::of(&text).problems(&opened.view, has_xattrs));
+    }
+    for problem in &problems {
+        println!("{}: {problem}", arguments.file.display());
+    }
+    if problems.is_empty() {
+        println!("{}: boots in place", arguments.file.display());
+        return Ok(Verdict::Good);
+    }
+    Ok(Verdict::Bad)
+}
+
+/// What a kernel is configured to do.
+struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Kernel<'a> {
+    fn of(text: &'a str) -> Self {
+        let options = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("CONFIG_")?.split_once('='));
+        Self(options.collect())
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.0.get(option) == Some(&"y")
+    }
+
+    /// A line for each thing that is missing.
+    fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
+        let mut wanted: Vec<(String, String)> = ["INITOVERLAYFS", "EROFS_FS", "OVERLAY_FS"]
+            .map(|option| (option.to_owned(), "nothing is mounted in place".to_owned()))
+            .into();
+        if has_xattrs {
+            let why = "extended attributes, file capabilities among them, are not seen";
+            wanted.push(("EROFS_FS_XATTR".into(), why.into()));
+        }
+        let mut problems = Vec::new();
+        for segment in &view.segments {
+            let at = segment.offset;
+            match &segment.content {
+                Content::Erofs(image) => {
+                    for algorithm in &image.compression {
+                        let option = match *algorithm {
+                            "lz4" => "EROFS_FS_ZIP".to_owned(),
+                            other => format!("EROFS_FS_ZIP_{}", other.to_uppercase()),
+                        };
+                        wanted.push((option, format!("the image at {at:#x} uses {algorithm}")));
+                    }
+                    if image.block_size > self.page_size() {
+                        problems.push(format!(
+                            "the image at {at:#x} has blocks of {} bytes, the kernel pages of {}",
+                            image.block_size,
+                            self.page_size()
+                        ));
+                    }
+                    if image.unknown_features != 0 {
+                        problems.push(format!(
+                            "the image at {at:#x} has features {:#x} that are not known here",
+                            image.unknown_features
+                        ));
+                    }
+                }
+                Content::Cpio { archives } => {
+                    for archive in archives.iter().filter(|archive| !archive.early) {
+                        let name = archive.compression.as_deref();
+                        if let Some(method) = name.and_then(method_of) {
+                            let why = format!("the archive at {:#x} uses {method}", archive.offset);
+                            wanted.push((method.kernel_option().to_owned(), why));
+                        }
+                    }
+                }
+                Content::Unknown => {}
+            }
+        }
+        let missing = wanted.iter().filter(|(option, _)| !self.has(option));
+        problems.extend(
+            missing.map(|(option, why)| format!("the kernel has no CONFIG_{option}=y: {why}")),
+        );
+        problems
+    }
+
+    /// Bytes in a page.
+    fn page_size(&self) -> u64 {
+        let large = [("ARM64_64K_PAGES", 64 << 10), ("ARM64_16K_PAGES", 16 << 10)];
+        let found = large.iter().find(|(option, _)| self.has(option));
+        found.map_or(4096, |(_, size)| *size)
+    }
+}
+
+fn method_of(name: &str) -> Option<Method> {
+    use Method::{Bzip2, Gzip, Lz4, Lzma, Lzo, Xz, Zstd};
+    [Gzip, Bzip2, Lzma, Xz, Lzo, Lz4, Zstd]
+        .into_iter()
+        .find(|method| method.to_string() == name)
+}

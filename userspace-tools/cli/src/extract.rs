@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs extract` and `cat`: files come out again.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{bail, ensure, Context, Result};
+use clap::Args;
+use initoverlayfs_image::tarball;
+use initoverlayfs_image::tree::{Kind, Tree};
+
+use crate::summary::{self, shown};
+use crate::trees::{normal, Selection};
+use crate::Verdict;
+
+/// How many links a path may lead through.
+const MOST_LINKS: usize = 40;
+
+/// Print files of an initrd.
+#[derive(Args)]
+pub struct CatArguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Files in it
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+}
+
+/// Take the files of an initrd out: into a directory, or as a tarball.
+///
+/// As another user than root, owners are not restored and devices are left out, except in a tarball.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// An empty or new directory
+    #[arg(
+        short = 'C',
+        long,
+        value_name = "DIRECTORY",
+        conflicts_with = "tar",
+        required_unless_present = "tar"
+    )]
+    directory: Option<PathBuf>,
+    /// A tarball in the pax format; `-` for standard output
+    #[arg(long, value_name = "OUT")]
+    tar: Option<PathBuf>,
+}
+
+pub fn cat(arguments: &CatArguments) -> Result<Verdict> {
+    let tree = arguments.selection.tree()?;
+    let mut out = io::stdout().lock();
+    for path in &arguments.paths {
+        out.write_all(content(&tree, &normal(path))?)?;
+    }
+    Ok(Verdict::Good)
+}
+
+/// What a file holds; links are followed.
+fn content<'a>(tree: &'a Tree, path: &[u8]) -> Result<&'a [u8]> {
+    let mut place = path.to_vec();
+    for _ in 0..MOST_LINKS {
+        let Some(inode) = tree.get(&place) else {
+            bail!("there is no /{} in it", shown(&place))
+        };
+        match &inode.kind {
+            Kind::Regular(content) => return Ok(content.bytes()),
+            Kind::Symlink(target) => place = followed(&place, target),
+            _ => bail!("/{} is no regular file", shown(&place)),
+        }
+    }
+    bail!("/{} leads through too many links", shown(path));
+}
+
+/// Where a link at `path` leads.
+fn followed(path: &[u8], target: &[u8]) -> Vec<u8> {
+    let (directory, _) = initoverlayfs_image::tree::split(path);
+    let start = if target.starts_with(b"/") {
+        &[]
+    } else {
+        directory
+    };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in start
+        .split(|b| *b == b'/')
+        .chain(target.split(|b| *b == b'/'))
+    {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join(&b'/')
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    let mut tree = arguments.selection.tree()?;
+    if let Some(place) = &arguments.tar {
+        write_tarball(&tree, place)?;
+    } else if let Some(directory) = &arguments.directory {
+        into_directory(&mut tree, directory)?;
+    }
+    Ok(Verdict::Good)
+}
+
+fn write_tarball(tree: &Tree, place: &Path) -> Result<()> {
+    let left_out = if place == Path::new("-") {
+        tarball::write(tree, io::stdout().lock())?
+    } else {
+        let file = File::create_new(place).with_context(|| place.display().to_string())?;
+        tarball::write(tree, io::BufWriter::new(file))?
+    };
+    summary::left_out("socket left out", &left_out);
+    Ok(())
+}
+
+/// GNU tar restores everything that a tree may hold.
+fn into_directory(tree: &mut Tree, directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    let is_empty = fs::read_dir(directory)?.next().is_none();
+    ensure!(is_empty, "{} is not empty", directory.display());
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--extract",
+        "--preserve-permissions",
+        "--numeric-owner",
+        "--xattrs",
+    ]);
+    tar.args([
+        "--xattrs-include=*",
+        "--delay-directory-restore",
+        "--directory",
+    ])
+    .arg(directory);
+    if !is_root()? {
+        leave_devices_out(tree);
+        tar.arg("--no-same-owner");
+    }
+    let mut child = tar
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("tar cannot be run")?;
+    let input = child.stdin.take().context("tar takes no input")?;
+    let left_out = tarball::write(tree, io::BufWriter::new(input));
+    ensure!(
+        child.wait()?.success(),
+        "tar could not restore all files: see above"
+    );
+    summary::left_out("socket left out", &left_out?);
+    Ok(())
+}
+
+/// Whether this process may make devices and give files away.
+fn is_root() -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
+fn leave_devices_out(tree: &mut Tree) {
+    let is_device = |kind: &Kind| matches!(kind, Kind::Character(..) | Kind::Block(..));
+    let devices: Vec<Vec<u8>> = tree
+        .iter()
+        .filter(|(_, id)| is_device(&tree.inode(*id).kind))
+        .map(|(path, _)| path.to_vec())
+        .collect();
+    for path in &devices {
+        tree.remove(path);
+    }
+    summary::left_out("device left out, which root alone can make", &devices);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs inspect`: what is in an initrd, and what the kernel makes of it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use indicatif::HumanBytes;
+
+use crate::options::read;
+use crate::view::{self, Boot, Content, View};
+use crate::Verdict;
+
+/// Show the segments of an initrd, and what the kernel makes of them.
+#[derive(Args)]
+pub struct Arguments {
+    /// An initrd or an initramfs
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    let opened = view::open(&read(&arguments.file)?)?;
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &opened.view)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &opened.view)?;
+    }
+    Ok(Verdict::Good)
+}
+
+fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} in {} segment(s)",
+        size(view.size),
+        view.segments.len()
+    )?;
+    for (layer, segment) in view.segments.iter().enumerate() {
+        write!(
+            out,
+            "layer {layer}  {:#010x}  {:>10}  ",
+            segment.offset,
+            size(segment.size)
+        )?;
+        match &segment.content {
+            Content::Unknown => writeln!(out, "unknown")?,
+            Content::Erofs(image) => {
+                writeln!(out, "EROFS, {} files", image.inodes)?;
+                writeln!(out, "    compression  {}", list(&image.compression))?;
+                writeln!(out, "    blocks       {} bytes", image.block_size)?;
+                writeln!(out, "    features     {}", list(&image.features))?;
+                if image.unknown_features != 0 {
+                    writeln!(out, "    unknown      {:#x}", image.unknown_features)?;
+                }
+                writeln!(out, "    uuid         {}", image.uuid)?;
+                if !image.volume_name.is_empty() {
+                    writeln!(out, "    name         {}", image.volume_name)?;
+                }
+            }
+            Content::Cpio { archives } => {
+                writeln!(out, "cpio, {} archive(s)", archives.len())?;
+                for archive in archives {
+                    let early = if archive.early {
+                        ", for the early boot"
+                    } else {
+                        ""
+                    };
+                    writeln!(
+                        out,
+                        "    {:#010x}  {:>10}  {}, {} entries, {} unpacked{early}",
+                        archive.offset,
+                        size(archive.size),
+                        archive.compression.as_deref().unwrap_or("plain"),
+                        archive.entries,
+                        size(archive.unpacked),
+                    )?;
+                }
+            }
+        }
+    }
+    let boot = match view.boot {
+        Boot::InPlace => "mounted in place, each layer over those above it in this list",
+        Boot::Stock => "unpacked by the kernel: no EROFS image",
+        Boot::Refused => "refused: the boot goes on to root=, or panics if it is required",
+    };
+    writeln!(out, "boot: {boot}")?;
+    for problem in &view.problems {
+        writeln!(out, "problem: {problem}")?;
+    }
+    Ok(())
+}
+
+fn list(words: &[&str]) -> String {
+    if words.is_empty() {
+        "none".into()
+    } else {
+        words.join(", ")
+    }
+}
+
+fn size(bytes: usize) -> String {
+    HumanBytes(u64::try_from(bytes).unwrap_or(u64::MAX)).to_string()
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs ls` and `diff`: names and what they stand for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{bail, Result};
+use clap::Args;
+use initoverlayfs_image::tree::{Id, Inode, Kind, Tree};
+
+use crate::summary::shown;
+use crate::trees::{all_of, normal, Selection};
+use crate::Verdict;
+
+/// List the files of an initrd, as its layers make them together.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Only this file, or what is below this directory
+    #[arg(default_value = "/")]
+    path: String,
+    /// Also type, mode, owner, size or device, time, attributes and where links lead
+    #[arg(short, long)]
+    long: bool,
+}
+
+/// Compare the files of two initrds; exit status 1 if they differ.
+#[derive(Args)]
+pub struct DiffArguments {
+    /// An initrd or an initramfs
+    old: PathBuf,
+    /// Another one
+    new: PathBuf,
+    /// Do not compare times
+    #[arg(long)]
+    ignore_times: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    let tree = arguments.selection.tree()?;
+    let wanted = normal(&arguments.path);
+    let start = [&wanted[..], b"/"].concat();
+    let links = links(&tree);
+    let mut out = io::stdout().lock();
+    if tree.id(&wanted).is_none() {
+        bail!("there is no /{} in it", shown(&wanted));
+    }
+    for (path, id) in tree.iter() {
+        let is_wanted = wanted.is_empty() || path == wanted || path.starts_with(&start);
+        if !is_wanted {
+            continue;
+        }
+        if arguments.long {
+            write!(out, "{} ", attributes(tree.inode(id), links[&id]))?;
+        }
+        write!(out, "/{}", shown(path))?;
+        if let (true, Kind::Symlink(target)) = (arguments.long, &tree.inode(id).kind) {
+            write!(out, " -> {}", shown(target))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(Verdict::Good)
+}
+
+/// How many names each file has.
+fn links(tree: &Tree) -> BTreeMap<Id, usize> {
+    let mut links = BTreeMap::new();
+    for (_, id) in tree.iter() {
+        *links.entry(id).or_default() += 1;
+    }
+    links
+}
+
+/// Everything but the name, in columns.
+fn attributes(inode: &Inode, links: usize) -> String {
+    let size = match &inode.kind {
+        Kind::Regular(content) => content.bytes().len().to_string(),
+        Kind::Character(major, minor) | Kind::Block(major, minor) => format!("{major},{minor}"),
+        _ => "-".into(),
+    };
+    let time = inode.mtime;
+    let mut text = format!(
+        "{}{:04o} {links} {}:{} {size:>10} {}.{:09}",
+        inode.kind.letter(),
+        inode.mode,
+        inode.uid,
+        inode.gid,
+        time.seconds,
+        time.nanoseconds
+    );
+    for (name, value) in &inode.xattrs {
+        text.push_str(&format!(" {}={}", shown(name), shown(value)));
+    }
+    text
+}
+
+pub fn diff(arguments: &DiffArguments) -> Result<Verdict> {
+    let (old, new) = (all_of(&arguments.old)?, all_of(&arguments.new)?);
+    let (old_first, new_first) = (first_names(&old), first_names(&new));
+    let paths: BTreeSet<&[u8]> = old.iter().chain(new.iter()).map(|(path, _)| path).collect();
+    let mut out = io::stdout().lock();
+    let mut verdict = Verdict::Good;
+    for path in paths {
+        let changes = match (old.id(path), new.id(path)) {
+            (Some(_), None) => vec!["only in the old one".into()],
+            (None, Some(_)) => vec!["only in the new one".into()],
+            (Some(a), Some(b)) => {
+                let mut changes = differences(old.inode(a), new.inode(b), arguments.ignore_times);
+                if old_first[&a] != new_first[&b] {
+                    changes.push("links".into());
+                }
+                changes
+            }
+            (None, None) => Vec::new(),
+        };
+        if !changes.is_empty() {
+            verdict = Verdict::Bad;
+            writeln!(out, "/{}: {}", shown(path), changes.join(", "))?;
+        }
+    }
+    Ok(verdict)
+}
+
+/// The first of the names of each file: the same for all of its links.
+fn first_names(tree: &Tree) -> BTreeMap<Id, &[u8]> {
+    let mut names = BTreeMap::new();
+    for (path, id) in tree.iter() {
+        names.entry(id).or_insert(path);
+    }
+    names
+}
+
+/// What differs between two files of the same name.
+fn differences(old: &Inode, new: &Inode, ignore_times: bool) -> Vec<String> {
+    let mut changes = Vec::new();
+    if !old.kind.is_like(&new.kind) {
+        changes.push(format!(
+            "type {} -> {}",
+            old.kind.letter(),
+            new.kind.letter()
+        ));
+    } else if old.kind != new.kind {
+        changes.push("content".into());
+    }
+    if old.mode != new.mode {
+        changes.push(format!("mode {:04o} -> {:04o}", old.mode, new.mode));
+    }
+    if (old.uid, old.gid) != (new.uid, new.gid) {
+        changes.push(format!(
+            "owner {}:{} -> {}:{}",
+            old.uid, old.gid, new.uid, new.gid
+        ));
+    }
+    if old.mtime != new.mtime && !ignore_times {
+        changes.push("time".into());
+    }
+    if old.xattrs != new.xattrs {
+        changes.push("attributes".into());
+    }
+    changes
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs`: builds, converts and inspects initrds that the kernel mounts in place.
+//!
+//! Exit status: 0 done; 1 a check failed, or two images differ; 2 an error.
+
+mod check;
+mod convert;
+mod create;
+mod extract;
+mod inspect;
+mod listing;
+mod manual;
+mod options;
+mod source;
+mod summary;
+mod trees;
+mod view;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, converts and inspects initrds that the kernel mounts in place.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str =
+    "Exit status: 0 done; 1 a check failed, or two images differ; 2 an error.";
+
+#[derive(Subcommand)]
+enum Command {
+    Convert(convert::Arguments),
+    Create(create::Arguments),
+    Inspect(inspect::Arguments),
+    Ls(listing::Arguments),
+    Cat(extract::CatArguments),
+    Extract(extract::Arguments),
+    Diff(listing::DiffArguments),
+    Check(check::Arguments),
+    #[command(hide = true)]
+    Manual(manual::Arguments),
+}
+
+/// How a command ended that ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+}
+
+fn run(command: Command) -> Result<Verdict> {
+    match command {
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Create(arguments) => create::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Ls(arguments) => listing::run(&arguments),
+        Command::Cat(arguments) => extract::cat(&arguments),
+        Command::Extract(arguments) => extract::run(&arguments),
+        Command::Diff(arguments) => listing::diff(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Manual(arguments) => manual::run(&arguments),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::from(1),
+        Err(error) => {
+            // Whoever closed the pipe wants to hear no more.
+            let is_pipe = error.chain().any(|cause| {
+                let cause = cause.downcast_ref::<std::io::Error>();
+                cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+            });
+            if !is_pipe {
+                eprintln!("initoverlayfs: {error:#}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

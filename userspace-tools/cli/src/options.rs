@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Options that several commands have: what the image is like, where it goes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use initoverlayfs_image::mkfs::{self, CLUSTER_SIZE};
+use initoverlayfs_image::output::Output;
+
+/// How the image is compressed.
+#[derive(Clone, Copy, ValueEnum)]
+enum Compression {
+    Lz4hc,
+    Lz4,
+    Zstd,
+    Deflate,
+    Lzma,
+    None,
+}
+
+/// What the image is to be like.
+#[derive(Args)]
+pub struct ImageOptions {
+    /// Compression; the kernel must have it too
+    #[arg(long, value_enum, default_value = "lz4hc", value_name = "METHOD")]
+    compression: Compression,
+    /// Level of the compression, as `mkfs.erofs --help` lists them
+    #[arg(long)]
+    level: Option<u32>,
+    /// Bytes compressed together: larger is smaller, and slower where little is read
+    #[arg(long, value_name = "BYTES", default_value_t = CLUSTER_SIZE, value_parser = cluster_size)]
+    cluster_size: u32,
+}
+
+impl ImageOptions {
+    /// In the words of the library.
+    pub fn mkfs(&self) -> mkfs::Options {
+        let compression = match self.compression {
+            Compression::Lz4hc => mkfs::Compression::Lz4hc,
+            Compression::Lz4 => mkfs::Compression::Lz4,
+            Compression::Zstd => mkfs::Compression::Zstd,
+            Compression::Deflate => mkfs::Compression::Deflate,
+            Compression::Lzma => mkfs::Compression::Lzma,
+            Compression::None => mkfs::Compression::None,
+        };
+        mkfs::Options {
+            compression,
+            level: self.level,
+            cluster_size: self.cluster_size,
+        }
+    }
+}
+
+fn cluster_size(text: &str) -> Result<u32, String> {
+    const BLOCK: u32 = 4096;
+    const LARGEST: u32 = 1 << 20;
+    let size = text.parse().ok().filter(|size| size % BLOCK == 0);
+    size.filter(|size| (BLOCK..=LARGEST).contains(size))
+        .ok_or_else(|| format!("a multiple of {BLOCK} up to {LARGEST} is wanted"))
+}
+
+/// Where the result goes.
+#[derive(Args)]
+pub struct OutputOptions {
+    /// The file to make; it appears whole or not at all
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Leave tools alone that cannot hand over from this root, instead of replacing them
+    #[arg(long)]
+    pub no_handover_shim: bool,
+}
+
+impl OutputOptions {
+    /// Starts the file.
+    pub fn create(&self) -> Result<Output> {
+        Output::create(&self.output, self.force).map_err(|error| {
+            let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+            let remedy = if is_there {
+                ": --force replaces it"
+            } else {
+                ""
+            };
+            anyhow::Error::new(error).context(format!("{}{remedy}", self.output.display()))
+        })
+    }
+
+    /// Puts the file in its place; returns its size in bytes.
+    pub fn finish(&self, output: Output) -> Result<u64> {
+        output
+            .finish()
+            .with_context(|| self.output.display().to_string())
+    }
+}
+
+/// Reads a file, naming it in the error.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| path.display().to_string())
+}

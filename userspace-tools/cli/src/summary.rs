@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the user is told: progress on long work, a summary at the end.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use initoverlayfs_image::handover::Tool;
+use std::collections::BTreeMap;
+
+/// Shows that something goes on, on a terminal; elsewhere it is silent.
+pub fn progress(quiet: bool) -> ProgressBar {
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new_spinner()
+    };
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A path as text, with what is no text escaped.
+pub fn shown(path: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in path.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() || character == '\\' {
+                text.extend(character.escape_default());
+            } else {
+                text.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+/// How two sizes compare.
+pub fn sizes(old: u64, new: u64) -> String {
+    let percent = (new * 100).checked_div(old).unwrap_or_default();
+    format!("{} -> {} ({percent} %)", HumanBytes(old), HumanBytes(new))
+}
+
+/// Says what became of tools that cannot hand over.
+pub fn handover(found: &BTreeMap<Vec<u8>, Tool>, replaced: bool) {
+    for (path, tool) in found {
+        let fate = match (replaced && tool.is_replaceable(), tool.is_replaceable()) {
+            (true, _) => "replaced",
+            (false, true) => "left alone",
+            (false, false) => "cannot be replaced: build the image with another generator",
+        };
+        eprintln!("  /{}: {}; {fate}", shown(path), tool.trouble());
+    }
+}
+
+/// Says what is not in the image, if anything.
+pub fn left_out(what: &str, paths: &[Vec<u8>]) {
+    const MOST: usize = 5;
+    for path in paths.iter().take(MOST) {
+        eprintln!("  {what}: {}", shown(path));
+    }
+    if paths.len() > MOST {
+        eprintln!("  {what}: {} more", paths.len() - MOST);
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The tree that commands work on: that of all layers, or of one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use initoverlayfs_image::initrd;
+use initoverlayfs_image::tree::Tree;
+
+use crate::options::read;
+
+/// Which file, and which of its layers.
+#[derive(Args)]
+pub struct Selection {
+    /// An initrd or an initramfs
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Only this layer, counted from 0 as `inspect` does
+    #[arg(long, value_name = "NUMBER")]
+    layer: Option<usize>,
+}
+
+impl Selection {
+    /// Its tree.
+    pub fn tree(&self) -> Result<Tree> {
+        self.read().with_context(|| self.file.display().to_string())
+    }
+
+    fn read(&self) -> Result<Tree> {
+        let bytes = read(&self.file)?;
+        let layers = initrd::read(&bytes)?;
+        let Some(number) = self.layer else {
+            return Ok(initrd::merge_layers(&bytes, &layers)?);
+        };
+        let layer = layers.get(number).with_context(|| {
+            format!(
+                "there is no layer {number}: the file has {}, from 0 on",
+                layers.len()
+            )
+        })?;
+        Ok(initrd::merge_layers(&bytes, [layer])?)
+    }
+}
+
+/// The tree of all layers of a file.
+pub fn all_of(file: &Path) -> Result<Tree> {
+    Selection {
+        file: file.to_owned(),
+        layer: None,
+    }
+    .tree()
+}
+
+/// A path as the user gives it, as a tree has it.
+pub fn normal(path: &str) -> Vec<u8> {
+    let parts = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".");
+    parts.collect::<Vec<_>>().join("/").into_bytes()
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! An initrd as the kernel sees it: what `inspect` shows and `check` judges.
+
+use anyhow::Result;
+use initoverlayfs_image::erofs::Superblock;
+use initoverlayfs_image::handover;
+use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
+use initoverlayfs_image::tree::Tree;
+use serde::Serialize;
+
+use crate::summary::shown;
+
+/// More segments than this are an error to the kernel: `MAX_SEGMENTS` in `rust/scan.rs`.
+pub const MOST_SEGMENTS: usize = 64;
+
+/// What is in a file.
+#[derive(Debug, Serialize)]
+pub struct View {
+    /// Bytes.
+    pub size: usize,
+    /// Its segments, in the order of the file: each is a layer over those before it.
+    pub segments: Vec<Segment>,
+    /// How the kernel boots it.
+    pub boot: Boot,
+    /// What will not work, or not as expected.
+    pub problems: Vec<String>,
+}
+
+/// What the kernel makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// Images are mounted in place.
+    InPlace,
+    /// The kernel's own unpacker takes all of it, as without initoverlayfs.
+    Stock,
+    /// The boot goes on to `root=`, or panics under `initoverlayfs=require`.
+    Refused,
+}
+
+/// A segment.
+#[derive(Debug, Serialize)]
+pub struct Segment {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+    /// What it is.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What a segment is.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Content {
+    /// An EROFS image.
+    Erofs(Image),
+    /// Archives.
+    Cpio {
+        /// One after the other.
+        archives: Vec<CpioArchive>,
+    },
+    /// Neither; the kernel passes over it.
+    Unknown,
+}
+
+/// Facts about an EROFS image.
+#[derive(Debug, Serialize)]
+pub struct Image {
+    /// Bytes.
+    pub block_size: u64,
+    /// 32 hexadecimal digits.
+    pub uuid: String,
+    /// Its name.
+    pub volume_name: String,
+    /// Files of all kinds.
+    pub inodes: u64,
+    /// Seconds since 1970.
+    pub build_time: u64,
+    /// Names of features.
+    pub features: Vec<&'static str>,
+    /// Features without a name here, as bits.
+    pub unknown_features: u32,
+    /// Algorithms that files may be compressed with.
+    pub compression: Vec<&'static str>,
+}
+
+/// Facts about an archive.
+#[derive(Debug, Serialize)]
+pub struct CpioArchive {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+    /// Bytes when decompressed.
+    pub unpacked: usize,
+    /// How it is compressed; nothing if it is not.
+    pub compression: Option<String>,
+    /// Entries, without the trailer.
+    pub entries: usize,
+    /// Whether only the early boot reads it: microcode, ACPI tables.
+    pub early: bool,
+}
+
+/// A file, taken apart.
+pub struct Opened {
+    /// What to show.
+    pub view: View,
+    /// The tree of all layers; nothing if they cannot be read.
+    pub tree: Option<Tree>,
+}
+
+/// Looks at a file as a whole, its files included.
+pub fn open(bytes: &[u8]) -> Result<Opened> {
+    let layers = match initrd::read(bytes) {
+        Ok(layers) => layers,
+        Err(error) => {
+            let problems = vec![error.to_string()];
+            let view = View {
+                size: bytes.len(),
+                segments: Vec::new(),
+                boot: Boot::Refused,
+                problems,
+            };
+            return Ok(Opened { view, tree: None });
+        }
+    };
+    let segments = layers
+        .iter()
+        .map(|layer| segment(bytes, layer))
+        .collect::<Result<Vec<_>>>()?;
+    let mut problems = Vec::new();
+    let has_image = segments
+        .iter()
+        .any(|s| matches!(s.content, Content::Erofs(_)));
+    let mut boot = if has_image {
+        Boot::InPlace
+    } else {
+        Boot::Stock
+    };
+    if has_image && segments.len() > MOST_SEGMENTS {
+        problems.push(format!(
+            "{} segments; the kernel takes {MOST_SEGMENTS}",
+            segments.len()
+        ));
+        boot = Boot::Refused;
+    }
+    for segment in segments
+        .iter()
+        .filter(|s| matches!(s.content, Content::Unknown))
+    {
+        let (offset, size) = (segment.offset, segment.size);
+        problems.push(format!(
+            "offset {offset:#x}: {size} bytes that are no image and no archive"
+        ));
+    }
+    let tree = match initrd::merge_layers(bytes, &layers) {
+        Ok(tree) => Some(tree),
+        Err(error) => {
+            problems.push(error.to_string());
+            None
+        }
+    };
+    if let Some(tree) = &tree {
+        if tree.get(b"init").is_none() {
+            problems.push("there is no /init: the boot goes on to root=".into());
+        }
+        if boot == Boot::InPlace {
+            let found = handover::find(tree);
+            problems.extend(
+                found
+                    .iter()
+                    .map(|(p, tool)| format!("/{}: {}", shown(p), tool.trouble())),
+            );
+        }
+    }
+    let view = View {
+        size: bytes.len(),
+        segments,
+        boot,
+        problems,
+    };
+    Ok(Opened { view, tree })
+}
+
+fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {
+    let content = match &layer.part {
+        Part::Image(_) => Content::Erofs(image(&bytes[layer.range.clone()])?),
+        Part::Archives(archives) => Content::Cpio {
+            archives: archives.iter().map(archive).collect(),
+        },
+        Part::Unknown => Content::Unknown,
+    };
+    Ok(Segment {
+        offset: layer.range.start,
+        size: layer.range.len(),
+        content,
+    })
+}
+
+fn image(bytes: &[u8]) -> Result<Image> {
+    let superblock = Superblock::parse(bytes)?;
+    Ok(Image {
+        block_size: superblock.block_size(),
+        uuid: superblock
+            .uuid
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        volume_name: shown(&superblock.volume_name),
+        inodes: superblock.inodes,
+        build_time: superblock.build_time,
+        features: superblock.features(),
+        unknown_features: superblock.unknown_features(),
+        compression: superblock.algorithms(),
+    })
+}
+
+fn archive(archive: &Archive) -> CpioArchive {
+    let entries = archive.entries().filter_map(|entry| entry.ok());
+    CpioArchive {
+        offset: archive.range.start,
+        size: archive.range.len(),
+        unpacked: archive.plain.len(),
+        compression: archive.method.map(|method| method.to_string()),
+        entries: entries.filter(|entry| !entry.is_trailer()).count(),
+        early: archive.is_early(),
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the files of an image hold, taken out by `fsck.erofs` into a temporary directory.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use super::ErofsError;
+
+/// The files, until it is dropped.
+pub(super) struct Contents(TempDir);
+
+impl Contents {
+    /// Takes them out.
+    pub(super) fn extract(image: &[u8]) -> Result<Self, ErofsError> {
+        let mut file = NamedTempFile::new()?;
+        file.write_all(image)?;
+        let place = TempDir::with_prefix("initoverlayfs-")?;
+        let program = env::var_os("FSCK_EROFS").filter(|name| !name.is_empty());
+        let program = program.unwrap_or_else(|| "fsck.erofs".into());
+        let mut extract = OsString::from("--extract=");
+        extract.push(place.path().join("tree"));
+        let output = Command::new(&program)
+            .args([
+                &extract,
+                OsStr::new("--no-preserve"),
+                file.path().as_os_str(),
+            ])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| ErofsError::Fsck(error.to_string()))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(ErofsError::Fsck(words.trim().replace('\n', "; ")));
+        }
+        Ok(Self(place))
+    }
+
+    /// The bytes of a file.
+    pub(super) fn of(&self, path: &[u8]) -> Result<Vec<u8>, ErofsError> {
+        let path = self.0.path().join("tree").join(OsStr::from_bytes(path));
+        // A link would lead out of the tree; an image whose walks differ is none to go on with.
+        if !path.symlink_metadata()?.is_file() {
+            return Err(ErofsError::Fsck(format!(
+                "{} is no file there",
+                path.display()
+            )));
+        }
+        Ok(fs::read(path)?)
+    }
+}

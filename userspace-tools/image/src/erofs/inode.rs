@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Inodes, and the directories and links that they hold.
+
+use super::{array, bytes_at, u16_at, u32_at, u64_at, ErofsError, Superblock};
+use crate::cpio::{
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    REGULAR,
+    SOCKET,
+    SYMLINK,
+    TYPE_MASK, //
+};
+use crate::tree::Time;
+
+/// What kind of file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Details {
+    Directory,
+    Regular,
+    Symlink,
+    Character(u32, u32),
+    Block(u32, u32),
+    Fifo,
+    Socket,
+}
+
+/// How its data is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Plain,
+    Inline,
+    Other,
+}
+
+/// An inode as it stands in the image.
+#[derive(Clone, Debug)]
+pub(super) struct Raw {
+    pub(super) details: Details,
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mtime: Time,
+    /// Where its attributes start, and how long they are, in bytes.
+    pub(super) xattrs: (u64, u64),
+    offset: u64,
+    size: u64,
+    layout: Layout,
+    start_block: u64,
+    omits_dot: bool,
+}
+
+impl Raw {
+    /// Reads the inode with this number.
+    pub(super) fn read(image: &[u8], sb: &Superblock, nid: u64) -> Result<Self, ErofsError> {
+        let offset = sb.inode_offset(nid).ok_or(ErofsError::Beyond(u64::MAX))?;
+        let format = u16_at(image, offset)?;
+        let is_extended = format & 1 != 0;
+        let layout = match format >> 1 & 7 {
+            0 => Layout::Plain,
+            2 => Layout::Inline,
+            1 | 3 | 4 => Layout::Other,
+            _ => return Err(ErofsError::Unsupported("the layout of the inode", offset)),
+        };
+        let mode = u32::from(u16_at(image, offset + 4)?);
+        let word = u32_at(image, offset + 16)?;
+        let details = match mode & TYPE_MASK {
+            DIRECTORY => Details::Directory,
+            REGULAR => Details::Regular,
+            SYMLINK => Details::Symlink,
+            CHARACTER => Details::Character(device(word).0, device(word).1),
+            BLOCK => Details::Block(device(word).0, device(word).1),
+            FIFO => Details::Fifo,
+            SOCKET => Details::Socket,
+            _ => return Err(ErofsError::Damaged("the type of the inode", offset)),
+        };
+        let bit_4 = format >> 4 & 1 != 0;
+        let is_directory = details == Details::Directory;
+        // The upper bits of the block share their place with the number of links.
+        let has_upper = is_extended || (bit_4 && !is_directory);
+        let upper = if has_upper {
+            u64::from(u16_at(image, offset + 6)?)
+        } else {
+            0
+        };
+        let (epoch, nanoseconds) = sb.epoch();
+        let (size, uid, gid, mtime, len) = if is_extended {
+            let seconds = i64::from_le_bytes(array(image, offset + 32)?);
+            let mtime = Time {
+                seconds,
+                nanoseconds: u32_at(image, offset + 40)?,
+            };
+            let owner = (u32_at(image, offset + 24)?, u32_at(image, offset + 28)?);
+            (u64_at(image, offset + 8)?, owner.0, owner.1, mtime, 64)
+        } else {
+            let delta = i64::from(u32_at(image, offset + 12)?);
+            let mtime = Time {
+                seconds: epoch.saturating_add(delta),
+                nanoseconds,
+            };
+            let owner = (u16_at(image, offset + 24)?, u16_at(image, offset + 26)?);
+            (
+                u32_at(image, offset + 8)?.into(),
+                owner.0.into(),
+                owner.1.into(),
+                mtime,
+                32,
+            )
+        };
+        let xattr_len = match u64::from(u16_at(image, offset + 2)?) {
+            0 => 0,
+            count => 12 + (count - 1) * 4,
+        };
+        Ok(Self {
+            details,
+            mode: mode & 0o7777,
+            uid,
+            gid,
+            mtime,
+            xattrs: (offset + len, xattr_len),
+            offset,
+            size,
+            layout,
+            start_block: upper << 32 | u64::from(word),
+            omits_dot: is_directory && bit_4,
+        })
+    }
+
+    /// Its data, which for directories and symbolic links is never compressed.
+    pub(super) fn data(&self, image: &[u8], sb: &Superblock) -> Result<Vec<u8>, ErofsError> {
+        let block_size = sb.block_size();
+        let in_blocks = match self.layout {
+            Layout::Plain => self.size,
+            Layout::Inline => self.size / block_size * block_size,
+            Layout::Other => {
+                return Err(ErofsError::Unsupported("compressed metadata", self.offset));
+            }
+        };
+        let start = self.start_block.checked_mul(block_size);
+        let start = start.ok_or(ErofsError::Damaged("the place of the data", self.offset))?;
+        let mut data = if in_blocks == 0 {
+            Vec::new()
+        } else {
+            bytes_at(image, start, in_blocks)?.to_vec()
+        };
+        // The rest stands behind the inode and its attributes.
+        let tail = self.xattrs.0 + self.xattrs.1;
+        data.extend_from_slice(bytes_at(image, tail, self.size - in_blocks)?);
+        Ok(data)
+    }
+
+    /// Names and numbers of what is in a directory, without `.` and `..`.
+    pub(super) fn entries(
+        &self,
+        image: &[u8],
+        sb: &Superblock,
+    ) -> Result<Vec<(Vec<u8>, u64)>, ErofsError> {
+        let data = self.data(image, sb)?;
+        let damaged = || ErofsError::Damaged("the directory whose inode is", self.offset);
+        let block_size = usize::try_from(sb.block_size()).map_err(|_| damaged())?;
+        let mut entries = Vec::new();
+        for block in data.chunks(block_size) {
+            append_entries(block, &mut entries).ok_or_else(damaged)?;
+        }
+        let has_dot = entries.iter().any(|(name, _)| name == b".");
+        if !has_dot && !self.omits_dot && !data.is_empty() {
+            return Err(damaged());
+        }
+        entries.retain(|(name, _)| name != b"." && name != b"..");
+        Ok(entries)
+    }
+}
+
+/// Reads a block of a directory: entries of 12 bytes, then the names.
+fn append_entries(block: &[u8], entries: &mut Vec<(Vec<u8>, u64)>) -> Option<()> {
+    const ENTRY: usize = 12;
+    let name_at = |index: usize| -> Option<usize> {
+        let field = block.get(index * ENTRY + 8..)?.first_chunk()?;
+        Some(usize::from(u16::from_le_bytes(*field)))
+    };
+    let first = name_at(0)?;
+    if first == 0 || first % ENTRY != 0 || first > block.len() {
+        return None;
+    }
+    let count = first / ENTRY;
+    for index in 0..count {
+        let nid = u64::from_le_bytes(*block.get(index * ENTRY..)?.first_chunk()?);
+        let start = name_at(index)?;
+        let is_last = index + 1 == count;
+        let end = if is_last {
+            block.len()
+        } else {
+            name_at(index + 1)?
+        };
+        let name = block.get(start..end)?;
+        let name = name.split(|byte| *byte == 0).next()?;
+        if name.is_empty() || name.contains(&b'/') {
+            return None;
+        }
+        entries.push((name.to_vec(), nid));
+    }
+    Some(())
+}
+
+/// Major and minor of a device number as `new_encode_dev()` writes it.
+fn device(number: u32) -> (u32, u32) {
+    (
+        (number >> 8) & 0xfff,
+        (number & 0xff) | ((number >> 12) & 0xfff00),
+    )
+}

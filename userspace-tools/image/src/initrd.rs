@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What an initrd holds: its segments as the kernel divides them, and the archives in them as the
+//! kernel's unpacker would find them (`unpack_to_rootfs()` in `init/initramfs.c`).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use initoverlayfs_core::crc32c;
+use initoverlayfs_core::initrd::erofs::Geometry;
+use initoverlayfs_core::initrd::{Damage, Kind, Scanner};
+use thiserror::Error;
+
+use crate::compression::{DecompressError, Method};
+use crate::cpio::{CpioError, Entries, Entry};
+use crate::erofs::{self, ErofsError};
+use crate::stack;
+use crate::tree::Tree;
+use crate::unpack::Unpacker;
+
+/// Plain archives stand at multiples of this, from the start of their run.
+const ALIGNMENT: usize = 4;
+
+/// Why an initrd cannot be read. Offsets are in bytes from its start.
+#[derive(Debug, Error)]
+pub enum InitrdError {
+    /// An EROFS image whose superblock is wrong.
+    #[error("the EROFS image at offset {0:#x} is damaged: {1:?}")]
+    Image(usize, initoverlayfs_core::initrd::erofs::SuperblockError),
+    /// An EROFS image whose inside cannot be read.
+    #[error("in the EROFS image at offset {0:#x}: {1}")]
+    Erofs(usize, #[source] ErofsError),
+    /// A plain archive that ends too early, as the kernel's scan finds it.
+    #[error("the cpio archive at offset {0:#x} breaks off at offset {1:#x}")]
+    BreaksOff(usize, usize),
+    /// Compressed data.
+    #[error("offset {0:#x}: {1}")]
+    Compressed(usize, #[source] DecompressError),
+    /// An archive; offsets within it count from its start, decompressed.
+    #[error("in the archive at offset {0:#x}: {1}")]
+    Archive(usize, #[source] CpioError),
+    /// Neither padding nor an archive.
+    #[error("what stands at offset {0:#x} is no archive in a format that the kernel reads")]
+    Junk(usize),
+}
+
+/// One archive: up to its trailer, or what was compressed together.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    /// Where it is, in bytes from the start of the initrd.
+    pub range: Range<usize>,
+    /// How it is compressed.
+    pub method: Option<Method>,
+    /// Its bytes, decompressed.
+    pub plain: Arc<Vec<u8>>,
+}
+
+/// What a segment holds.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// An EROFS image.
+    Image(Geometry),
+    /// Archives.
+    Archives(Vec<Archive>),
+    /// Neither.
+    Unknown,
+}
+
+/// A segment, which becomes a layer.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Where it is, in bytes from the start of the initrd.
+    pub range: Range<usize>,
+    /// What it holds.
+    pub part: Part,
+}
+
+/// Reads an initrd.
+///
+/// # Errors
+///
+/// [`InitrdError`], with the offset of what is wrong.
+pub fn read(bytes: &[u8]) -> Result<Vec<Layer>, InitrdError> {
+    let mut layers = Vec::new();
+    for segment in Scanner::new(bytes, crc32c) {
+        let segment = segment.map_err(|error| match error.cause {
+            Damage::Erofs(cause) => InitrdError::Image(error.offset, cause),
+            Damage::Cpio { at } => InitrdError::BreaksOff(error.offset, at),
+        })?;
+        let range = segment.range;
+        let part = match segment.kind {
+            Kind::Erofs(geometry) => Part::Image(geometry),
+            Kind::Cpio => Part::Archives(archives(bytes, range.clone())?),
+            Kind::Unknown => Part::Unknown,
+        };
+        layers.push(Layer { range, part });
+    }
+    Ok(layers)
+}
+
+/// The archives in a run, which starts and ends where the segment does.
+fn archives(bytes: &[u8], run: Range<usize>) -> Result<Vec<Archive>, InitrdError> {
+    let mut found = Vec::new();
+    let mut at = run.start;
+    let bytes = &bytes[..run.end];
+    while let Some(padding) = bytes[at..].iter().position(|byte| *byte != 0) {
+        at += padding;
+        let rest = &bytes[at..];
+        let is_aligned = (at - run.start) % ALIGNMENT == 0;
+        let (plain, len, method) = if rest[0] == b'0' && is_aligned {
+            let len = plain_len(rest).map_err(|cause| InitrdError::Archive(at, cause))?;
+            (rest[..len].to_vec(), len, None)
+        } else {
+            let method = Method::of(rest).ok_or(InitrdError::Junk(at))?;
+            let result = method.decompress(rest);
+            let (plain, len) = result.map_err(|cause| InitrdError::Compressed(at, cause))?;
+            (plain, len, Some(method))
+        };
+        found.push(Archive {
+            range: at..at + len,
+            method,
+            plain: Arc::new(plain),
+        });
+        at += len;
+    }
+    Ok(found)
+}
+
+/// How long the plain archive is that starts here: up to its trailer, or to what is no entry.
+fn plain_len(bytes: &[u8]) -> Result<usize, CpioError> {
+    let mut entries = Entries::new(bytes);
+    let mut end = 0;
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) if entry.is_trailer() => return Ok(entries.position()),
+            Ok(_) => end = entries.position(),
+            Err(CpioError::NoHeader(_)) if end > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(end)
+}
+
+impl Archive {
+    /// Its entries.
+    pub fn entries(&self) -> Entries<'_> {
+        Entries::new(&self.plain)
+    }
+
+    /// Whether it is one that only the early boot reads: microcode, ACPI tables. The kernel looks
+    /// for those in the plain archive at the very start (`lib/earlycpio.c`).
+    pub fn is_early(&self) -> bool {
+        const PLACES: [&[u8]; 3] = [
+            b"kernel/x86/microcode",
+            b"kernel/firmware/acpi",
+            b"early_cpio",
+        ];
+        let is_early = |entry: &Entry<'_>| {
+            let name = entry.name.unwrap_or_default();
+            let name = name.strip_prefix(b"./").unwrap_or(name);
+            let is_on_the_way = |place: &[u8]| {
+                place.starts_with(name) && matches!(place.get(name.len()), None | Some(b'/'))
+            };
+            let is_below = |place: &[u8]| {
+                name.starts_with(place) && matches!(name.get(place.len()), None | Some(b'/'))
+            };
+            entry.is_trailer()
+                || name == b"."
+                || PLACES
+                    .iter()
+                    .any(|place| is_on_the_way(place) || is_below(place))
+        };
+        self.method.is_none()
+            && self
+                .entries()
+                .all(|entry| entry.as_ref().is_ok_and(is_early))
+    }
+}
+
+/// Merges layers into one tree, the uppermost last, without the kernel's built-in initramfs.
+///
+/// # Errors
+///
+/// [`InitrdError::Archive`], and [`InitrdError::Erofs`] for an image that cannot be read.
+pub fn merge_layers<'a>(
+    bytes: &[u8],
+    layers: impl IntoIterator<Item = &'a Layer>,
+) -> Result<Tree, InitrdError> {
+    let mut tree = Tree::new();
+    for layer in layers {
+        let start = layer.range.start;
+        match &layer.part {
+            Part::Image(_) => {
+                let image = erofs::read(&bytes[layer.range.clone()]);
+                let image = image.map_err(|cause| InitrdError::Erofs(start, cause))?;
+                stack::cover(&mut tree, &image);
+            }
+            Part::Archives(archives) => {
+                let mut unpacker = Unpacker::onto(std::mem::take(&mut tree));
+                unpack(&mut unpacker, archives)?;
+                tree = unpacker.finish().0;
+            }
+            Part::Unknown => {}
+        }
+    }
+    Ok(tree)
+}
+
+/// Unpacks archives, naming the one that is at fault.
+fn unpack<'a>(
+    unpacker: &mut Unpacker,
+    archives: impl IntoIterator<Item = &'a Archive>,
+) -> Result<(), InitrdError> {
+    for archive in archives {
+        unpacker
+            .unpack(&archive.plain)
+            .map_err(|cause| InitrdError::Archive(archive.range.start, cause))?;
+    }
+    Ok(())
+}
+
+/// Merges archives into one tree, as the kernel would; also says which names it would pass over.
+///
+/// # Errors
+///
+/// [`InitrdError::Archive`] where the kernel's unpacker would stop.
+pub fn merge<'a>(
+    archives: impl IntoIterator<Item = &'a Archive>,
+) -> Result<(Tree, Vec<Vec<u8>>), InitrdError> {
+    let mut unpacker = Unpacker::new();
+    unpack(&mut unpacker, archives)?;
+    Ok(unpacker.finish())
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Trees of files: out of initramfs archives and tarballs, into EROFS images.
+//!
+//! Data flows one way: the bytes of an initrd ([`initrd`]) are decompressed ([`compression`]) and
+//! read as archives ([`cpio`]) into a [`tree`], as the kernel would unpack them ([`unpack`]). A tree
+//! becomes a tarball ([`tarball`]), and that an image ([`mkfs`]). Nothing here needs privileges:
+//! owners and devices are only written down.
+
+pub mod compression;
+pub mod cpio;
+pub mod directory;
+pub mod erofs;
+pub mod handover;
+pub mod initrd;
+pub mod mkfs;
+pub mod output;
+pub mod stack;
+pub mod tarball;
+pub mod tree;
+pub mod unpack;
+pub mod untar;

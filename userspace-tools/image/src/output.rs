@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Files that appear whole or not at all.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// A file being made beside the one that it will replace. Dropped, it leaves nothing behind.
+pub struct Output {
+    file: NamedTempFile,
+    path: PathBuf,
+    may_replace: bool,
+}
+
+impl Output {
+    /// Starts a file that will be at `path`, with mode 0644 less the umask.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] if there is one and it may not be replaced, and what the
+    /// directory says.
+    pub fn create(path: &Path, may_replace: bool) -> io::Result<Self> {
+        if !may_replace && path.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let file = Builder::new()
+            .prefix(".initoverlayfs-")
+            .permissions(Permissions::from_mode(0o644))
+            .tempfile_in(directory)?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            may_replace,
+        })
+    }
+
+    /// Where it is for now, for a program that writes it.
+    pub fn temporary_path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The file.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Puts it in its place; returns its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create), and what the disk says.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.file.flush()?;
+        // Whatever happens to the machine now, there is the old file or the new one.
+        self.file.as_file().sync_all()?;
+        let size = fs::metadata(self.file.path())?.len();
+        if self.may_replace {
+            self.file.persist(&self.path)?;
+        } else {
+            self.file.persist_noclobber(&self.path)?;
+        }
+        Ok(size)
+    }
+}

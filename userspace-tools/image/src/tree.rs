@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A tree of files in memory, with everything that an initial root may state about them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Extended attributes: full name (`security.capability`) and value.
+pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A moment, in seconds and nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time {
+    /// Seconds, negative before 1970.
+    pub seconds: i64,
+    /// Nanoseconds, below a thousand million.
+    pub nanoseconds: u32,
+}
+
+/// What a file holds: a part of a shared buffer.
+#[derive(Clone)]
+pub struct Content {
+    buffer: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Content {
+    /// The part `range` of `buffer`; nothing if there is no such part.
+    pub fn of(buffer: &Arc<Vec<u8>>, range: Range<usize>) -> Option<Self> {
+        buffer.get(range.clone())?;
+        Some(Self {
+            buffer: Arc::clone(buffer),
+            range,
+        })
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.range.clone()]
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        let range = 0..bytes.len();
+        Self {
+            buffer: Arc::new(bytes),
+            range,
+        }
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.range.len())
+    }
+}
+
+/// What a file is, with what only that kind has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    Regular(Content),
+    /// A symbolic link, and where it leads.
+    Symlink(Vec<u8>),
+    /// A character device, with its numbers.
+    Character(u32, u32),
+    /// A block device, with its numbers.
+    Block(u32, u32),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+impl Kind {
+    /// Whether both are directories, both regular files, and so on.
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// The letter that `ls -l` shows.
+    pub fn letter(&self) -> char {
+        match self {
+            Self::Directory => 'd',
+            Self::Regular(_) => '-',
+            Self::Symlink(_) => 'l',
+            Self::Character(..) => 'c',
+            Self::Block(..) => 'b',
+            Self::Fifo => 'p',
+            Self::Socket => 's',
+        }
+    }
+}
+
+/// A file of any kind. Several names may stand for the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inode {
+    /// What it is.
+    pub kind: Kind,
+    /// Permissions, with the set-user-id, set-group-id and sticky bits: 0 to 0o7777.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// When it was last changed.
+    pub mtime: Time,
+    /// Its extended attributes.
+    pub xattrs: Xattrs,
+}
+
+impl Inode {
+    /// A directory as `mkdir()` would make it for root.
+    pub fn directory(mode: u32) -> Self {
+        Self {
+            kind: Kind::Directory,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: Time::default(),
+            xattrs: Xattrs::new(),
+        }
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.kind, Kind::Directory)
+    }
+}
+
+/// Identifies a file in its tree; names with the same are hard links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(usize);
+
+/// Paths are relative to the root, without `.` and `..`: `usr/bin/sh`; the root itself is empty.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    inodes: Vec<Inode>,
+    names: BTreeMap<Vec<u8>, Id>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tree {
+    /// A tree with nothing but a root directory of mode 0755.
+    pub fn new() -> Self {
+        let names = BTreeMap::from([(Vec::new(), Id(0))]);
+        Self {
+            inodes: vec![Inode::directory(0o755)],
+            names,
+        }
+    }
+
+    /// Which file a path names.
+    pub fn id(&self, path: &[u8]) -> Option<Id> {
+        self.names.get(path).copied()
+    }
+
+    /// A file.
+    pub fn inode(&self, id: Id) -> &Inode {
+        &self.inodes[id.0]
+    }
+
+    /// A file, to be changed under all of its names.
+    pub fn inode_mut(&mut self, id: Id) -> &mut Inode {
+        &mut self.inodes[id.0]
+    }
+
+    /// The file that a path names.
+    pub fn get(&self, path: &[u8]) -> Option<&Inode> {
+        self.id(path).map(|id| self.inode(id))
+    }
+
+    /// All names in order, so that a directory comes before what is in it; the root is first.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Id)> {
+        self.names.iter().map(|(path, id)| (path.as_slice(), *id))
+    }
+
+    /// How many names there are, the root's included.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is nothing but the root.
+    pub fn is_empty(&self) -> bool {
+        self.names.len() == 1
+    }
+
+    /// Gives a name to a new file; what had that name loses it. Returns the file.
+    pub fn insert(&mut self, path: &[u8], inode: Inode) -> Id {
+        let id = Id(self.inodes.len());
+        self.inodes.push(inode);
+        self.names.insert(path.to_vec(), id);
+        id
+    }
+
+    /// Gives another name to a file; what had that name loses it.
+    pub fn link(&mut self, path: &[u8], id: Id) {
+        self.names.insert(path.to_vec(), id);
+    }
+
+    /// Takes a name away, and with a directory's all names below it.
+    pub fn remove(&mut self, path: &[u8]) {
+        self.names.remove(path);
+        self.remove_below(path);
+    }
+
+    /// Takes all names below a directory away.
+    pub fn remove_below(&mut self, path: &[u8]) {
+        if path.is_empty() {
+            self.names.retain(|name, _| name.is_empty());
+            return;
+        }
+        let start = [path, b"/"].concat();
+        let below: Vec<_> = self
+            .names
+            .range(start.clone()..)
+            .take_while(|(name, _)| name.starts_with(&start))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in below {
+            self.names.remove(&name);
+        }
+    }
+
+    /// Whether a directory holds nothing.
+    pub fn is_empty_directory(&self, path: &[u8]) -> bool {
+        let start = if path.is_empty() {
+            Vec::new()
+        } else {
+            [path, b"/"].concat()
+        };
+        let next = self
+            .names
+            .range(start.clone()..)
+            .find(|(name, _)| !name.is_empty());
+        !next.is_some_and(|(name, _)| name.starts_with(&start))
+    }
+}
+
+/// The directory that a path is in, and its last part. The root is in itself.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (&[], path),
+    }
+}
