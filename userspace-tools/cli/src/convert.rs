@@ -122,7 +122,9 @@ fn archives(layers: &[Layer]) -> Result<Vec<&Archive>> {
         match &layer.part {
             Part::Archives(part) => archives.extend(part),
             Part::Image(_) => bail!("offset {at:#x}: an EROFS image: this is converted already"),
-            Part::Unknown => bail!("offset {at:#x}: no archive in a format that the kernel reads"),
+            Part::Unknown => bail!(
+                "offset {at:#x}: no archive in a format that the kernel reads: `cpio -H newc` makes one"
+            ),
         }
     }
     Ok(archives)

@@ -46,9 +46,14 @@ impl Arguments {
     fn read(words: impl IntoIterator<Item = OsString>) -> std::result::Result<Self, lexopt::Error> {
         let mut words = words.into_iter();
         let name = words.next().unwrap_or_default();
-        let is_run_init = Path::new(&name).file_name().is_some_and(|name| name == "run-init");
-        let personality =
-            if is_run_init { Personality::RunInit } else { Personality::SwitchRoot };
+        let is_run_init = Path::new(&name)
+            .file_name()
+            .is_some_and(|name| name == "run-init");
+        let personality = if is_run_init {
+            Personality::RunInit
+        } else {
+            Personality::SwitchRoot
+        };
         let mut parser = lexopt::Parser::from_args(words);
         let (mut console, mut dropped, mut is_dry_run) = (None, Vec::new(), false);
         let mut places = Vec::new();
@@ -64,7 +69,11 @@ impl Arguments {
                 Some(Short('p')) if is_run_init => {}
                 Some(Value(place)) => places.push(PathBuf::from(place)),
                 Some(other) => return Err(other.unexpected()),
-                None => return Err("usage: run-init|switch_root [OPTIONS] NEWROOT INIT [ARGUMENT...]".into()),
+                None => {
+                    return Err(
+                        "usage: run-init|switch_root [OPTIONS] NEWROOT INIT [ARGUMENT...]".into(),
+                    )
+                }
             }
         }
         // Options from here on are init's.

@@ -24,7 +24,12 @@ pub fn drop_all(names: &[String]) -> Result<()> {
         for path in HELPERS {
             forbid_helpers(path, capability).map_err(|e| format!("cannot drop {name}: {e}"))?;
         }
-        for set in [CapSet::Bounding, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+        for set in [
+            CapSet::Bounding,
+            CapSet::Inheritable,
+            CapSet::Effective,
+            CapSet::Permitted,
+        ] {
             caps::drop(None, set, capability).map_err(fail)?;
         }
     }
@@ -38,7 +43,9 @@ fn forbid_helpers(path: &str, capability: Capability) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let mut words = text.split_whitespace().map(|word| word.parse().unwrap_or(0_u32));
+    let mut words = text
+        .split_whitespace()
+        .map(|word| word.parse().unwrap_or(0_u32));
     let (low, high) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
     let bits = (u64::from(high) << 32 | u64::from(low)) & !capability.bitmask();
     let [low, high] = [bits & 0xffff_ffff, bits >> 32];

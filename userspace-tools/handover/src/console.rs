@@ -12,7 +12,11 @@ use crate::Result;
 /// Opens a device for all three.
 pub fn open(path: &Path) -> Result<()> {
     let fail = |error: std::io::Error| format!("{}: {error}", path.display());
-    let device = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(fail)?;
     dup2_stdin(&device)
         .and_then(|()| dup2_stdout(&device))
         .and_then(|()| dup2_stderr(&device))

@@ -41,8 +41,13 @@ fn run() -> Result<Option<Infallible>> {
     if let Some(path) = &arguments.console {
         console::open(path)?;
     }
-    let error = Command::new(&arguments.init).args(&arguments.init_arguments).exec();
-    Err(format!("cannot execute {}: {error}", arguments.init.display()))
+    let error = Command::new(&arguments.init)
+        .args(&arguments.init_arguments)
+        .exec();
+    Err(format!(
+        "cannot execute {}: {error}",
+        arguments.init.display()
+    ))
 }
 
 fn main() -> ExitCode {

@@ -22,10 +22,15 @@ const MOST_LINKS: usize = 40;
 pub fn check(arguments: &Arguments) -> Result<()> {
     let new_root = &arguments.new_root;
     let device = |path: &Path| {
-        fs::metadata(path).map(|found| found.dev()).map_err(|e| format!("{}: {e}", path.display()))
+        fs::metadata(path)
+            .map(|found| found.dev())
+            .map_err(|e| format!("{}: {e}", path.display()))
     };
     if device(new_root)? == device(Path::new("/"))? {
-        return Err(format!("{} is on the initial root itself", new_root.display()));
+        return Err(format!(
+            "{} is on the initial root itself",
+            new_root.display()
+        ));
     }
     let init = within(new_root, &arguments.init)?;
     let found = fs::metadata(&init).map_err(|e| format!("{}: {e}", init.display()))?;
@@ -71,7 +76,11 @@ fn within(root: &Path, path: &Path) -> Result<PathBuf> {
 fn parts(path: &Path) -> Vec<PathBuf> {
     use std::path::Component::{Normal, ParentDir};
     let is_part = |part: &std::path::Component<'_>| matches!(part, Normal(_) | ParentDir);
-    path.components().rev().filter(is_part).map(|part| part.as_os_str().into()).collect()
+    path.components()
+        .rev()
+        .filter(is_part)
+        .map(|part| part.as_os_str().into())
+        .collect()
 }
 
 /// Moves the kernel's filesystems, as far as they are mounted and have a place to go to.

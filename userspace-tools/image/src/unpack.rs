@@ -15,6 +15,9 @@ use crate::tree::{split, Content, Id, Inode, Kind, Time, Tree, Xattrs};
 /// How many symbolic links a path may lead through: `MAXSYMLINKS` of the kernel.
 const MOST_LINKS: usize = 40;
 
+/// What names of one file have in common: its identity and its type.
+type LinkKey = ((u32, u32, u32), u32);
+
 /// What the kernel's built-in initramfs holds unless told otherwise (`usr/default_cpio_list`):
 /// archives count on it.
 fn builtin() -> Tree {
@@ -35,7 +38,7 @@ pub struct Unpacker {
     /// Paths that an entry has named: the rest is the kernel's.
     named: BTreeSet<Vec<u8>>,
     /// First names of files that may get further ones, until the archive ends.
-    links: HashMap<((u32, u32, u32), u32), Vec<u8>>,
+    links: HashMap<LinkKey, Vec<u8>>,
     /// Directories in the order in which they are listed, with the time stated.
     times: Vec<(Vec<u8>, Time)>,
     passed_over: Vec<Vec<u8>>,

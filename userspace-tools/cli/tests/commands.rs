@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The commands that look at an initrd, and how all of them fail.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::{ended, file, newc, node, Entry, Place};
+
+/// A kernel that has all that the images here need.
+const KERNEL: &str = "\
+CONFIG_INITOVERLAYFS=y\nCONFIG_EROFS_FS=y\nCONFIG_OVERLAY_FS=y\nCONFIG_EROFS_FS_ZIP=y\nCONFIG_RD_GZIP=y\n";
+
+fn usual() -> Place {
+    let place = Place::new();
+    let main = [
+        node("init", 0o100_755),
+        node("etc", 0o040_755),
+        file("etc/name", b"image\n"),
+    ];
+    place.write("a", newc(&main));
+    place.write("config", KERNEL);
+    place.succeed("convert a -o image");
+    place
+}
+
+/// Puts a compressed archive behind the image.
+fn append(place: &Place, entries: &[Entry<'_>]) {
+    place.write("behind", newc(entries));
+    let behind = place.compress("gzip -c", "behind");
+    place.write("image", [place.read("image"), behind].concat());
+}
+
+#[test]
+fn layers_are_shown_together_or_alone() {
+    let place = usual();
+    append(&place, &[file("etc/name", b"archive\n"), file("more", b"")]);
+    assert_eq!(place.succeed("cat image etc/name"), "archive\n");
+    assert_eq!(place.succeed("cat --layer 0 image etc/name"), "image\n");
+    assert_eq!(
+        place.succeed("ls image"),
+        "/\n/etc\n/etc/name\n/init\n/more\n"
+    );
+    assert_eq!(place.succeed("ls --layer 0 image etc"), "/etc\n/etc/name\n");
+    assert!(place
+        .fail("ls --layer 2 image")
+        .contains("there is no layer 2"));
+    let shown = place.succeed("inspect image");
+    assert!(
+        shown.contains("gzip, 2 entries") && shown.contains("EROFS, 4 files"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn check_names_what_the_kernel_lacks() {
+    let place = usual();
+    append(&place, &[file("more", b"")]);
+    assert_eq!(
+        place.succeed("check image --kernel-config config"),
+        "image: boots in place\n"
+    );
+    for (option, reason) in [
+        ("INITOVERLAYFS", "nothing is mounted in place"),
+        ("EROFS_FS_ZIP", "the image at 0x0 uses lz4"),
+        ("RD_GZIP", "uses gzip"),
+    ] {
+        place.write("less", KERNEL.replace(&format!("CONFIG_{option}=y\n"), ""));
+        let ended = place.run("check image --kernel-config less");
+        assert_eq!(ended.status, 1);
+        let expected = format!("the kernel has no CONFIG_{option}=y: ");
+        assert!(
+            ended.out.contains(&expected) && ended.out.contains(reason),
+            "{}",
+            ended.out
+        );
+    }
+}
+
+#[test]
+fn check_names_what_will_not_boot() {
+    let place = usual();
+    let ended = place.run("check a");
+    assert_eq!(
+        (ended.status, ended.out.contains("no EROFS image")),
+        (1, true),
+        "{}",
+        ended.out
+    );
+    place.write("empty", newc(&[node("etc", 0o040_755)]));
+    place.succeed("convert empty -o no-init");
+    let ended = place.run("check no-init");
+    assert_eq!(
+        (ended.status, ended.out.contains("there is no /init")),
+        (1, true)
+    );
+    place.write("cut", &place.read("image")[..3000]);
+    let ended = place.run("check cut");
+    assert_eq!(
+        (ended.status, ended.out.contains("offset 0x0 is damaged")),
+        (1, true)
+    );
+}
+
+#[test]
+fn tools_that_refuse_to_hand_over_are_replaced() {
+    let place = Place::new();
+    place.write("handover", "#!initoverlayfs-handover");
+    let klibc = b"\x7fELF ... rootfs not a ramfs or tmpfs ...";
+    let entries = [
+        node("init", 0o100_755),
+        node("bin", 0o040_755),
+        Entry {
+            mode: 0o100_755,
+            ..file("bin/run-init", klibc)
+        },
+        Entry {
+            mode: 0o100_755,
+            ..file("bin/busybox", b"\x7fELF BusyBox v1.37")
+        },
+        node("sbin", 0o040_755),
+        Entry {
+            content: b"/bin/busybox",
+            ..node("sbin/switch_root", 0o120_777)
+        },
+    ];
+    place.write("a", newc(&entries));
+    let said = place.run("convert a -o image").err;
+    assert!(
+        said.contains("/bin/run-init: klibc") && said.contains("replaced"),
+        "{said}"
+    );
+    assert_eq!(
+        place.succeed("cat image bin/run-init"),
+        "#!initoverlayfs-handover"
+    );
+    assert_eq!(
+        place.succeed("cat image sbin/switch_root"),
+        "#!initoverlayfs-handover"
+    );
+    assert_eq!(
+        place.succeed("cat image bin/busybox"),
+        "\x7fELF BusyBox v1.37"
+    );
+    assert!(place
+        .succeed("ls -l image bin/run-init")
+        .starts_with("-0755 2 0:0 "));
+    place.succeed("check image");
+
+    place.succeed("convert --force --no-handover-shim a -o image");
+    let ended = place.run("check image");
+    assert_eq!(ended.status, 1);
+    assert!(ended.out.contains("/bin/run-init") && ended.out.contains("/sbin/switch_root"));
+
+    fs::remove_file(place.path("handover")).expect("it is there");
+    let said = place.fail("convert --force a -o image");
+    assert!(said.contains("INITOVERLAYFS_HANDOVER") && said.contains("--no-handover-shim"));
+}
+
+#[test]
+fn differences_are_named_and_set_the_exit_status() {
+    let place = Place::new();
+    let old = [
+        node("init", 0o100_755),
+        file("a", b"1"),
+        file("b", b"1"),
+        node("c", 0o010_600),
+    ];
+    let new = [
+        node("init", 0o100_700),
+        Entry {
+            mtime: 5,
+            ..file("a", b"2")
+        },
+        Entry {
+            owner: (1, 2),
+            ..node("c", 0o040_600)
+        },
+        file("d", b""),
+    ];
+    place.write("old", newc(&old));
+    place.write("new", newc(&new));
+    let ended = place.run("diff old new");
+    assert_eq!(ended.status, 1);
+    let expected = "\
+        /a: content, time\n\
+        /b: only in the old one\n\
+        /c: type p -> d, owner 0:0 -> 1:2\n\
+        /d: only in the new one\n\
+        /init: mode 0755 -> 0700\n";
+    assert_eq!(ended.out, expected);
+    assert_eq!(place.run("diff old old").status, 0);
+    place.write("later", newc(&old.map(|entry| Entry { mtime: 9, ..entry })));
+    assert_eq!(place.run("diff old later").status, 1);
+    assert_eq!(place.run("diff --ignore-times old later").status, 0);
+}
+
+#[test]
+fn files_come_out_again() {
+    let place = Place::new();
+    let entries = [
+        Entry {
+            mtime: 77,
+            ..node("dir", 0o040_750)
+        },
+        Entry {
+            links: (7, 2),
+            mode: 0o104_711,
+            ..file("dir/a", b"")
+        },
+        Entry {
+            links: (7, 2),
+            mode: 0o104_711,
+            ..file("dir/b", b"shared")
+        },
+        Entry {
+            content: b"dir/a",
+            ..node("link", 0o120_777)
+        },
+    ];
+    place.write("a", newc(&entries));
+    place.succeed("convert a -o image");
+    place.succeed("extract image -C out");
+    let of = |name: &str| fs::symlink_metadata(place.path("out").join(name)).expect(name);
+    assert_eq!((of("dir").mode(), of("dir").mtime()), (0o040_750, 77));
+    assert_eq!(of("dir/a").ino(), of("dir/b").ino());
+    assert_eq!(of("dir/a").mode(), 0o104_711);
+    assert_eq!(
+        fs::read_link(place.path("out/link")).expect("a link"),
+        Path::new("dir/a")
+    );
+    assert!(place.fail("extract image -C out").contains("is not empty"));
+
+    place.succeed("extract image --tar out.tar");
+    place.succeed("create out.tar -o again");
+    assert_eq!(place.succeed("diff image again"), "");
+}
+
+#[test]
+fn nothing_is_overwritten_or_left_half() {
+    let place = usual();
+    let before = place.names();
+    let said = place.fail("convert a -o image");
+    assert!(said.contains("image: --force replaces it"), "{said}");
+    place.succeed("convert --force a -o image");
+    place.fail("convert --force missing -o image2");
+    place.fail("convert a -o no/such/place");
+    let mut broken = place.command();
+    broken
+        .args(["convert", "a", "-o", "image3"])
+        .env("SOURCE_DATE_EPOCH", "tomorrow");
+    let ended = ended(broken.output().expect("the command"));
+    assert_eq!(
+        (
+            ended.status,
+            ended.err.contains("SOURCE_DATE_EPOCH is \"tomorrow\"")
+        ),
+        (2, true)
+    );
+    assert_eq!(place.names(), before);
+}
+
+#[test]
+fn errors_name_the_offset_and_the_remedy() {
+    let place = usual();
+    let image = place.read("image");
+    let archive = place.read("a");
+    for (name, bytes, words) in [
+        (
+            "twice",
+            image,
+            "offset 0x0: an EROFS image: this is converted already",
+        ),
+        (
+            "odc",
+            b"070707".repeat(100),
+            "offset 0x0: no archive in a format that the kernel reads: `cpio -H newc` makes one",
+        ),
+        (
+            "cut",
+            archive[..archive.len() - 300].to_vec(),
+            "breaks off at offset 0x",
+        ),
+        ("junk", [&archive[..], b"junk"].concat(), "offset 0x"),
+        ("nothing", vec![0; 100], "nothing to convert"),
+    ] {
+        place.write(name, bytes);
+        let said = place.fail(&format!("convert {name} -o out"));
+        assert!(
+            said.contains(words) && said.contains(name),
+            "{name}: {said}"
+        );
+    }
+    place.write(
+        "gzip",
+        [&[0; 4][..], &place.compress("gzip -c", "a")[..90]].concat(),
+    );
+    assert!(place
+        .fail("convert gzip -o out")
+        .contains("offset 0x4: gzip data"));
+}
+
+#[test]
+fn a_missing_or_old_mkfs_is_named_with_the_remedy() {
+    let place = usual();
+    place.write("old", "#!/bin/sh\necho 'mkfs.erofs 1.5'\n");
+    Command::new("chmod")
+        .arg("+x")
+        .arg(place.path("old"))
+        .status()
+        .expect("chmod");
+    for (program, words) in [("/nowhere", "cannot be run"), ("./old", "mkfs.erofs 1.5")] {
+        let mut command = place.command();
+        command
+            .args(["convert", "a", "-o", "out"])
+            .env("MKFS_EROFS", program);
+        let ended = ended(command.output().expect("the command"));
+        assert_eq!(ended.status, 2);
+        assert!(ended.err.contains(words), "{}", ended.err);
+        assert!(
+            ended.err.contains("install erofs-utils 1.8 or newer"),
+            "{}",
+            ended.err
+        );
+    }
+}
+
+#[test]
+fn manual_pages_and_completions_are_written() {
+    let place = Place::new();
+    place.succeed("manual out");
+    let names: Vec<String> = fs::read_dir(place.path("out"))
+        .expect("a directory")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    for name in [
+        "initoverlayfs.1",
+        "initoverlayfs-convert.1",
+        "initoverlayfs.bash",
+        "_initoverlayfs",
+    ] {
+        assert!(
+            names.iter().any(|found| found == name),
+            "{name} is not in {names:?}"
+        );
+    }
+}

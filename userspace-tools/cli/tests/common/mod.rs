@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The command under test, and archives for it, byte by byte.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::{env, fs};
+
+use tempfile::TempDir;
+
+/// The project's build directory.
+fn build_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build")
+}
+
+/// A tool that the setup script has found.
+fn tool(name: &str) -> Option<String> {
+    let text = fs::read_to_string(build_dir().join("tools.env")).ok()?;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim_matches(['"', '\'']).to_owned())
+}
+
+/// A place of its own for a test, and the command in it.
+pub struct Place {
+    directory: TempDir,
+}
+
+/// How a run of the command ended.
+pub struct Ended {
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self {
+            directory: TempDir::new().expect("a temporary directory"),
+        }
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file in it.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs::write(path, bytes).expect("a file");
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect(name)
+    }
+
+    /// The names in it.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).expect("the directory");
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let mut names: Vec<String> = entries
+            .map(|entry| name(entry.expect("an entry")))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The command, to be run in it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_initoverlayfs"));
+        for name in ["MKFS_EROFS", "FSCK_EROFS"] {
+            if let Some(value) = env::var(name).ok().or_else(|| tool(name)) {
+                command.env(name, value);
+            }
+        }
+        // Any program will do for what is in the image.
+        command.env("INITOVERLAYFS_HANDOVER", "handover");
+        command.env_remove("SOURCE_DATE_EPOCH");
+        command
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it with the words of a line.
+    pub fn run(&self, line: &str) -> Ended {
+        ended(
+            self.command()
+                .args(line.split_whitespace())
+                .output()
+                .expect("the command"),
+        )
+    }
+
+    /// Runs it; it has to succeed. Returns what it printed.
+    pub fn succeed(&self, line: &str) -> String {
+        let ended = self.run(line);
+        assert_eq!(ended.status, 0, "{line}: {}{}", ended.out, ended.err);
+        ended.out
+    }
+
+    /// Runs it; it has to fail with status 2. Returns what it complained of.
+    pub fn fail(&self, line: &str) -> String {
+        let ended = self.run(line);
+        assert_eq!(ended.status, 2, "{line}: {}{}", ended.out, ended.err);
+        ended.err
+    }
+
+    /// Compresses a file in it with a program that writes to its standard output.
+    pub fn compress(&self, program: &str, name: &str) -> Vec<u8> {
+        let mut words = program.split_whitespace();
+        let output = Command::new(words.next().expect("a program"))
+            .args(words)
+            .stdin(fs::File::open(self.path(name)).expect(name))
+            .output()
+            .expect(program);
+        assert!(
+            output.status.success(),
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
+    }
+}
+
+pub fn ended(output: Output) -> Ended {
+    Ended {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// An entry of an archive.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    pub name: &'a str,
+    pub mode: u32,
+    pub owner: (u32, u32),
+    pub mtime: u32,
+    pub content: &'a [u8],
+    /// Inode number and count of links.
+    pub links: (u32, u32),
+    pub device: (u32, u32),
+}
+
+/// A regular file.
+pub fn file<'a>(name: &'a str, content: &'a [u8]) -> Entry<'a> {
+    Entry {
+        name,
+        mode: 0o100_644,
+        owner: (0, 0),
+        mtime: 1_000_000_000,
+        content,
+        links: (0, 1),
+        device: (0, 0),
+    }
+}
+
+/// A file of another kind, without content.
+pub fn node(name: &str, mode: u32) -> Entry<'_> {
+    Entry {
+        mode,
+        ..file(name, b"")
+    }
+}
+
+/// An archive in the newc format.
+pub fn newc(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    let trailer = Entry {
+        mode: 0,
+        mtime: 0,
+        ..file("TRAILER!!!", b"")
+    };
+    for (index, entry) in entries.iter().chain([&trailer]).enumerate() {
+        let number = if entry.links.0 == 0 {
+            1000 + index
+        } else {
+            entry.links.0 as usize
+        };
+        let fields = [
+            number,
+            entry.mode as usize,
+            entry.owner.0 as usize,
+            entry.owner.1 as usize,
+            entry.links.1 as usize,
+            entry.mtime as usize,
+            entry.content.len(),
+            8,
+            1,
+            entry.device.0 as usize,
+            entry.device.1 as usize,
+            entry.name.len() + 1,
+            0,
+        ];
+        archive.extend(b"070701");
+        for field in fields {
+            archive.extend(format!("{field:08x}").bytes());
+        }
+        archive.extend(entry.name.bytes().chain([0]));
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend(entry.content);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+    }
+    archive
+}
