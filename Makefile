@@ -6,11 +6,12 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS
+export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS DESTDIR PREFIX COMMAND
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image run shell test test-debug fuzz mutate bench check graft ungraft clean distclean
+.PHONY: help setup kernel image tools install deb run shell test test-debug test-distro vng fuzz mutate bench
+.PHONY: check graft ungraft clean distclean
 
 help:
 	@sed -n 's/^## \?//p' $(firstword $(MAKEFILE_LIST))
@@ -21,6 +22,8 @@ help:
 ##   make shell      the same root, with a shell on the console
 ##   make test       host unit tests and all boot scenarios
 ##   make test-debug the boot scenarios on the debug kernel (KASAN, lockdep, ...)
+##   make test-distro real distributions, converted and booted (10 minutes)
+##   make vng        the kernel under virtme-ng: a command on this machine's files
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
@@ -29,6 +32,9 @@ help:
 ##   make setup      find or install the tools and sources (into build/)
 ##   make kernel     build/x86_64/bzImage and build/x86_64/config
 ##   make image      build/demo.erofs
+##   make tools      build/bin/initoverlayfs, the command
+##   make install    puts it into DESTDIR/PREFIX; with PREFIX=/usr also the distributions' hooks
+##   make deb        a Debian package of that, in build/
 ##   make graft      put our directory into KDIR; make ungraft takes it out
 ##   make clean      remove results; make distclean also downloads and the graft
 ##
@@ -43,23 +49,35 @@ help:
 ##   RUNS=N          executions of each fuzz target; else 200000
 ##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
 ##   BOOTS=N         boots of make mutate; else 500
+##   COMMAND=TEXT    with vng: what to run instead of a look around
+##   DESTDIR, PREFIX  with install; PREFIX is /usr/local unless told
 ##   J=N             build jobs; else one for each processor
 
-.PHONY: arguments tools
+.PHONY: arguments ready
 arguments:
 	@scripts/arguments
 
 setup: arguments
 	@scripts/setup
 
-tools: arguments
+ready: arguments
 	@scripts/setup --quiet
 
-kernel: tools
+kernel: ready
 	@scripts/kernel
 
-image: tools
+image: ready
 	@scripts/image
+
+tools: ready
+	@scripts/tools
+
+# As root perhaps, who should build nothing.
+install:
+	@scripts/install
+
+deb: tools
+	@scripts/deb
 
 # An image of the user's makes ours unnecessary.
 run: kernel $(if $(INITRD),,image)
@@ -68,14 +86,21 @@ run: kernel $(if $(INITRD),,image)
 shell: kernel $(if $(INITRD),,image)
 	@scripts/run --shell
 
-test: kernel
+test: kernel tools
 	@scripts/test
 
 test-debug:
 	@$(MAKE) kernel CONFIG=debug
 	@CONFIG=debug scripts/test
 
-fuzz: tools
+test-distro: kernel tools
+	@scripts/distro
+	@scripts/test --distro
+
+vng: kernel tools
+	@scripts/vng
+
+fuzz: ready
 	@scripts/fuzz
 
 mutate: kernel
@@ -84,10 +109,10 @@ mutate: kernel
 bench: kernel image
 	@scripts/bench
 
-check: tools
+check: ready
 	@scripts/check
 
-graft: tools
+graft: ready
 	@. build/tools.env && scripts/graft "$$KDIR"
 
 ungraft:
