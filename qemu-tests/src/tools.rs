@@ -76,6 +76,11 @@ pub fn mkfs_erofs() -> PathBuf {
     }
 }
 
+/// A statically linked busybox, if the setup script has found one.
+pub fn busybox() -> Option<PathBuf> {
+    setting("BUSYBOX").map(PathBuf::from)
+}
+
 /// The ext4 image builder.
 pub fn mke2fs() -> PathBuf {
     setting("MKE2FS").unwrap_or_else(|| "/sbin/mke2fs".to_owned()).into()

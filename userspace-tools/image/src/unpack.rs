@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::cpio::{self, CpioError, Entries, Entry};
 use crate::stack;
-use crate::tree::{split, Content, Id, Inode, Kind, Time, Tree, Xattrs};
+use crate::tree::{split, Content, Inode, Kind, Time, Tree, Xattrs};
 
 /// How many symbolic links a path may lead through: `MAXSYMLINKS` of the kernel.
 const MOST_LINKS: usize = 40;
@@ -236,7 +236,10 @@ impl Unpacker {
 
     fn symlink(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Arc<Vec<u8>>) -> Option<()> {
         self.clean(path, 0);
-        if self.tree.get(path).is_some() {
+        if let Some(id) = self.tree.id(path) {
+            // A directory that holds something stays, but is given away all the same.
+            let inode = self.tree.inode_mut(id);
+            (inode.uid, inode.gid, inode.mtime) = (entry.uid, entry.gid, time(entry));
             return None;
         }
         let target = buffer.get(entry.content.clone())?;
@@ -260,22 +263,19 @@ impl Unpacker {
             cpio::FIFO => Kind::Fifo,
             _ => Kind::Socket,
         };
-        match self.id_like(path, &kind) {
-            // It cannot be made a second time, but is given other attributes.
-            Some(id) => set_attributes(self.tree.inode_mut(id), entry),
-            None if self.tree.get(path).is_some() => return None,
+        match self.tree.id(path) {
+            // It cannot be made a second time, nor in the place of a directory that holds something,
+            // but what is there is given other attributes.
+            Some(id) => {
+                let inode = self.tree.inode_mut(id);
+                set_attributes(inode, entry);
+                inode.kind.is_like(&kind).then_some(())
+            }
             None => {
                 self.tree.insert(path, inode(entry, kind));
+                Some(())
             }
         }
-        Some(())
-    }
-
-    /// What is there already, if it is of this kind.
-    fn id_like(&self, path: &[u8], kind: &Kind) -> Option<Id> {
-        self.tree
-            .id(path)
-            .filter(|id| self.tree.inode(*id).kind.is_like(kind))
     }
 }
 

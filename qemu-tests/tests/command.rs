@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the `initoverlayfs` command makes boots: the same tree, from an image mounted in place.
+
+use anyhow::{ensure, Context, Result};
+use qemu_tests::fixtures::archive::{layer_of_file, newc, Style};
+use qemu_tests::fixtures::command::{convert, convert_bytes};
+use qemu_tests::fixtures::compress::{compress, Compressor};
+use qemu_tests::fixtures::cpio;
+use qemu_tests::fixtures::disk;
+use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::samples::{all_kinds, replacements, to_be_replaced};
+use qemu_tests::fixtures::stack::{base, Stack};
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::summary::Summary;
+use qemu_tests::tools;
+
+/// Boots an initramfs, converted with these options.
+fn boot(options: &[&str]) -> Result<Summary> {
+    let tree = Tree::standard()?.without_xattrs();
+    let image = convert(&cpio::archive(&tree, cpio::Compressor::Gzip)?, options)?;
+    let boot = Machine::new().initrd_bytes(image).orders("tree").run()?;
+    Summary::new(boot.report.first()?, &tree)
+}
+
+#[test]
+fn converted_initramfs_boots_in_place() -> Result<()> {
+    assert_eq!(boot(&[])?, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn every_compression_boots() -> Result<()> {
+    for method in ["none", "lz4", "zstd", "deflate", "lzma"] {
+        assert_eq!(boot(&["--compression", method])?, Summary::in_place(), "{method}");
+    }
+    Ok(())
+}
+
+#[test]
+fn archives_are_merged_as_the_kernel_does() -> Result<()> {
+    let stack = Stack::new()?.archive(&base()?, Compressor::None)?;
+    let stack = stack.archive(&all_kinds(), Compressor::Gzip)?.aligned();
+    let stack = stack.archive(&to_be_replaced(), Compressor::None)?;
+    let stack = stack.archive(&replacements(), Compressor::Xz)?;
+    let image = convert_bytes(&stack.bytes())?;
+    let boot = Machine::new().initrd_bytes(image).orders("tree").run()?;
+    assert_eq!(Summary::of(boot.report.first()?, &stack.entries()?)?, Summary::in_place());
+    Ok(())
+}
+
+/// What systemd-stub puts behind the image (`src/boot/stub.c` of systemd).
+fn of_the_stub() -> [Vec<u8>; 5] {
+    [
+        (".extra/credentials/a.cred", "secret"),
+        (".extra/sysext/b.raw", "extension"),
+        (".extra/confext/c.raw", "configuration"),
+        (".extra/tpm2-pcr-signature.json", "{}"),
+        (".extra/os-release", "ID=x"),
+    ]
+    .map(|(path, content)| newc(&layer_of_file(path, content.as_bytes()), Style::default()))
+}
+
+#[test]
+fn what_a_boot_stub_assembles_boots() -> Result<()> {
+    let tree = Tree::standard()?.without_xattrs();
+    let microcode = layer_of_file("kernel/x86/microcode/GenuineIntel.bin", &[1; 3000]);
+    let image = convert(&cpio::archive(&tree, cpio::Compressor::Gzip)?, &[])?;
+    let mut initrd = newc(&microcode, Style::default());
+    for part in [vec![image], of_the_stub().into()].concat() {
+        // It pads to 4 bytes only.
+        initrd.resize(initrd.len().next_multiple_of(4), 0);
+        initrd.extend(part);
+    }
+    let boot = Machine::new().initrd_bytes(initrd).orders("tree").run()?;
+    let found = boot.report.first()?;
+    assert_eq!(found.get("argv0")?, "/init");
+    let entries = found.all("entry");
+    for path in [".extra/credentials/a.cred", ".extra/sysext/b.raw", ".extra/os-release"] {
+        let is_it = |line: &&&str| line.starts_with(&format!("{path} "));
+        ensure!(entries.iter().find(is_it).is_some(), "no {path} in {entries:#?}");
+    }
+    assert_eq!(Summary::new(found, &tree)?.milestones, Summary::in_place().milestones);
+    Ok(())
+}
+
+/// An initramfs of busybox with a shell script as its init, which switches to the disk.
+fn of_busybox() -> Result<Vec<u8>> {
+    let busybox = tools::busybox().context("no busybox: run `make setup`")?;
+    let script = "#!/bin/busybox sh\n\
+        /bin/busybox mount -t devtmpfs dev /dev\n\
+        /bin/busybox mount -t ext4 /dev/vda /new\n\
+        /bin/busybox mount --move /dev /new/dev\n\
+        exec /sbin/switch_root /new /sbin/init\n";
+    let layer = Layer::new()
+        .directory("bin", 0o755)
+        .file("bin/busybox", 0o755, std::fs::read(busybox)?)
+        .directory("dev", 0o755)
+        .directory("new", 0o755)
+        .directory("sbin", 0o755)
+        .symlink("sbin/switch_root", "../bin/busybox")
+        .file("init", 0o755, script);
+    compress(&newc(&layer, Style::default()), Compressor::Gzip)
+}
+
+#[test]
+fn switch_root_of_busybox_reaches_the_disk_and_frees_the_image() -> Result<()> {
+    let initramfs = of_busybox()?;
+    let settled = |initrd: Vec<u8>| -> Result<_> {
+        let machine = Machine::new().initrd_bytes(initrd).disk(disk::image()?);
+        let boot = machine.orders("settle").run()?;
+        let found = boot.report.last()?.clone();
+        assert_eq!(found.get("argv0")?, "/sbin/init");
+        let mounts = found.all("mount");
+        ensure!(!mounts.iter().any(|line| line.contains("overlay")), "{mounts:#?}");
+        Ok(found)
+    };
+    let stock = settled(initramfs.clone())?;
+    let converted = settled(convert_bytes(&initramfs)?)?;
+    assert_eq!(converted.number("memory.MemTotal")?, stock.number("memory.MemTotal")?);
+    Ok(())
+}
+
+#[test]
+fn busybox_left_alone_refuses_the_root() -> Result<()> {
+    // The reason for the replacement; if this fails one day, busybox has learnt it.
+    let place = tempfile::NamedTempFile::new()?;
+    std::fs::write(place.path(), of_busybox()?)?;
+    let image = convert(place.path(), &["--no-handover-shim"])?;
+    let machine = Machine::new().initrd_bytes(image).disk(disk::image()?);
+    let (report, console) = machine.run_to_any_end()?;
+    ensure!(report.is_none(), "it has switched");
+    ensure!(console.has("switch_root"), "{console}");
+    Ok(())
+}
