@@ -18,7 +18,7 @@ use qemu_tests::tools;
 /// Boots an initramfs, converted with these options.
 fn boot(options: &[&str]) -> Result<Summary> {
     let tree = Tree::standard()?.without_xattrs();
-    let image = convert(&cpio::archive(&tree, cpio::Compressor::Gzip)?, options)?;
+    let image = convert(&cpio::archive(&tree, Compressor::Gzip)?, options)?;
     let boot = Machine::new().initrd_bytes(image).orders("tree").run()?;
     Summary::new(boot.report.first()?, &tree)
 }
@@ -65,7 +65,7 @@ fn of_the_stub() -> [Vec<u8>; 5] {
 fn what_a_boot_stub_assembles_boots() -> Result<()> {
     let tree = Tree::standard()?.without_xattrs();
     let microcode = layer_of_file("kernel/x86/microcode/GenuineIntel.bin", &[1; 3000]);
-    let image = convert(&cpio::archive(&tree, cpio::Compressor::Gzip)?, &[])?;
+    let image = convert(&cpio::archive(&tree, Compressor::Gzip)?, &[])?;
     let mut initrd = newc(&microcode, Style::default());
     for part in [vec![image], of_the_stub().into()].concat() {
         // It pads to 4 bytes only.

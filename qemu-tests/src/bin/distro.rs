@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! How long a real Debian takes to boot: its own initramfs, as stock and as converted.
+//!
+//! The guest's clock counts instructions (2 ns each) on one processor, so the figures do not depend on
+//! the host; they do not know cache misses, and nothing overlaps. The median of three boots counts. Needs what `scripts/distro` makes.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use qemu_tests::fixtures::command::convert;
+use qemu_tests::machine::Machine;
+use qemu_tests::report::Section;
+use qemu_tests::tools;
+
+/// One processor with a clock that counts instructions.
+const COUNTING: &str = "-accel tcg -cpu max -icount shift=1,sleep=off -rtc clock=vm";
+const TIME_LIMIT: Duration = Duration::from_secs(1200);
+/// Lengths that the option and its padding have together.
+const PADDINGS: [usize; 3] = [16, 32, 48];
+const SUITE: &str = "trixie";
+const GENERATORS: [&str; 2] = ["dracut", "initramfs-tools"];
+
+fn made(name: &str) -> PathBuf {
+    tools::build_dir().join("distro").join(name)
+}
+
+/// What counts of a boot.
+#[derive(Clone, Copy)]
+enum Figure {
+    Init,
+    RealInit,
+    Up,
+    Available,
+}
+
+impl Figure {
+    /// In microseconds, or in kB.
+    fn of(self, found: &Section) -> Result<u64> {
+        match self {
+            Self::Init => {
+                let time = found.get("ran")?.split(' ').nth(1).context("no time of /init")?;
+                Ok(Duration::try_from_secs_f64(time.parse()?)?.as_micros().try_into()?)
+            }
+            Self::RealInit => found.number("UserspaceTimestampMonotonic"),
+            Self::Up => found.number("FinishTimestampMonotonic"),
+            Self::Available => found.available_kb(),
+        }
+    }
+
+    /// The median of several boots.
+    fn median(self, boots: &[Section]) -> Result<u64> {
+        let mut figures: Vec<u64> =
+            boots.iter().map(|found| self.of(found)).collect::<Result<_>>()?;
+        figures.sort_unstable();
+        figures.get(figures.len() / 2).copied().context("no boots")
+    }
+
+    /// The median in seconds.
+    fn seconds(self, boots: &[Section]) -> Result<String> {
+        Ok(format!("{:.2} s", Duration::from_micros(self.median(boots)?).as_secs_f64()))
+    }
+}
+
+/// Boots Debian's disk with this initrd, several times, each with another length of the command line,
+/// which are the same for all initrds.
+fn boots(initrd: &[u8], option: &str) -> Result<Vec<Section>> {
+    let boot = |padding: usize| {
+        let padding = "x".repeat(padding - option.len());
+        let machine = Machine::new().initrd_bytes(initrd.to_vec());
+        let machine = machine.root_disk(made(&format!("{SUITE}.ext4")));
+        let machine = machine.append(&format!("initoverlayfs={option} probe.pad={padding}"));
+        let machine = machine.accel(COUNTING).memory(1024).time_limit(TIME_LIMIT);
+        Ok(machine.quiet().run()?.report.last()?.clone())
+    };
+    PADDINGS.into_iter().map(boot).collect()
+}
+
+fn row(name: &str, initrd: &[u8], option: &str) -> Result<()> {
+    eprintln!("distro: booting {name}");
+    let boots = boots(initrd, option)?;
+    println!(
+        "| {name} | {} MB | {} | {} | {} | {} MiB |",
+        initrd.len() / 1_000_000,
+        Figure::Init.seconds(&boots)?,
+        Figure::RealInit.seconds(&boots)?,
+        Figure::Up.seconds(&boots)?,
+        Figure::Available.median(&boots)? / 1024
+    );
+    Ok(())
+}
+
+fn run() -> Result<()> {
+    println!("| initrd | size | `/init` | real root's init | system up | available then |");
+    println!("|---|--:|--:|--:|--:|--:|");
+    for generator in GENERATORS {
+        let initramfs = made(&format!("{SUITE}.{generator}.img"));
+        let bytes = fs::read(&initramfs)
+            .with_context(|| format!("{}: run scripts/distro", initramfs.display()))?;
+        row(&format!("{generator}, as it is"), &bytes, "off")?;
+        row(&format!("{generator}, EROFS lz4hc"), &convert(&initramfs, &[])?, "require")?;
+        let options = ["--compression", "none"];
+        row(&format!("{generator}, EROFS plain"), &convert(&initramfs, &options)?, "require")?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("distro: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
