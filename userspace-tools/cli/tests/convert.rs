@@ -80,6 +80,30 @@ fn everything_that_an_archive_states_is_kept() {
 }
 
 #[test]
+fn modes_that_keep_their_owner_out_are_no_obstacle() {
+    // To root they are none; to others, when the image is read back.
+    let place = Place::new();
+    let entries = [
+        node("closed", 0o040_000),
+        Entry {
+            mode: 0o100_000,
+            ..file("closed/shadow", b"secret")
+        },
+        node("read-only", 0o040_555),
+        file("read-only/file", b"x"),
+    ];
+    place.write("a", newc(&entries));
+    place.succeed("convert a -o image");
+    assert_eq!(
+        place.succeed("cat image closed/shadow read-only/file"),
+        "secretx"
+    );
+    assert!(place
+        .succeed("ls -l image closed/shadow")
+        .starts_with("-0000 "));
+}
+
+#[test]
 fn archives_of_every_compression_are_read() {
     let place = Place::new();
     let plain = newc(&everything());

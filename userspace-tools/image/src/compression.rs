@@ -35,7 +35,6 @@ pub struct DecompressError {
     /// With what.
     pub method: Method,
     /// Why.
-    #[source]
     pub cause: io::Error,
 }
 

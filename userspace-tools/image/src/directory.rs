@@ -20,7 +20,6 @@ pub struct DirectoryError {
     /// Which.
     pub path: PathBuf,
     /// Why.
-    #[source]
     pub cause: io::Error,
 }
 

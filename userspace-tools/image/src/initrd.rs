@@ -29,16 +29,16 @@ pub enum InitrdError {
     Image(usize, initoverlayfs_core::initrd::erofs::SuperblockError),
     /// An EROFS image whose inside cannot be read.
     #[error("in the EROFS image at offset {0:#x}: {1}")]
-    Erofs(usize, #[source] ErofsError),
+    Erofs(usize, ErofsError),
     /// A plain archive that ends too early, as the kernel's scan finds it.
     #[error("the cpio archive at offset {0:#x} breaks off at offset {1:#x}")]
     BreaksOff(usize, usize),
     /// Compressed data.
     #[error("offset {0:#x}: {1}")]
-    Compressed(usize, #[source] DecompressError),
+    Compressed(usize, DecompressError),
     /// An archive; offsets within it count from its start, decompressed.
     #[error("in the archive at offset {0:#x}: {1}")]
-    Archive(usize, #[source] CpioError),
+    Archive(usize, CpioError),
     /// Neither padding nor an archive.
     #[error("what stands at offset {0:#x} is no archive in a format that the kernel reads")]
     Junk(usize),

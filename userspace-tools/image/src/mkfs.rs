@@ -90,7 +90,7 @@ impl Default for Options {
 pub enum MkfsError {
     /// No `mkfs.erofs`.
     #[error("mkfs.erofs cannot be run ({0}): install erofs-utils 1.8 or newer, or name it in MKFS_EROFS")]
-    Missing(#[source] io::Error),
+    Missing(io::Error),
     /// An old one.
     #[error(
         "mkfs.erofs is version {0}: install erofs-utils 1.8 or newer, or name it in MKFS_EROFS"
@@ -109,7 +109,7 @@ pub enum MkfsError {
     Date(OsString),
     /// The tarball could not be passed on.
     #[error("mkfs.erofs takes no more input: {0}")]
-    Pipe(#[source] io::Error),
+    Pipe(io::Error),
 }
 
 /// An `mkfs.erofs` that will do.

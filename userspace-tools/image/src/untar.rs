@@ -26,7 +26,7 @@ pub enum TarError {
     #[error(transparent)]
     Compressed(#[from] DecompressError),
     /// It is no tarball, or damaged.
-    #[error("this is no tarball: {0}")]
+    #[error("this is no tarball")]
     Damaged(#[from] io::Error),
     /// A name that leads out of the tree.
     #[error("the entry {0:?} at offset {1:#x} leads out of the tree")]

@@ -5,8 +5,10 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::{NamedTempFile, TempDir};
@@ -39,6 +41,7 @@ impl Contents {
             let words = String::from_utf8_lossy(&output.stderr);
             return Err(ErofsError::Fsck(words.trim().replace('\n', "; ")));
         }
+        open_up(&place.path().join("tree"))?;
         Ok(Self(place))
     }
 
@@ -54,4 +57,20 @@ impl Contents {
         }
         Ok(fs::read(path)?)
     }
+}
+
+/// Lets the owner read everything: another user than root meets modes like 0000 and 0555, which
+/// `fsck.erofs` restores.
+fn open_up(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let file_type = entry.file_type()?;
+        if file_type.is_dir() {
+            open_up(&entry.path())?;
+        } else if file_type.is_file() {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
 }

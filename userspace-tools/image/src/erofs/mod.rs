@@ -39,7 +39,7 @@ pub enum ErofsError {
     #[error("fsck.erofs cannot read the image: {0}: is erofs-utils 1.8 or newer installed? FSCK_EROFS names another one")]
     Fsck(String),
     /// A temporary file.
-    #[error("temporary files: {0}")]
+    #[error("a temporary file cannot be used")]
     Temporary(#[from] io::Error),
 }
 
