@@ -37,8 +37,10 @@ fn lz4hc_boots_in_place() -> Result<()> {
 }
 
 #[test]
-fn lz4hc_boots_in_place_on_four_processors() -> Result<()> {
-    assert_eq!(boot_on(4, &USUAL)?, Summary::in_place());
+fn lz4hc_boots_in_place_on_several_processors() -> Result<()> {
+    // An emulated processor that has to wait for a real one may hang the guest's start.
+    let count = std::thread::available_parallelism()?.get().clamp(2, 4);
+    assert_eq!(boot_on(u32::try_from(count)?, &USUAL)?, Summary::in_place());
     Ok(())
 }
 
