@@ -260,3 +260,12 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None => (&[], path),
     }
 }
+
+/// The path of `name` in `directory`.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() {
+        name.to_vec()
+    } else {
+        [directory, b"/", name].concat()
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::cpio::{self, CpioError, Entries, Entry};
 use crate::stack;
-use crate::tree::{split, Content, Inode, Kind, Time, Tree, Xattrs};
+use crate::tree::{join, split, Content, Inode, Kind, Time, Tree, Xattrs};
 
 /// How many symbolic links a path may lead through: `MAXSYMLINKS` of the kernel.
 const MOST_LINKS: usize = 40;
@@ -300,14 +300,6 @@ fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     path.split(|byte| *byte == b'/')
         .filter(|part| !part.is_empty())
         .map(<[u8]>::to_vec)
-}
-
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() {
-        name.to_vec()
-    } else {
-        [directory, b"/", name].concat()
-    }
 }
 
 fn kind_bits(kind: &Kind) -> u32 {

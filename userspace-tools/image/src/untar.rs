@@ -13,7 +13,7 @@ use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
 
 use crate::compression::{DecompressError, Method};
-use crate::tree::{split, Inode, Kind, Time, Tree, Xattrs};
+use crate::tree::{join, split, Inode, Kind, Time, Tree, Xattrs};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -195,14 +195,6 @@ fn place(name: &Path) -> Option<Vec<u8>> {
         }
     }
     Some(path)
-}
-
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() {
-        name.to_vec()
-    } else {
-        [directory, b"/", name].concat()
-    }
 }
 
 /// All names below a directory.
