@@ -351,6 +351,19 @@ fn nothing_is_overwritten_or_left_half() {
     place.succeed("convert --force a -o image");
     place.fail("convert --force missing -o image2");
     place.fail("convert a -o no/such/place");
+    // A new file must not take the place of a device; a pipe serves to show it without root.
+    assert!(Command::new("mkfifo")
+        .arg(place.path("pipe"))
+        .status()
+        .expect("mkfifo")
+        .success());
+    let said = place.fail("convert --force a -o pipe");
+    assert!(
+        said.contains("pipe: there is something that is not a file"),
+        "{said}"
+    );
+    assert!(!place.path("pipe").is_file());
+    fs::remove_file(place.path("pipe")).expect("it is there");
     let mut broken = place.command();
     broken
         .args(["convert", "a", "-o", "image3"])
