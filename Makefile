@@ -93,8 +93,8 @@ test-debug:
 	@$(MAKE) kernel CONFIG=debug
 	@CONFIG=debug scripts/test
 
-test-distro: kernel tools
-	@scripts/distro
+test-distro: kernel deb
+	@scripts/distro --install
 	@scripts/test --distro
 
 vng: kernel tools

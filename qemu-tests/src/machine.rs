@@ -28,6 +28,7 @@ const COMMAND_LINE: &str = "console=ttyS0 loglevel=7 panic=-1 no_timer_check";
 pub struct Machine {
     initrd: Option<Initrd>,
     disk: Option<PathBuf>,
+    firmware: Option<Firmware>,
     append: String,
     orders: String,
     memory_mib: u32,
@@ -43,6 +44,12 @@ enum Initrd {
     Bytes(Vec<u8>),
 }
 
+/// A UEFI machine's firmware, and the directory that it finds as its system partition.
+struct Firmware {
+    image: PathBuf,
+    partition: PathBuf,
+}
+
 /// A boot that ended as it should.
 #[derive(Debug)]
 pub struct Boot {
@@ -56,6 +63,7 @@ pub struct Boot {
 
 /// How a boot ended, before it is judged.
 struct Ending {
+    has_firmware: bool,
     console: Console,
     result: Vec<u8>,
     complaints: String,
@@ -75,6 +83,7 @@ impl Machine {
         Self {
             initrd: None,
             disk: None,
+            firmware: None,
             append: String::new(),
             orders: "report".to_owned(),
             memory_mib: 512,
@@ -106,6 +115,13 @@ impl Machine {
     /// Adds the disk as above, and names it as the root to fall back to.
     pub fn root_disk(self, path: impl Into<PathBuf>) -> Self {
         self.disk(path).append("root=/dev/vda rw")
+    }
+
+    /// Boots by UEFI what is in `partition`, as `EFI/BOOT/BOOTX64.EFI`, instead of the kernel, the initrd
+    /// and the command line.
+    pub fn firmware(mut self, image: impl Into<PathBuf>, partition: impl Into<PathBuf>) -> Self {
+        self.firmware = Some(Firmware { image: image.into(), partition: partition.into() });
+        self
     }
 
     /// Adds parameters to the kernel command line.
@@ -167,7 +183,7 @@ impl Machine {
                 bail!("the guest panicked: {panic}");
             }
             ensure!(status.success(), "the emulator failed ({status}): {}", ending.complaints);
-            let report = Report::parse(&ending.result)?;
+            let report = Report::parse(ending.report())?;
             let faults = ending.console.faults();
             ensure!(faults.is_empty(), "the console shows {faults:#?}");
             Ok(report)
@@ -228,6 +244,7 @@ impl Machine {
         }
         let read = |name: &str| fs::read(place.path().join(name)).unwrap_or_default();
         Ok(Ending {
+            has_firmware: self.firmware.is_some(),
             console: Console::new(&read("console")),
             result: read("result"),
             complaints: String::from_utf8_lossy(&read("stderr")).trim().to_owned(),
@@ -247,6 +264,29 @@ impl Machine {
             let path = place.join(port);
             command.arg("-serial").arg(format!("file:{}", path.display()));
         }
+        if self.firmware.is_none() {
+            self.load(place, &mut command)?;
+        }
+        if let Some(disk) = &self.disk {
+            let disk = disk.display();
+            command.arg("-drive");
+            command.arg(format!("file={disk},if=virtio,format=raw,snapshot=on"));
+        }
+        // Behind the disk, which is /dev/vda in any case.
+        if let Some(Firmware { image, partition }) = &self.firmware {
+            let (image, partition) = (image.display(), partition.display());
+            for drive in [
+                format!("file={image},if=pflash,unit=0"),
+                format!("file=fat:{partition},if=virtio"),
+            ] {
+                command.arg("-drive").arg(format!("{drive},format=raw,snapshot=on"));
+            }
+        }
+        Ok(command)
+    }
+
+    /// Has the emulator itself load kernel, command line and initrd.
+    fn load(&self, place: &Path, command: &mut Command) -> Result<()> {
         command.arg("-kernel").arg(tools::kernel()?);
         command.arg("-append").arg(self.command_line());
         match &self.initrd {
@@ -260,16 +300,19 @@ impl Machine {
                 command.arg("-initrd").arg(path);
             }
         }
-        if let Some(disk) = &self.disk {
-            let disk = disk.display();
-            command.arg("-drive");
-            command.arg(format!("file={disk},if=virtio,format=raw,snapshot=on"));
-        }
-        Ok(command)
+        Ok(())
     }
 }
 
 impl Ending {
+    /// What the guest sent; firmware writes to every serial port it finds before.
+    fn report(&self) -> &[u8] {
+        const START: &[u8] = b"stage ";
+        let lines = self.result.split_inclusive(|&byte| byte == b'\n');
+        let before = lines.take_while(|line| self.has_firmware && !line.starts_with(START));
+        self.result.get(before.map(<[u8]>::len).sum()..).unwrap_or_default()
+    }
+
     /// The log, for an error message.
     fn story(&self) -> String {
         format!("after {:.1} s\n{}\nboot failed", self.elapsed.as_secs_f64(), self.console)

@@ -43,6 +43,12 @@ impl Report {
         }
     }
 
+    /// What was sent at a stage.
+    pub fn stage(&self, name: &str) -> Result<&Section> {
+        let found = self.sections.iter().find(|section| section.all("stage") == [name]);
+        found.with_context(|| format!("the report has no stage {name:?}"))
+    }
+
     /// What the first init sent: the one of the initrd, if the boot had one.
     pub fn first(&self) -> Result<&Section> {
         self.sections.first().context("the report has no section")

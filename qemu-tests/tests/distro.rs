@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Real distributions: their initramfs, converted, up to a running system.
+//! Real distributions: their initramfs, converted by the command or by our hooks, up to a running system.
 //!
 //! These take a minute each and need what `scripts/distro` makes: `make test-distro`.
 
@@ -7,11 +7,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::command::convert;
-use qemu_tests::machine::Machine;
+use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
 use qemu_tests::tools;
+use tempfile::TempDir;
 
 /// Free memory of two boots of a whole system may differ by this much, in kB.
 const TOLERANCE_KB: u64 = 12 << 10;
@@ -23,10 +24,14 @@ fn made(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Boots a whole system until it is up and down again.
+fn run(machine: Machine) -> Result<Boot> {
+    machine.memory(1024).cpus(2).time_limit(Duration::from_secs(240)).run()
+}
+
 /// Boots Debian's disk with this initrd until the system is up, and returns what it says of itself.
 fn boot(name: &str, machine: Machine, option: &str) -> Result<Section> {
-    let machine = machine.root_disk(made("trixie.ext4")?).append(option).memory(1024).cpus(2);
-    let boot = machine.time_limit(Duration::from_secs(240)).run()?;
+    let boot = run(machine.root_disk(made("trixie.ext4")?).append(option))?;
     let found = boot.report.last()?.clone();
     println!("{name}: {}", found.get("analyze")?);
     println!("{name}: init started at {} s", found.get("ran")?);
@@ -92,5 +97,108 @@ fn debian_with_initramfs_tools_stops_without_the_handover_program() -> Result<()
     let (report, console) = machine.append("panic=1").run_to_any_end()?;
     ensure!(report.is_none(), "the system is up");
     ensure!(console.has("not a ramfs or tmpfs"), "{console}");
+    Ok(())
+}
+
+/// What was in `/boot` after a step of `scripts/distro.d/install`: each file's mode, size and path.
+fn listing(step: &str) -> Result<Vec<(String, u64, String)>> {
+    let text = fs::read_to_string(made("trixie.hooks.txt")?)?;
+    let lines = text.lines().filter_map(|line| line.strip_prefix(step)?.strip_prefix(' '));
+    let entries = lines.map(|line| -> Result<_> {
+        let mut words = line.splitn(3, ' ').map(str::to_owned);
+        let mut word = || words.next().with_context(|| format!("{step}: {line:?}"));
+        Ok((word()?, word()?.parse()?, word()?))
+    });
+    entries.collect()
+}
+
+/// The names of the initramfs images after a step, without the kernel's version.
+fn images(step: &str) -> Result<Vec<String>> {
+    let listed = listing(step)?;
+    let names = listed.into_iter().map(|(_, _, path)| path.replace(&version(), "VERSION"));
+    let mut names: Vec<_> =
+        names.filter(|path| path.contains("initr") && !path.contains("6.12")).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The version of the kernel under test.
+fn version() -> String {
+    let path = tools::build_dir().join("x86_64/obj/include/config/kernel.release");
+    fs::read_to_string(path).expect("a kernel").trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn hooks_convert_what_debians_tools_make() -> Result<()> {
+    let usual = ["boot/initrd.img-VERSION", "boot/initrd.img-VERSION.cpio"];
+    for step in ["update-initramfs", "update-again", "dracut"] {
+        assert_eq!(images(step)?, usual, "{step}");
+    }
+    assert_eq!(images("removed")?, [""; 0]);
+    assert_eq!(
+        images("kernel-install-bls")?,
+        ["boot/debian/VERSION/initrd", "var/lib/initoverlayfs/VERSION/initrd.cpio"]
+    );
+    for step in ["kernel-remove-bls", "kernel-remove-uki"] {
+        assert_eq!(images(step)?, [""; 0], "{step}");
+    }
+    // The other kernel's is an initramfs as ever, and so is ours once the hooks are switched off.
+    let other = listing("update-initramfs")?;
+    ensure!(other.iter().any(|(_, _, path)| path == "boot/initrd.img-6.12-other"), "{other:?}");
+    ensure!(!other.iter().any(|(_, _, path)| path.contains("6.12-other.cpio")), "{other:?}");
+    let size = |step: &str| -> Result<u64> {
+        let listed = listing(step)?;
+        let found =
+            listed.iter().find(|(_, _, path)| *path == format!("boot/initrd.img-{}", version()));
+        Ok(found.with_context(|| format!("{step}: no image"))?.1)
+    };
+    assert_ne!(size("update-initramfs")? & 0xFFF, size("switched-off")? & 0xFFF);
+    assert_eq!(size("update-initramfs")? % 4096, 0);
+    // Who may not read the initramfs may not read the image.
+    let modes = listing("dracut")?.into_iter().filter(|(_, _, path)| path.contains("initrd"));
+    assert!(modes.map(|(mode, ..)| mode).eq(["600", "600"]));
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn dracuts_shutdown_finds_its_programs_in_the_image() -> Result<()> {
+    let machine = Machine::new()
+        .initrd(made("trixie.hook.dracut.img")?)
+        .root_disk(made("trixie.installed.ext4")?)
+        .append("initoverlayfs=require report.shutdown");
+    let boot = run(machine)?;
+    check_system(boot.report.last()?)?;
+    for line in ["Successfully changed into root pivot", "dracut: Unmounted /oldroot."] {
+        ensure!(boot.console.has(line), "no {line:?} in {}", boot.console);
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn debian_with_mkosi_boots_to_multi_user() -> Result<()> {
+    check("mkosi").map(drop)
+}
+
+/// kernel-install, dracut, our plugin and ukify have made it; systemd-stub in it adds the credential.
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn unified_kernel_image_boots_by_uefi() -> Result<()> {
+    let partition = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
+    let place = partition.path().join("EFI/BOOT");
+    let extra = place.join("BOOTX64.EFI.extra.d");
+    fs::create_dir_all(&extra)?;
+    fs::copy(made("trixie.efi")?, place.join("BOOTX64.EFI"))?;
+    fs::write(extra.join("greeting.cred"), "hello")?;
+    let machine = Machine::new().firmware(made("OVMF.fd")?, partition.path());
+    let boot = run(machine.disk(made("trixie.ext4")?))?;
+    let found = boot.report.last()?;
+    check_system(found)?;
+    let lines = found.module_lines();
+    let has = |words: &str| lines.iter().any(|line| line.contains(words));
+    ensure!(has("found 1 EROFS image(s) in 2 segment(s)"), "{lines:#?}");
+    ensure!(has("over 2 layer(s)") && has("handed off"), "{lines:#?}");
     Ok(())
 }

@@ -4,11 +4,12 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::{env, fs};
 
-use common::{newc, node, Place};
+use common::{file, newc, node, Place};
 
 fn hook(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,8 +32,23 @@ fn system() -> Place {
     place
 }
 
-/// Runs a hook in the system.
+/// Runs a hook in the system; returns what it said.
 fn run(place: &Place, name: &str, arguments: &[&str]) -> String {
+    let output = hook_output(place, name, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{name}: {said}");
+    said
+}
+
+/// Runs a hook that has to fail.
+fn fail(place: &Place, name: &str, arguments: &[&str]) -> String {
+    let output = hook_output(place, name, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{name}: {said}");
+    said
+}
+
+fn hook_output(place: &Place, name: &str, arguments: &[&str]) -> Output {
     let usual = place.command();
     let mut command = Command::new(hook(name));
     command.args(arguments).current_dir(place.path("."));
@@ -51,11 +67,14 @@ fn run(place: &Place, name: &str, arguments: &[&str]) -> String {
     command
         .env("ROOT", place.path("."))
         .env("CONVERT_HOOK", hook("convert-hook"));
-    command.env("KERNEL_INSTALL_STAGING_AREA", place.path("staging"));
-    let output = command.output().expect(name);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{name}: {said}");
-    said
+    // Environment of kernel-install, where there is one, and of a kernel that runs.
+    if place.path("staging").exists() {
+        command.env("KERNEL_INSTALL_STAGING_AREA", place.path("staging"));
+    }
+    command
+        .env("RELEASE", "7.3")
+        .env("DRACUT_RESTORE", place.path("dracut"));
+    command.output().expect(name)
 }
 
 fn is_converted(place: &Place, image: &str) -> bool {
@@ -147,6 +166,69 @@ fn kernel_install_converts_what_is_staged() {
         &["remove", "7.3", "/boot/entry"],
     );
     assert!(!place.path("var/lib/initoverlayfs/7.3").exists());
+}
+
+#[test]
+fn staged_images_are_left_to_the_plugin_of_kernel_install() {
+    // dracut on Debian runs the hooks of initramfs-tools wherever its image goes.
+    let place = system();
+    let original = place.read("boot/initrd.img-7.3");
+    place.write("staging/initrd", &original);
+    let staged = place.path("staging/initrd").display().to_string();
+    run(&place, "initramfs-post-update", &["7.3", &staged]);
+    assert!(place.read("staging/initrd") == original);
+    assert!(!place.path("staging/initrd.cpio").exists());
+}
+
+/// What a system going down has in `/run/initramfs`; returns what the program said.
+fn restore(place: &Place) -> String {
+    place.write("run/initramfs/.need_shutdown", "");
+    place.write("run/initramfs/shutdown", "");
+    // dracut's own program, which must not be needed for an image.
+    place.write("dracut", "#!/bin/sh\necho theirs >&2\n");
+    fs::set_permissions(place.path("dracut"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    run(place, "restore-shutdown", &[])
+}
+
+#[test]
+fn initramfs_is_unpacked_again_for_the_shutdown() {
+    let place = system();
+    let parts = [
+        node("init", 0o100_755),
+        node("bin", 0o040_755),
+        file("bin/sh", b"shell"),
+    ];
+    place.write("boot/initrd.img-7.3", newc(&parts));
+    // An archive is dracut's business.
+    assert_eq!(restore(&place), "theirs\n");
+    run(&place, "kernel-postinst", &["7.3"]);
+    assert_eq!(restore(&place), "");
+    assert_eq!(place.read("run/initramfs/bin/sh"), b"shell");
+    assert!(!place.path("run/initramfs/.need_shutdown").exists());
+    assert!(place.path("run/initramfs/shutdown").exists());
+    // It is there now.
+    assert_eq!(restore(&place), "");
+    assert!(place.path("run/initramfs/.need_shutdown").exists());
+}
+
+#[test]
+fn broken_image_leaves_no_half_root_for_the_shutdown() {
+    let place = system();
+    let content = vec![b'x'; 100_000];
+    place.write(
+        "boot/initrd.img-7.3",
+        newc(&[node("init", 0o100_755), file("big", &content)]),
+    );
+    run(&place, "kernel-postinst", &["7.3"]);
+    let mut image = place.read("boot/initrd.img-7.3");
+    let size = image.len();
+    image[size - 4096..].fill(0xFF);
+    place.write("boot/initrd.img-7.3", image);
+    place.write("run/initramfs/.need_shutdown", "");
+    place.write("run/initramfs/shutdown", "");
+    let said = fail(&place, "restore-shutdown", &[]);
+    assert!(said.contains("could not be unpacked"), "{said}");
+    assert!(!place.path("run/initramfs/shutdown").exists());
 }
 
 #[test]
