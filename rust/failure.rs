@@ -7,11 +7,15 @@ use kernel::{
     prelude::*, //
 };
 
+use crate::policy::Refusal;
+
 /// What can go wrong on the way to the root.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// Mounting the tmpfs and making directories in it.
     Tmpfs,
+    /// Finding out whether an image is authentic.
+    Verify,
     /// Showing the segments as files.
     Segments,
     /// Unpacking an archive.
@@ -51,6 +55,14 @@ pub(crate) enum Cause {
     Error(Error),
     /// What the kernel's unpacker said.
     Message(&'static CStr),
+    /// What is not authentic about an image.
+    Refusal(Refusal),
+}
+
+impl From<Refusal> for Cause {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
 }
 
 impl<E: Into<Error>> From<E> for Cause {
@@ -64,6 +76,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Error(error) => f.write_fmt(fmt!("error {}", error.to_errno())),
             Self::Message(message) => message.fmt(f),
+            Self::Refusal(refusal) => refusal.fmt(f),
         }
     }
 }
@@ -79,6 +92,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = match self.step {
             Step::Tmpfs => "mounting the tmpfs",
+            Step::Verify => "authenticating the image",
             Step::Segments => "showing the segments as files",
             Step::Unpack => "unpacking cpio",
             Step::Erofs => "mounting EROFS",

@@ -7,9 +7,10 @@
 //! 1. parameter: `initoverlayfs=` is noted before any initcall ([`options`]).
 //! 2. claim, at `early`: if the initrd holds an EROFS image, take the initrd away from
 //!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
-//! 3. mount, at `device`, right after the filesystems and before the drivers: the images as
-//!    files ([`initrdfs`]), the archives unpacked ([`archive`]), the layers on top of each other
-//!    ([`layers`]).
+//! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`, when
+//!    the keys are there that signatures are verified with: the images, if they are authentic
+//!    ([`policy`], [`guard`]), as files ([`initrdfs`]), the archives unpacked ([`archive`]), the
+//!    layers on top of each other ([`layers`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
@@ -20,9 +21,11 @@ mod archive;
 mod attributes;
 mod bindings;
 mod clock;
+mod digest;
 mod failure;
 #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
 mod faults;
+mod guard;
 mod handoff;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod initrd;
@@ -32,6 +35,7 @@ mod kunit;
 mod layers;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod options;
+mod policy;
 mod region;
 mod retain;
 mod scan;
@@ -83,6 +87,9 @@ const MAX_PARAMETERS: usize = 8;
 /// The values of `initoverlayfs=`, in the order of the command line.
 static PARAMETERS: [SetOnce<&CStr>; MAX_PARAMETERS] = [const { SetOnce::new() }; MAX_PARAMETERS];
 
+/// Set if one had no place there.
+static TOO_MANY_PARAMETERS: SetOnce<()> = SetOnce::new();
+
 /// Set if the kernel's own `retain_initrd`, or on some architectures `keepinitrd`, is given.
 static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
 
@@ -97,6 +104,8 @@ boot_param!(early "retain_initrd", note_retain_initrd);
 boot_param!(early "keepinitrd", note_retain_initrd);
 initcall!(early, claim);
 initcall!(device, mount);
+#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
+initcall!(late_sync, mount_with_keys);
 
 /// What the claim leaves for the mount.
 struct Claimed {
@@ -109,6 +118,7 @@ struct Claimed {
 fn note_parameter(value: &'static CStr) {
     if !PARAMETERS.iter().any(|slot| slot.populate(value)) {
         pr_err!("more than {MAX_PARAMETERS} initoverlayfs= parameters, ignoring the last\n");
+        TOO_MANY_PARAMETERS.populate(());
     }
 }
 
@@ -141,16 +151,36 @@ fn parse_parameters() -> Options<'static> {
             let (problem, text) = match bad {
                 BadOption::Unknown(text) => ("unknown option", text),
                 BadOption::Size(text) => ("not a size", text),
+                BadOption::Policy(text) => ("malformed policy", text),
             };
             pr_err!("{problem} '{}' ignored\n", BStr::from_bytes(text));
             first_bad.get_or_insert((problem, text));
         });
     }
+    let policy = &mut options.policy;
+    if policy.signature && !cfg!(CONFIG_INITOVERLAYFS_SIGNATURES) {
+        pr_err!("verify=signature: this kernel has no INITOVERLAYFS_SIGNATURES\n");
+        policy.is_malformed = true;
+        first_bad.get_or_insert(("unsupported option", b"verify=signature"));
+    }
+    // What was not noted may have been a policy.
+    policy.is_malformed |= TOO_MANY_PARAMETERS.as_ref().is_some();
+    policy.signature |= cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE);
     if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
         panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
     }
     options.retain |= RETAIN_INITRD.as_ref().is_some();
     options
+}
+
+/// Takes the initrd only to keep everybody from using it. Its memory is given back when it may be.
+#[init]
+fn give_up(initrd: Initrd, options: Options<'static>) {
+    *CLAIMED.lock() = Some(Claimed {
+        region: initrd.claim(),
+        segments: KVec::new(),
+        options,
+    });
 }
 
 /// Phase 2: decides whether the initrd is ours, and takes it.
@@ -161,7 +191,7 @@ fn claim() -> Result {
 
     let start = Stopwatch::start();
     let options = parse_parameters();
-    if options.mode == Mode::Off {
+    if options.mode == Mode::Off && !cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         return Ok(());
     }
     // SAFETY: This is an early initcall.
@@ -171,6 +201,11 @@ fn claim() -> Result {
         }
         return Ok(());
     };
+    if options.mode == Mode::Off {
+        pr_err!("off: no initrd is used but a signed one, going on without the initrd\n");
+        give_up(initrd, options);
+        return Ok(());
+    }
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     if faults::are_wanted() {
         faults::drill_scan(&initrd);
@@ -181,14 +216,9 @@ fn claim() -> Result {
             if options.mode == Mode::Require {
                 panic_required(fmt!("{problem}"));
             }
-            if problem.is_damaged_archive() {
+            if problem.is_damaged_archive() || options.policy.is_set() {
                 pr_err!("{problem}, going on without the initrd\n");
-                // Nothing to mount; the memory is given back when it may be.
-                *CLAIMED.lock() = Some(Claimed {
-                    region: initrd.claim(),
-                    segments: KVec::new(),
-                    options,
-                });
+                give_up(initrd, options);
             } else {
                 pr_err!("{problem}, leaving the initrd alone\n");
             }
@@ -199,6 +229,12 @@ fn claim() -> Result {
     let Some(first) = segments.iter().find(|s| s.kind.is_image()) else {
         if options.mode == Mode::Require {
             panic_required(fmt!("the initrd holds no EROFS image"));
+        }
+        if options.policy.is_set() {
+            pr_err!(
+                "the initrd holds no EROFS image that could be authentic, going on without it\n"
+            );
+            give_up(initrd, options);
         }
         return Ok(());
     };
@@ -222,16 +258,39 @@ fn claim() -> Result {
 /// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
 #[init]
 fn mount() -> Result {
-    let Some(mut claimed) = CLAIMED.lock().take() else {
-        return Ok(());
-    };
+    let mut slot = CLAIMED.lock();
+    let needs_keys =
+        |claimed: &Claimed| claimed.options.policy.signature && !claimed.segments.is_empty();
+    let is_early = cfg!(CONFIG_INITOVERLAYFS_SIGNATURES) && slot.as_ref().is_some_and(needs_keys);
+    let claimed = if is_early { None } else { slot.take() };
+    drop(slot);
+    if let Some(claimed) = claimed {
+        mount_claimed(claimed);
+    }
+    Ok(())
+}
+
+/// The same once the kernel has loaded its keys, for an image whose signature is wanted.
+#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
+#[init]
+fn mount_with_keys() -> Result {
+    let claimed = CLAIMED.lock().take();
+    if let Some(claimed) = claimed {
+        mount_claimed(claimed);
+    }
+    Ok(())
+}
+
+/// Makes a root of it, or says why not.
+#[init]
+fn mount_claimed(mut claimed: Claimed) {
     if claimed.options.retain {
         if let Err(error) = retain::expose(claimed.region.retain()) {
             pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
         }
     }
     if claimed.segments.is_empty() {
-        return Ok(());
+        return;
     }
     // The built-in initramfs is the lowest layer: it has to be complete.
     //
@@ -241,7 +300,7 @@ fn mount() -> Result {
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     if faults::are_wanted() {
         faults::drill_mount(claimed);
-        return Ok(());
+        return;
     }
     let options = claimed.options;
     let handed_off = match stack_up(claimed) {
@@ -254,7 +313,6 @@ fn mount() -> Result {
         }
         pr_err!("{failure}, going on without the initrd\n");
     }
-    Ok(())
 }
 
 /// Phase 3: mounts what was claimed.
@@ -263,9 +321,10 @@ fn stack_up(claimed: Claimed) -> Result<Stack, Failure> {
     let start = Stopwatch::start();
     let Claimed {
         region,
-        segments,
+        mut segments,
         options,
     } = claimed;
+    options.policy.retain_segments(&mut segments);
     let size = region.len();
     let layers = layers::divide(region, segments).map_err(|e| Step::Segments.failed(e))?;
     let count = layers.len();

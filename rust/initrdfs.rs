@@ -26,12 +26,48 @@ use kernel::{
 
 use crate::{
     bindings,
+    guard::Guard,
     region::Memory,
     vfs::Mount, //
 };
 
-/// The memory of the files, in the order of their names.
-type Files = Revocable<KVec<Memory>>;
+/// What a file holds.
+pub(crate) struct File {
+    /// The image, and behind it what seals it.
+    memory: Memory,
+    /// The size of the image, in bytes.
+    len: usize,
+    /// What checks the image as it is read, if it has to be authentic.
+    guard: Option<Guard>,
+}
+
+impl File {
+    /// A file of the first `len` bytes of `memory`.
+    pub(crate) fn new(memory: Memory, len: usize, guard: Option<Guard>) -> Self {
+        Self { memory, len, guard }
+    }
+
+    /// All of it, checked or not.
+    fn bytes(&self) -> &[u8] {
+        let bytes = self.memory.bytes();
+        bytes.get(..self.len).unwrap_or(bytes)
+    }
+
+    /// All of it, of which `len` bytes at `position` have been checked.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` if they are not authentic.
+    fn checked(&self, position: i64, len: usize) -> Result<&[u8]> {
+        if let (Some(guard), Ok(start)) = (&self.guard, usize::try_from(position)) {
+            guard.check(self.memory.bytes(), start..start.saturating_add(len))?;
+        }
+        Ok(self.bytes())
+    }
+}
+
+/// The files in the order of their names.
+type Files = Revocable<KVec<File>>;
 
 /// What the superblock owns.
 type Shared = Arc<Files>;
@@ -94,7 +130,7 @@ static MAPPING_OPS: Table<bindings::address_space_operations> =
 /// # Errors
 ///
 /// `ENOMEM`, or what the VFS says; the memory has been freed then.
-pub(crate) fn mount(files: KVec<Memory>) -> Result<(Mount, Segments)> {
+pub(crate) fn mount(files: KVec<File>) -> Result<(Mount, Segments)> {
     let files: Shared = Arc::pin_init(Files::new(files), GFP_KERNEL)?;
 
     // SAFETY: `TYPE` is a complete file system type that lives forever.
@@ -220,7 +256,7 @@ unsafe fn fill(sb: *mut bindings::super_block) -> Result {
 }
 
 /// The sizes of the files, in bytes. Called where nobody may sleep.
-fn sizes(files: &KVec<Memory>) -> Result<KVec<i64>> {
+fn sizes(files: &KVec<File>) -> Result<KVec<i64>> {
     let mut sizes = KVec::with_capacity(files.len(), GFP_ATOMIC)?;
     for file in files {
         sizes.push(i64::try_from(file.bytes().len())?, GFP_ATOMIC)?;
@@ -288,7 +324,7 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, size: i64) -> R
     inode.map(|_| ())
 }
 
-/// Does something with what a file of ours holds, which must not sleep.
+/// Does something with a file of ours, which must not sleep.
 ///
 /// # Errors
 ///
@@ -297,16 +333,16 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, size: i64) -> R
 /// # Safety
 ///
 /// `inode` was made by [`add_file`], and is valid.
-unsafe fn with_contents<R>(
+unsafe fn with_file<R>(
     inode: *const bindings::inode,
-    work: impl FnOnce(&[u8]) -> Result<R>,
+    work: impl FnOnce(&File) -> Result<R>,
 ) -> Result<R> {
     // SAFETY: The inode is valid, and its superblock with it. The superblock's reference to the files
     // lives until `kill_sb`.
     let (files, number) = unsafe { (&*(*(*inode).i_sb).s_fs_info.cast::<Files>(), (*inode).i_ino) };
     let files = files.try_access().ok_or(EIO)?;
     let index = usize::try_from(number.saturating_sub(FIRST_INO))?;
-    work(files.get(index).ok_or(EIO)?.bytes())
+    work(files.get(index).ok_or(EIO)?)
 }
 
 /// Reads from memory; whole pages, with zeroes past the end.
@@ -324,22 +360,23 @@ unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::
     // The readers are filesystems, whose buffers are the kernel's own: nothing to sleep for.
     //
     // SAFETY: The inode is one of our files'.
-    match unsafe { with_contents(inode, |contents| read(contents, position, iter)) } {
+    match unsafe { with_file(inode, |file| read(file, position, iter)) } {
         // CAST: Never more than the iterator's length, which fits.
         Ok(copied) => copied as isize,
         Err(error) => error.to_errno() as isize,
     }
 }
 
-/// Copies what `contents` has at `position`, then zeroes up to the end of the last page.
+/// Copies what `file` has at `position`, then zeroes up to the end of the last page.
 ///
 /// EROFS reads its metadata by pages and its blocks as a whole, and takes a short read for an I/O
 /// error, while an image need not end with a page.
 ///
 /// # Errors
 ///
-/// `EINVAL` for a negative position.
-fn read(contents: &[u8], position: &mut i64, iter: &mut IovIterDest<'_>) -> Result<usize> {
+/// `EINVAL` for a negative position, `EIO` if what is there is not authentic.
+fn read(file: &File, position: &mut i64, iter: &mut IovIterDest<'_>) -> Result<usize> {
+    let contents = file.checked(*position, iter.len())?;
     let copied = iter.simple_read_from_buffer(position, contents)?;
     let readable = contents.len().next_multiple_of(PAGE_SIZE);
     let rest = readable.saturating_sub(usize::try_from(*position)?);
@@ -367,7 +404,8 @@ unsafe extern "C" fn read_folio(_file: *mut bindings::file, folio: *mut bindings
             bindings::initoverlayfs_folio_size(folio),
         )
     };
-    let fill = |contents: &[u8]| {
+    let fill = |file: &File| {
+        let contents = file.checked(position, size)?;
         let contents = usize::try_from(position)
             .ok()
             .and_then(|position| contents.get(position..))
@@ -380,7 +418,7 @@ unsafe extern "C" fn read_folio(_file: *mut bindings::file, folio: *mut bindings
         Ok(())
     };
     // SAFETY: The inode is one of our files'.
-    match unsafe { with_contents(inode, fill) } {
+    match unsafe { with_file(inode, fill) } {
         Ok(()) => 0,
         Err(error) => {
             // SAFETY: The folio is locked and not up to date.

@@ -18,6 +18,7 @@
 
 use initoverlayfs_macros::init;
 use kernel::{
+    alloc::AllocError,
     prelude::*,
     str::{
         BStr,
@@ -38,9 +39,13 @@ use crate::{
     },
     initrdfs::{
         self,
+        File,
         Segments, //
     },
-    options::Options,
+    options::{
+        Options,
+        Policy, //
+    },
     region::{
         Memory,
         Region, //
@@ -57,8 +62,23 @@ use crate::{
 pub(crate) struct Layer {
     /// What it is.
     pub(crate) kind: Kind,
-    /// Where its bytes are.
+    /// Where its bytes are, and behind them its trailer.
     pub(crate) memory: Memory,
+    /// Its size in bytes, without the trailer.
+    len: usize,
+    /// The size of its trailer, in bytes; 0 if it has none.
+    trailer_len: usize,
+}
+
+impl Layer {
+    /// An image as a file, if the policy admits it: image `number`, layer `index`.
+    fn into_file(self, policy: &Policy<'_>, number: usize, index: usize) -> Result<File, Failure> {
+        let bytes = self.memory.bytes();
+        let guard = policy
+            .admit(bytes, self.len, self.trailer_len, number, index)
+            .map_err(|refusal| Step::Verify.failed_at(index, refusal))?;
+        Ok(File::new(self.memory, self.len, guard))
+    }
 }
 
 /// Gives each segment its memory.
@@ -68,10 +88,15 @@ pub(crate) struct Layer {
 /// `ENOMEM`; the memory of all of them is freed then.
 pub(crate) fn divide(region: Region, segments: KVec<Segment>) -> Result<KVec<Layer>> {
     let mut layers = KVec::with_capacity(segments.len(), GFP_KERNEL)?;
-    let memory = region.divide(segments.iter().map(|segment| segment.range.clone()))?;
+    let memory = region.divide(segments.iter().map(Segment::whole))?;
     for (segment, memory) in segments.into_iter().zip(memory) {
-        let kind = segment.kind;
-        layers.push(Layer { kind, memory }, GFP_KERNEL)?;
+        let layer = Layer {
+            kind: segment.kind,
+            memory,
+            len: segment.range.len(),
+            trailer_len: segment.trailer.len(),
+        };
+        layers.push(layer, GFP_KERNEL)?;
     }
     Ok(layers)
 }
@@ -149,13 +174,40 @@ impl Drop for Stack {
     }
 }
 
+/// Makes files of the images, if the policy admits them; archives stay what they are.
+fn contents(
+    layers: KVec<Layer>,
+    policy: &Policy<'_>,
+) -> Result<(KVec<File>, KVec<Content>), Failure> {
+    let no_memory = |error: AllocError| Step::Segments.failed(error);
+    let images = layers.iter().filter(|layer| layer.kind.is_image()).count();
+    policy
+        .check_count(images)
+        .map_err(|refusal| Step::Verify.failed(refusal))?;
+    let mut files = KVec::with_capacity(images, GFP_KERNEL).map_err(no_memory)?;
+    let mut contents = KVec::with_capacity(layers.len(), GFP_KERNEL).map_err(no_memory)?;
+    for (index, layer) in layers.into_iter().enumerate() {
+        let content = if layer.kind.is_image() {
+            let number = files.len();
+            let file = layer.into_file(policy, number, index)?;
+            files.push(file, GFP_KERNEL).map_err(no_memory)?;
+            Content::Image(number)
+        } else {
+            Content::Archives(layer.memory)
+        };
+        contents.push(content, GFP_KERNEL).map_err(no_memory)?;
+    }
+    Ok((files, contents))
+}
+
 /// Mounts the layers and what makes one tree of them, and enters it.
 #[init]
 pub(crate) fn mount(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
+    let (files, contents) = contents(layers, &options.policy)?;
     let stack = if options.read_only {
-        mount_read_only(layers)?
+        mount_read_only(files, &contents)?
     } else {
-        mount_overlay(layers, options)?
+        mount_overlay(files, contents, options)?
     };
     // A root whose directory cannot be read would be no root for the kernel's own fallback either.
     match Path::of(c"dev") {
@@ -166,24 +218,19 @@ pub(crate) fn mount(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack,
 
 /// The image itself as the root.
 #[init]
-fn mount_read_only(mut layers: KVec<Layer>) -> Result<Stack, Failure> {
-    let mut images = KVec::with_capacity(1, GFP_KERNEL).map_err(|e| Step::Segments.failed(e))?;
-    while let Some(layer) = layers.pop() {
-        if layer.kind.is_image() {
-            images
-                .push(layer.memory, GFP_KERNEL)
-                .map_err(|e| Step::Segments.failed(e))?;
-        } else {
+fn mount_read_only(files: KVec<File>, contents: &KVec<Content>) -> Result<Stack, Failure> {
+    for content in contents {
+        if let Content::Archives(_) = content {
             pr_warn!("ro: a cpio archive in the initrd is left out\n");
         }
     }
-    if images.len() != 1 {
-        pr_err!("ro: needs one EROFS image, found {}\n", images.len());
+    if files.len() != 1 {
+        pr_err!("ro: needs one EROFS image, found {}\n", files.len());
         return Err(Step::Segments.failed(EINVAL));
     }
 
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
-    initrdfs::mount(images)
+    initrdfs::mount(files)
         .and_then(|(files, segments)| {
             stack.segments = Some(segments);
             stack.attach(files)
@@ -205,7 +252,11 @@ enum Content {
 
 /// All layers below a writable tmpfs.
 #[init]
-fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
+fn mount_overlay(
+    files: KVec<File>,
+    contents: KVec<Content>,
+    options: &Options<'_>,
+) -> Result<Stack, Failure> {
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
     tmpfs(options)
         .and_then(|tmpfs| stack.attach_tmpfs(tmpfs))
@@ -214,7 +265,7 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
         vfs::make_dir(name).map_err(|e| Step::Tmpfs.failed(e))?;
     }
 
-    let contents = attach_segments(layers, &mut stack).map_err(|e| Step::Segments.failed(e))?;
+    attach_segments(files, &mut stack).map_err(|e| Step::Segments.failed(e))?;
     let mut lower = Lower::new().map_err(|e| Step::Overlay.failed(e))?;
     for (index, content) in contents.into_iter().enumerate() {
         let name = layer_name(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
@@ -237,22 +288,10 @@ fn mount_overlay(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Fa
 }
 
 /// Shows the images as files of an initrdfs on `segments`.
-fn attach_segments(layers: KVec<Layer>, stack: &mut Stack) -> Result<KVec<Content>> {
-    let mut images = KVec::with_capacity(layers.len(), GFP_KERNEL)?;
-    let mut contents = KVec::with_capacity(layers.len(), GFP_KERNEL)?;
-    for layer in layers {
-        let content = if layer.kind.is_image() {
-            images.push(layer.memory, GFP_KERNEL)?;
-            Content::Image(images.len().saturating_sub(1))
-        } else {
-            Content::Archives(layer.memory)
-        };
-        contents.push(content, GFP_KERNEL)?;
-    }
-    let (files, segments) = initrdfs::mount(images)?;
+fn attach_segments(files: KVec<File>, stack: &mut Stack) -> Result {
+    let (mount, segments) = initrdfs::mount(files)?;
     stack.segments = Some(segments);
-    files.attach(&Path::of(c"segments")?)?;
-    Ok(contents)
+    mount.attach(&Path::of(c"segments")?)
 }
 
 /// The tmpfs that everything is built in.

@@ -5,6 +5,11 @@
 //! A comma-separated list, as `Documentation/kernel-parameters.txt` describes it. Pure: no kernel
 //! calls, no allocation, the same file compiled by the kernel and by `cargo test`.
 
+use super::initrd::seal::{
+    Algorithm,
+    Digest, //
+};
+
 /// When to use an EROFS image that the initrd holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -15,6 +20,71 @@ pub enum Mode {
     Require,
     /// Never look.
     Off,
+}
+
+/// What to do with archives, which nothing authenticates, where images have to be authentic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnsignedCpio {
+    /// Leave them out.
+    #[default]
+    Ignore,
+    /// Unpack them all the same.
+    Allow,
+}
+
+/// What an image has to be to be mounted. Nothing in particular, as long as nothing is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy<'a> {
+    /// The fs-verity digests of the images, in their order.
+    pub digests: Option<Digests<'a>>,
+    /// A signature by a key that the kernel trusts.
+    pub signature: bool,
+    /// Something was asked for that could not be understood: no image is good enough.
+    pub is_malformed: bool,
+    /// What about archives.
+    pub unsigned_cpio: UnsignedCpio,
+}
+
+impl Policy<'_> {
+    /// Whether images have to be authentic.
+    pub fn is_set(&self) -> bool {
+        self.digests.is_some() || self.signature || self.is_malformed
+    }
+}
+
+/// A list of digests: `sha256:` or `sha512:`, and hexadecimal digits with colons in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digests<'a> {
+    algorithm: Algorithm,
+    hex: &'a [u8],
+}
+
+impl<'a> Digests<'a> {
+    /// Reads a list, which is not empty.
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let find = |algorithm: &Algorithm| {
+            let hex = text.strip_prefix(algorithm.name().as_bytes())?;
+            Some((*algorithm, hex.strip_prefix(b":")?))
+        };
+        let (algorithm, hex) = Algorithm::ALL.iter().find_map(find)?;
+        let digests = Self { algorithm, hex };
+        digests
+            .items()
+            .all(|item| item.is_some())
+            .then_some(digests)
+    }
+
+    fn items(&self) -> impl Iterator<Item = Option<Digest>> + 'a {
+        let algorithm = self.algorithm;
+        self.hex
+            .split(|byte| *byte == b':')
+            .map(move |hex| Digest::from_hex(algorithm, hex))
+    }
+
+    /// The digests, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Digest> + 'a {
+        self.items().flatten()
+    }
 }
 
 /// What the boot parameter asks for. Later options win over earlier ones.
@@ -29,6 +99,8 @@ pub struct Options<'a> {
     pub read_only: bool,
     /// Keep the initrd's memory and show it in `/sys/firmware/initrd`.
     pub retain: bool,
+    /// What an image has to be.
+    pub policy: Policy<'a>,
 }
 
 /// An option that is ignored, with its text.
@@ -38,6 +110,8 @@ pub enum BadOption<'a> {
     Unknown(&'a [u8]),
     /// `size=` without a size that tmpfs would take.
     Size(&'a [u8]),
+    /// `verify=` or `unsigned-cpio=` with what is no policy, or another list of digests.
+    Policy(&'a [u8]),
 }
 
 impl<'a> Options<'a> {
@@ -61,14 +135,37 @@ impl<'a> Options<'a> {
             b"off" => self.mode = Mode::Off,
             b"ro" => self.read_only = true,
             b"retain" => self.retain = true,
-            _ => {
-                let size = option
-                    .strip_prefix(b"size=")
-                    .ok_or(BadOption::Unknown(option))?;
-                self.size = Some(tmpfs_size(size).ok_or(BadOption::Size(option))?);
-            }
+            b"verify=signature" => self.policy.signature = true,
+            b"unsigned-cpio=ignore" => self.policy.unsigned_cpio = UnsignedCpio::Ignore,
+            b"unsigned-cpio=allow" => self.policy.unsigned_cpio = UnsignedCpio::Allow,
+            _ => self.set_value(option)?,
         }
         Ok(())
+    }
+
+    /// Sets an option whose value is not one of a few words.
+    fn set_value(&mut self, option: &'a [u8]) -> Result<(), BadOption<'a>> {
+        if let Some(size) = option.strip_prefix(b"size=") {
+            self.size = Some(tmpfs_size(size).ok_or(BadOption::Size(option))?);
+            return Ok(());
+        }
+        let digests = option.strip_prefix(b"verify=").and_then(Digests::parse);
+        // Another list contradicts the first one.
+        if digests.is_some()
+            && self
+                .policy
+                .digests
+                .is_none_or(|first| Some(first) == digests)
+        {
+            self.policy.digests = digests;
+            return Ok(());
+        }
+        let is_policy = [&b"verify"[..], b"unsigned-cpio"];
+        if is_policy.iter().any(|name| option.starts_with(name)) {
+            self.policy.is_malformed = true;
+            return Err(BadOption::Policy(option));
+        }
+        Err(BadOption::Unknown(option))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
         Scanner,
         Segment, //
     },
+    policy,
     region::Initrd, //
 };
 
@@ -120,6 +121,13 @@ impl fmt::Display for ScanProblem {
         };
         let superblock = match cause {
             Damage::Erofs(error) => error,
+            Damage::Seal(error) => {
+                write!(
+                    f,
+                    "the EROFS image at offset {offset:#x} of the initrd cannot be used: "
+                )?;
+                return policy::fmt_trailer(error, f);
+            }
             Damage::Cpio { at } => {
                 return write!(
                     f,

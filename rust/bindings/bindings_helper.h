@@ -4,6 +4,7 @@
  * names themselves are listed in bindgen_parameters.
  */
 
+#include <crypto/sha2.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/file.h>
@@ -27,6 +28,7 @@
 #include <linux/statfs.h>
 #include <linux/sysfs.h>
 #include <linux/task_work.h>
+#include <linux/verification.h>
 #include <linux/xattr.h>
 #include <uapi/linux/mount.h>
 #include "internal.h"
@@ -43,6 +45,8 @@ const unsigned int INITOVERLAYFS_LOOKUP_DIR = LOOKUP_FOLLOW | LOOKUP_DIRECTORY;
 const int INITOVERLAYFS_SB_RDONLY = SB_RDONLY;
 const unsigned long INITOVERLAYFS_MS_RDONLY = MS_RDONLY;
 const int INITOVERLAYFS_MNT_DETACH = MNT_DETACH;
+const size_t INITOVERLAYFS_SECONDARY_KEYRING =
+	(size_t)VERIFY_USE_SECONDARY_KEYRING;
 
 /* Where the members that we touch are: see layout.rs. */
 #define INITOVERLAYFS_OFFSET(type, member) \
@@ -85,3 +89,10 @@ INITOVERLAYFS_OFFSET(bin_attribute, attr);
 INITOVERLAYFS_OFFSET(bin_attribute, size);
 INITOVERLAYFS_OFFSET(bin_attribute, private);
 INITOVERLAYFS_OFFSET(bin_attribute, read);
+
+/* How large what we reserve memory for is. */
+#define INITOVERLAYFS_SIZE(type) \
+	const size_t INITOVERLAYFS_SIZE_##type = sizeof(struct type)
+
+INITOVERLAYFS_SIZE(sha256_ctx);
+INITOVERLAYFS_SIZE(sha512_ctx);

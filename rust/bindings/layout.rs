@@ -6,7 +6,10 @@
 //! lines (`task_struct`, with bindgen 0.73.2). So `bindings_helper.h` has the C compiler say where
 //! each member is that we touch, and a build in which Rust disagrees fails here.
 
-use core::mem::offset_of;
+use core::mem::{
+    offset_of,
+    size_of, //
+};
 
 macro_rules! assert_offsets {
     ($($type:ident { $($member:ident: $offset:ident),* $(,)? })*) => {
@@ -84,3 +87,7 @@ assert_offsets! {
         read: INITOVERLAYFS_OFFSET_bin_attribute_read,
     }
 }
+
+// What we reserve memory for.
+const _: () = assert!(size_of::<super::sha256_ctx>() == super::INITOVERLAYFS_SIZE_sha256_ctx);
+const _: () = assert!(size_of::<super::sha512_ctx>() == super::INITOVERLAYFS_SIZE_sha512_ctx);

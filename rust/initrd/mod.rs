@@ -22,11 +22,14 @@
 //!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound. One in the legacy
 //!   format of LZ4 says itself where it ends, and is damaged if it reaches too far. Up to 3 NUL
 //!   bytes in front belong to it, so that it starts at a multiple of 4.
+//! * Where an image is followed by a trailer that seals it ([`seal`]), the two are one segment.
 //! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the buffer.
 
 pub mod cpio;
 pub mod erofs;
 pub mod lz4;
+pub mod merkle;
+pub mod seal;
 
 use core::ops::Range;
 
@@ -34,6 +37,7 @@ use erofs::{
     Geometry,
     SuperblockError, //
 };
+use seal::SealError;
 
 /// Computes the CRC-32C of some bytes, continuing from a seed, without the final inversion.
 ///
@@ -65,6 +69,16 @@ pub struct Segment {
     pub kind: Kind,
     /// Where it is, in bytes from the start of the buffer. Never empty, never past the end.
     pub range: Range<usize>,
+    /// Where the trailer is that seals it, behind it; empty, and at its end, if there is none. What the
+    /// trailer says has not been looked at.
+    pub trailer: Range<usize>,
+}
+
+impl Segment {
+    /// Where it is with its trailer.
+    pub fn whole(&self) -> Range<usize> {
+        self.range.start..self.trailer.end
+    }
 }
 
 /// A segment that was meant to be one and is not sound.
@@ -81,6 +95,8 @@ pub struct ScanError {
 pub enum Damage {
     /// An EROFS image whose superblock cannot be right.
     Erofs(SuperblockError),
+    /// An image whose trailer does not end where it can.
+    Seal(SealError),
     /// A cpio archive that breaks off before its trailer.
     Cpio {
         /// Where it does, in bytes from the start of the buffer.
@@ -121,18 +137,31 @@ impl<'a> Scanner<'a> {
 
     /// Takes the EROFS image at `start`.
     fn take_erofs(&mut self, start: usize) -> Result<Segment, ScanError> {
-        match erofs::parse(self.tail(start), self.crc32c) {
-            Ok(geometry) => {
-                // `parse` has checked that the image lies within the buffer.
-                let end = start.saturating_add(geometry.size);
-                self.position = end;
-                Ok(Segment {
-                    kind: Kind::Erofs(geometry),
-                    range: start..end,
-                })
-            }
-            Err(cause) => Err(self.give_up(start, Damage::Erofs(cause))),
-        }
+        let geometry = match erofs::parse(self.tail(start), self.crc32c) {
+            Ok(geometry) => geometry,
+            Err(cause) => return Err(self.give_up(start, Damage::Erofs(cause))),
+        };
+        // `parse` has checked that the image lies within the buffer.
+        let end = start.saturating_add(geometry.size);
+        let trailer = match self.trailer(start, geometry.size) {
+            Ok(trailer) => trailer.unwrap_or(end..end),
+            Err(cause) => return Err(self.give_up(start, Damage::Seal(cause))),
+        };
+        self.position = trailer.end;
+        Ok(Segment {
+            kind: Kind::Erofs(geometry),
+            range: start..end,
+            trailer,
+        })
+    }
+
+    /// Where the trailer is of the image at `start`, if it has one.
+    fn trailer(&self, start: usize, len: usize) -> Result<Option<Range<usize>>, SealError> {
+        let at = seal::trailer_at(len).and_then(|at| start.checked_add(at));
+        let Some(at) = at else { return Ok(None) };
+        let len = seal::extent(self.tail(at))?;
+        // `extent` has checked that the trailer lies within the buffer.
+        Ok(len.map(|len| at..at.saturating_add(len)))
     }
 
     /// Takes the run of archives at `start`: up to what is not one, or the end.
@@ -167,6 +196,7 @@ impl<'a> Scanner<'a> {
         Ok(Segment {
             kind,
             range: start..end,
+            trailer: end..end,
         })
     }
 

@@ -10,6 +10,7 @@ mod tests {
         bindings,
         initrdfs::{
             self,
+            File,
             Segments, //
         },
         kunit::{
@@ -36,7 +37,12 @@ mod tests {
 
     fn mounted(fake: &Fake) -> Result<(Mount, Segments)> {
         let region = fake.region(0..PAGES * PAGE_SIZE);
-        initrdfs::mount(region.divide(SEGMENTS.into_iter())?)
+        let mut files = KVec::new();
+        for memory in region.divide(SEGMENTS.into_iter())? {
+            let len = memory.bytes().len();
+            files.push(File::new(memory, len, None), GFP_KERNEL)?;
+        }
+        initrdfs::mount(files)
     }
 
     /// Reads file `name` as a program would; returns what there is of `len` bytes at `position`.

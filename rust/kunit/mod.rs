@@ -4,6 +4,7 @@
 //!
 //! `kunit.enable=1 kunit.filter_glob=initoverlayfs*` runs them at boot.
 
+mod guard;
 mod initrdfs;
 mod options;
 mod region;

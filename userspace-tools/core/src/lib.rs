@@ -3,12 +3,29 @@
 //! The parts of initoverlayfs that the kernel and the host share: the very files of `rust/` that
 //! the kernel builds, compiled for the host.
 
+use initrd::seal::{Algorithm, Digest};
+
 #[path = "../../../rust/initrd/mod.rs"]
 pub mod initrd;
 #[path = "../../../rust/options.rs"]
 pub mod options;
+pub mod trailer;
 
 /// The kernel's `crc32c()`: no inversion before or after. An [`initrd::Crc32c`].
 pub fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     !crc32c::crc32c_append(!seed, bytes)
+}
+
+/// A digest of some pieces that follow each other. An [`initrd::seal::Hash`].
+pub fn hash(algorithm: Algorithm, pieces: &[&[u8]]) -> Digest {
+    fn digest<D: sha2::Digest>(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut hasher = D::new();
+        pieces.iter().for_each(|piece| hasher.update(piece));
+        hasher.finalize().to_vec()
+    }
+    let bytes = match algorithm {
+        Algorithm::Sha256 => digest::<sha2::Sha256>(pieces),
+        Algorithm::Sha512 => digest::<sha2::Sha512>(pieces),
+    };
+    Digest::new(algorithm, &bytes).expect("the algorithm's own size")
 }

@@ -2,7 +2,8 @@
 
 //! The grammar of `initoverlayfs=`.
 
-use initoverlayfs_core::options::{BadOption, Mode, Options};
+use initoverlayfs_core::initrd::seal::{Algorithm, Digest};
+use initoverlayfs_core::options::{BadOption, Mode, Options, Policy, UnsignedCpio};
 use proptest::prelude::*;
 
 fn parse(list: &str) -> (Options<'_>, Vec<BadOption<'_>>) {
@@ -25,6 +26,7 @@ fn each_option_sets_its_own() {
         size: Some("512M"),
         read_only: true,
         retain: true,
+        policy: Policy::default(),
     };
     assert_eq!(parse("require,size=512M,ro,retain"), (expected, vec![]));
     assert_eq!(parse("off").0.mode, Mode::Off);
@@ -87,6 +89,73 @@ fn bad_options_are_reported_and_the_others_kept() {
         .collect();
     assert_eq!(bad, unknown);
     assert!(options.read_only && options.retain && options.mode == Mode::Auto);
+}
+
+/// A digest of `bytes` bytes, and how it stands on the command line.
+fn digest(algorithm: Algorithm, byte: u8) -> (Digest, String) {
+    let bytes = vec![byte; algorithm.digest_len()];
+    let digest = Digest::new(algorithm, &bytes).expect("a digest");
+    (digest, format!("{byte:02x}").repeat(bytes.len()))
+}
+
+#[test]
+fn digests_are_listed_in_order() {
+    for algorithm in Algorithm::ALL {
+        let (first, first_hex) = digest(algorithm, 0x1f);
+        let (second, second_hex) = digest(algorithm, 0xA0);
+        let list = format!("verify={}:{first_hex}:{second_hex}", algorithm.name());
+        let (options, bad) = parse(&list);
+        assert_eq!(bad, []);
+        assert!(options.policy.is_set() && !options.policy.is_malformed);
+        let digests: Vec<_> = options.policy.digests.expect("digests").iter().collect();
+        assert_eq!(digests, [first, second]);
+        assert_eq!(
+            format!("{first:x}"),
+            format!("{}:{first_hex}", algorithm.name())
+        );
+        // Once more is the same.
+        assert_eq!(parse(&format!("{list},{list}")), (options, bad));
+    }
+}
+
+#[test]
+fn policies_add_up_and_never_take_away() {
+    let (_, hex) = digest(Algorithm::Sha256, 7);
+    let list = format!("verify=signature,verify=sha256:{hex},unsigned-cpio=allow,auto");
+    let policy = parse(&list).0.policy;
+    assert!(policy.signature && policy.digests.is_some() && !policy.is_malformed);
+    assert_eq!(policy.unsigned_cpio, UnsignedCpio::Allow);
+    assert!(!parse("unsigned-cpio=ignore").0.policy.is_set());
+}
+
+#[test]
+fn what_is_no_policy_is_a_malformed_one() {
+    let (_, hex) = digest(Algorithm::Sha256, 7);
+    for option in [
+        "verify".to_owned(),
+        "verify=".into(),
+        "verify=none".into(),
+        "verify=signatures".into(),
+        "verify=sha256".into(),
+        "verify=sha256:".into(),
+        "verify=md5:00".into(),
+        format!("verify={hex}"),
+        format!("verify=sha512:{hex}"),
+        format!("verify=sha256:{hex}:"),
+        format!("verify=sha256:{hex}::{hex}"),
+        format!("verify=sha256: {hex}"),
+        format!("verify=sha256:{}g", &hex[1..]),
+        "verify=sha256:\u{e9}".into(),
+        "unsigned-cpio".into(),
+        "unsigned-cpio=yes".into(),
+    ] {
+        let (options, bad) = parse(&option);
+        assert_eq!(bad, [BadOption::Policy(option.as_bytes())], "{option}");
+        assert!(options.policy.is_set() && options.policy.is_malformed);
+    }
+    let other = digest(Algorithm::Sha256, 8).1;
+    let list = format!("verify=sha256:{hex},verify=sha256:{other}");
+    assert!(parse(&list).0.policy.is_malformed);
 }
 
 proptest! {

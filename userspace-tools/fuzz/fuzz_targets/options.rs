@@ -4,7 +4,10 @@
 
 #![no_main]
 
-use initoverlayfs_core::options::{BadOption, Mode, Options};
+use initoverlayfs_core::{
+    initrd::seal::Digest,
+    options::{BadOption, Mode, Options, UnsignedCpio},
+};
 use initoverlayfs_fuzz::reference::{tmpfs_pages, unit_shift};
 use libfuzzer_sys::fuzz_target;
 
@@ -68,6 +71,25 @@ fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
                     _ => options.size = Some(check_size(size)),
                 };
             }
+            b"verify=signature" => options.policy.signature = true,
+            b"unsigned-cpio=ignore" => options.policy.unsigned_cpio = UnsignedCpio::Ignore,
+            b"unsigned-cpio=allow" => options.policy.unsigned_cpio = UnsignedCpio::Allow,
+            [b'v', b'e', b'r', b'i', b'f', b'y', ..]
+            | [b'u', b'n', b's', b'i', b'g', b'n', b'e', b'd', b'-', b'c', b'p', b'i', b'o', ..] => {
+                match bad.as_slice().first() {
+                    Some(BadOption::Policy(text)) if is_same(text, option) => {
+                        bad.next();
+                        options.policy.is_malformed = true;
+                    }
+                    _ => {
+                        let lists = Options::default();
+                        let (lists, _) = apply(lists, option);
+                        let digests = lists.policy.digests.expect("digests");
+                        check_digests(option, &digests.iter().collect::<Vec<_>>());
+                        options.policy.digests = Some(digests);
+                    }
+                };
+            }
             _ => match bad.next() {
                 Some(BadOption::Unknown(text)) if is_same(text, option) => (),
                 other => panic!("{other:?} for {}", option.escape_ascii()),
@@ -76,6 +98,18 @@ fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
     }
     assert_eq!(bad.next(), None);
     options
+}
+
+/// Checks that these digests are what the option says.
+fn check_digests(option: &[u8], digests: &[Digest]) {
+    let text = std::str::from_utf8(option).expect("it is ASCII");
+    let algorithm = digests[0].algorithm().name();
+    let hex = digests.iter().map(|digest| format!("{digest:x}"));
+    let hex: Vec<_> = hex
+        .map(|hex| hex[algorithm.len() + 1..].to_owned())
+        .collect();
+    let said = format!("verify={algorithm}:{}", hex.join(":"));
+    assert!(said.eq_ignore_ascii_case(text), "{said} for {text}");
 }
 
 /// The number of bytes, or the percentage, that a person would read there.

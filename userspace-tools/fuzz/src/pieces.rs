@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use initoverlayfs_core::{crc32c, initrd::erofs};
+use initoverlayfs_core::{crc32c, initrd::erofs, trailer};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Result, Unstructured};
 
 use crate::{
@@ -55,6 +55,8 @@ pub struct FuzzedImage<'a> {
     overwrite: &'a [u8],
     /// Whether the checksum is computed last.
     is_sealed: bool,
+    /// The trailer that seals it: how many blocks its header states, and how many it has.
+    trailer: Option<(u8, bool)>,
     /// How many bytes are missing at the end.
     cut: Option<u16>,
 }
@@ -111,11 +113,19 @@ impl FuzzedImage<'_> {
         .build();
         image[1032] = self.has_checksum.into();
         if self.has_checksum {
-            reference::seal(&mut image);
+            reference::set_checksum(&mut image);
         }
         overwrite(&mut image[1024..1152], self.overwrite);
         if self.is_sealed {
-            reference::seal(&mut image);
+            reference::set_checksum(&mut image);
+        }
+        if let Some((blocks, is_whole)) = self.trailer {
+            image.resize(image.len().next_multiple_of(4096), 0);
+            let len = usize::from(blocks % 4) * 4096;
+            let header = trailer::header(len, 0);
+            let end = image.len() + if is_whole { len } else { 0 };
+            image.extend(header);
+            image.resize(end.max(image.len()), 0);
         }
         cut(&mut image, self.cut.map_or(0, usize::from));
         image

@@ -3,8 +3,9 @@
 //! What the doc comments of `rust/initrd/` promise, for any bytes.
 
 use initoverlayfs_core::{
-    crc32c,
-    initrd::{cpio, erofs, lz4, Damage, Kind, ScanError, Scanner, Segment},
+    crc32c, hash,
+    initrd::{cpio, erofs, lz4, merkle, seal, Damage, Kind, ScanError, Scanner, Segment},
+    trailer,
 };
 
 use crate::reference;
@@ -33,7 +34,7 @@ pub fn check_scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
     let mut end = 0;
     for (index, segment) in segments.iter().enumerate() {
         check_segment(buffer, end, segment);
-        end = segment.range.end;
+        end = segment.trailer.end;
         // A segment is what it is without what follows it, unless that lends it half of a magic
         // (the second byte of lzma's may be the first one of an image) ...
         let held = buffer[segment.range.clone()]
@@ -49,7 +50,9 @@ pub fn check_scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
         // ... and without what precedes it.
         let (mut rest, rest_error) = scan(&buffer[end..]);
         for later in &mut rest {
-            later.range = later.range.start + end..later.range.end + end;
+            for range in [&mut later.range, &mut later.trailer] {
+                *range = range.start + end..range.end + end;
+            }
         }
         let expected = without_padding(buffer, segments[index + 1..].to_vec());
         assert_eq!(
@@ -91,7 +94,12 @@ fn shifted(error: ScanError, by: usize) -> ScanError {
 
 /// Checks one segment, in front of which there is nothing undecided from `previous` on.
 fn check_segment(buffer: &[u8], previous: usize, segment: &Segment) {
-    let Segment { kind, range } = segment;
+    let Segment {
+        kind,
+        range,
+        trailer,
+    } = segment;
+    assert_eq!(*trailer, reference::trailer(buffer, range, kind));
     assert!(previous <= range.start && range.start < range.end && range.end <= buffer.len());
     assert!(reference::is_nul(&buffer[previous..range.start]));
     let tail = &buffer[range.start..];
@@ -144,6 +152,11 @@ fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
         Damage::Erofs(cause) => {
             check_image_start(buffer, previous, offset);
             assert_eq!(reference::superblock(tail), Err(cause));
+        }
+        Damage::Seal(cause) => {
+            let geometry = erofs::parse(tail, crc32c).expect("a sound image");
+            let behind = &tail[geometry.size.next_multiple_of(4096)..];
+            assert_eq!(seal::extent(behind), Err(cause));
         }
         Damage::Cpio { at } => {
             check_no_image(buffer, previous, offset);
@@ -238,5 +251,56 @@ pub fn check_walk(bytes: &[u8]) {
         if index + 1 < entries.len() {
             assert_eq!(further.is_damaged, is_damaged);
         }
+    }
+}
+
+/// Checks `seal::Seal::parse` for an image of `len` bytes, and what it makes of blocks that cannot be right.
+pub fn check_seal(bytes: &[u8], len: usize) {
+    let Ok(parsed) = seal::Seal::parse(bytes, len) else {
+        return;
+    };
+    assert_eq!(seal::extent(bytes), Ok(Some(bytes.len())));
+    let shape = &parsed.shape;
+    assert_eq!(shape.data_len(), len);
+    assert_eq!(parsed.tree.len(), shape.tree_len());
+    let signature = parsed.signature.len().next_multiple_of(merkle::BLOCK);
+    assert_eq!(
+        bytes.len(),
+        seal::HEADER_BLOCK + parsed.tree.len() + signature
+    );
+    // What was read is all there is to it.
+    let header = trailer::header(bytes.len(), parsed.signature.len());
+    let descriptor = trailer::descriptor(shape);
+    assert_eq!(bytes[..seal::DESCRIPTOR_AT], header);
+    let descriptor_end = seal::DESCRIPTOR_AT + seal::DESCRIPTOR_LEN;
+    assert_eq!(bytes[seal::DESCRIPTOR_AT..descriptor_end], descriptor);
+    assert_eq!(parsed.digest(hash), hash(shape.algorithm(), &[&descriptor]));
+
+    // No block of these data has this tree, unless somebody has found a collision.
+    let seen = Marks::default();
+    for block in [0, shape.data_blocks() / 2, shape.data_blocks() - 1] {
+        if let Ok(()) = shape.check(b"no such data", parsed.tree, block, &seen, hash) {
+            assert!(seen.0.borrow().contains(&(shape.tree_blocks() + block)));
+        }
+    }
+    // Behind the end there is nothing to check.
+    let behind = shape.data_blocks();
+    assert_eq!(
+        shape.check(&[], &[], behind, &Marks::default(), hash),
+        Ok(())
+    );
+}
+
+/// Which blocks have been found right.
+#[derive(Default)]
+pub struct Marks(std::cell::RefCell<std::collections::BTreeSet<usize>>);
+
+impl merkle::Seen for Marks {
+    fn has(&self, block: usize) -> bool {
+        self.0.borrow().contains(&block)
+    }
+
+    fn mark(&self, block: usize) {
+        assert!(self.0.borrow_mut().insert(block), "checked twice");
     }
 }

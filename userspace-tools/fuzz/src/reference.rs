@@ -6,8 +6,12 @@
 use std::ops::Range;
 
 use initoverlayfs_core::{
-    crc32c,
-    initrd::erofs::{Geometry, SuperblockError},
+    crc32c, hash,
+    initrd::{
+        erofs::{Geometry, SuperblockError},
+        seal::Algorithm,
+        Kind,
+    },
 };
 
 /// The magic of EROFS as it stands in an image.
@@ -53,10 +57,10 @@ fn number(bytes: &[u8], at: usize, len: usize) -> u128 {
 }
 
 /// Fills the checksum of `image` in, if it has a superblock that can have one.
-pub fn seal(image: &mut [u8]) {
+pub fn set_checksum(image: &mut [u8]) {
     if let Some(bits @ 9..=16) = image.get(1036).copied() {
         if image.len() >= checksummed(bits).end {
-            crate::contents::seal(image);
+            crate::contents::set_checksum(image);
         }
     }
 }
@@ -226,4 +230,37 @@ pub fn tmpfs_pages(size: &[u8], total_pages: u64) -> Option<u64> {
     }
     rest.is_empty()
         .then(|| bytes.wrapping_add(PAGE_SIZE - 1) / PAGE_SIZE)
+}
+
+/// Where the trailer of a segment is: where the header says, at the next multiple of 4096 bytes.
+pub fn trailer(buffer: &[u8], range: &Range<usize>, kind: &Kind) -> Range<usize> {
+    let none = range.end..range.end;
+    let at = range.start + range.len().next_multiple_of(4096);
+    match buffer.get(at..) {
+        Some(tail) if kind.is_image() && tail.starts_with(b"iofsSEAL") => {
+            let size = u64::from_le_bytes(tail[16..24].try_into().expect("8 bytes"));
+            at..at + usize::try_from(size).expect("within the buffer")
+        }
+        _ => none,
+    }
+}
+
+/// fs-verity's tree of some data, and its root hash, as `fsverity.rst` tells it.
+pub fn merkle_tree(data: &[u8], algorithm: Algorithm, salt: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut padded_salt = salt.to_vec();
+    padded_salt.resize(salt.len().next_multiple_of(algorithm.input_block()), 0);
+    let digest = |block: &[u8]| {
+        let mut block = block.to_vec();
+        block.resize(4096, 0);
+        hash(algorithm, &[&padded_salt, &block]).bytes().to_vec()
+    };
+    let mut tree = Vec::new();
+    let mut level = data.to_vec();
+    while level.len() > 4096 {
+        level = level.chunks(4096).flat_map(digest).collect();
+        level.resize(level.len().next_multiple_of(4096), 0);
+        // The higher ones come first.
+        tree = [&level[..], &tree].concat();
+    }
+    (tree, digest(&level))
 }

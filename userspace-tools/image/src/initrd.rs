@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use initoverlayfs_core::crc32c;
 use initoverlayfs_core::initrd::erofs::Geometry;
-use initoverlayfs_core::initrd::{Damage, Kind, Scanner};
+use initoverlayfs_core::initrd::{Damage, Kind, Scanner, Segment};
 use thiserror::Error;
 
 use crate::compression::{DecompressError, Method};
 use crate::cpio::{CpioError, Entries, Entry};
 use crate::erofs::{self, ErofsError};
+use crate::seal::SealProblem;
 use crate::stack;
 use crate::tree::Tree;
 use crate::unpack::Unpacker;
@@ -27,6 +28,9 @@ pub enum InitrdError {
     /// An EROFS image whose superblock is wrong.
     #[error("the EROFS image at offset {0:#x} is damaged: {1:?}")]
     Image(usize, initoverlayfs_core::initrd::erofs::SuperblockError),
+    /// An image whose trailer is damaged.
+    #[error("the trailer of the EROFS image at offset {0:#x} is damaged: {1}")]
+    Seal(usize, SealProblem),
     /// An EROFS image whose inside cannot be read.
     #[error("in the EROFS image at offset {0:#x}: {1}")]
     Erofs(usize, ErofsError),
@@ -71,8 +75,26 @@ pub enum Part {
 pub struct Layer {
     /// Where it is, in bytes from the start of the initrd.
     pub range: Range<usize>,
+    /// Where the trailer is that seals it; empty if there is none.
+    pub trailer: Range<usize>,
     /// What it holds.
     pub part: Part,
+}
+
+/// The segments of an initrd, as the kernel divides it.
+///
+/// # Errors
+///
+/// [`InitrdError`], if one of them is damaged.
+pub fn segments(bytes: &[u8]) -> Result<Vec<Segment>, InitrdError> {
+    let segments = Scanner::new(bytes, crc32c).map(|segment| {
+        segment.map_err(|error| match error.cause {
+            Damage::Erofs(cause) => InitrdError::Image(error.offset, cause),
+            Damage::Seal(cause) => InitrdError::Seal(error.offset, SealProblem(cause)),
+            Damage::Cpio { at } => InitrdError::BreaksOff(error.offset, at),
+        })
+    });
+    segments.collect()
 }
 
 /// Reads an initrd.
@@ -82,18 +104,22 @@ pub struct Layer {
 /// [`InitrdError`], with the offset of what is wrong.
 pub fn read(bytes: &[u8]) -> Result<Vec<Layer>, InitrdError> {
     let mut layers = Vec::new();
-    for segment in Scanner::new(bytes, crc32c) {
-        let segment = segment.map_err(|error| match error.cause {
-            Damage::Erofs(cause) => InitrdError::Image(error.offset, cause),
-            Damage::Cpio { at } => InitrdError::BreaksOff(error.offset, at),
-        })?;
-        let range = segment.range;
-        let part = match segment.kind {
+    for segment in segments(bytes)? {
+        let Segment {
+            kind,
+            range,
+            trailer,
+        } = segment;
+        let part = match kind {
             Kind::Erofs(geometry) => Part::Image(geometry),
             Kind::Cpio => Part::Archives(archives(bytes, range.clone())?),
             Kind::Unknown => Part::Unknown,
         };
-        layers.push(Layer { range, part });
+        layers.push(Layer {
+            range,
+            trailer,
+            part,
+        });
     }
     Ok(layers)
 }

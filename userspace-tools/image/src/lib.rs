@@ -15,6 +15,7 @@ pub mod handover;
 pub mod initrd;
 pub mod mkfs;
 pub mod output;
+pub mod seal;
 pub mod stack;
 pub mod tarball;
 pub mod tree;

@@ -19,7 +19,7 @@ pub fn shape(buffer: &[u8]) -> Vec<(char, usize, usize)> {
     scan(buffer)
         .expect("no segment is broken")
         .into_iter()
-        .map(|Segment { kind, range }| {
+        .map(|Segment { kind, range, .. }| {
             let letter = match kind {
                 Kind::Cpio => 'C',
                 Kind::Erofs(_) => 'E',
@@ -67,14 +67,14 @@ impl Image {
         image[1060..1064].copy_from_slice(&self.blocks.to_le_bytes());
         image.truncate(size.max(1152));
         if self.checksum {
-            seal(&mut image);
+            set_checksum(&mut image);
         }
         image
     }
 }
 
 /// Writes the checksum that the superblock at the start of `image` ought to have.
-pub fn seal(image: &mut [u8]) {
+pub fn set_checksum(image: &mut [u8]) {
     let block_size = 1usize << image[1036];
     let len = if block_size > 1024 {
         block_size - 1024
