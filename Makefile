@@ -10,7 +10,7 @@ export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS DESTDIR 
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image tools install deb run shell test test-debug test-distro vng fuzz mutate bench
+.PHONY: help setup kernel image tools install deb run shell test test-debug test-locked test-distro vng fuzz mutate bench
 .PHONY: check graft ungraft clean distclean
 
 help:
@@ -22,6 +22,7 @@ help:
 ##   make shell      the same root, with a shell on the console
 ##   make test       host unit tests and all boot scenarios
 ##   make test-debug the boot scenarios on the debug kernel (KASAN, lockdep, ...)
+##   make test-locked a kernel that takes no initrd but a signed image
 ##   make test-distro real distributions, converted and booted (10 minutes)
 ##   make vng        the kernel under virtme-ng: a command on this machine's files
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
@@ -92,6 +93,10 @@ test: kernel tools
 test-debug:
 	@$(MAKE) kernel CONFIG=debug
 	@CONFIG=debug scripts/test
+
+test-locked: tools
+	@$(MAKE) kernel CONFIG=locked
+	@CONFIG=locked scripts/test
 
 test-distro: kernel deb
 	@scripts/distro --install

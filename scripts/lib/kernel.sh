@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # How this project calls the kernel's own make. Needs common.sh and the tools.
 
+# shellcheck source-path=SCRIPTDIR source=keys.sh
+. "$ROOT/scripts/lib/keys.sh"
+
 # Some of these names are for the scripts that source this file.
 ARCH_NAME=x86_64
 # shellcheck disable=SC2034
@@ -17,10 +20,20 @@ case $KDIR in
 esac
 JOBS=${J:-$(nproc)}
 
+# The keys that the kernel trusts, as a fragment: where they are depends on the build folder.
+keys_fragment() {
+	local file=$OUT/keys.config
+	mkdir -p "$OUT"
+	printf 'CONFIG_SYSTEM_TRUSTED_KEYS="%s"\n' "$(trusted_keys)" > "$file.new"
+	replace_if_changed "$file.new" "$file"
+	echo "$file"
+}
+
 # fragments: the files that a configuration is made from, one a line: the common
 # ones, and that of the variant which CONFIG names.
 fragments() {
 	find "$FRAGMENTS" -maxdepth 1 -name '*.config' | sort
+	keys_fragment
 	[ -z "${CONFIG-}" ] || echo "$FRAGMENTS/variants/$CONFIG.config"
 }
 

@@ -28,6 +28,10 @@ command:git|git|make check
 command:flock|util-linux|one build at a time
 command:qemu-system-x86_64|qemu-system-x86|booting
 header:gelf.h|libelf-dev|objtool
+header:openssl/ssl.h|libssl-dev|signatures, and keys in the kernel
+command:pkg-config|pkg-config|finding OpenSSL
+command:openssl|openssl|the keys of the tests
+command:fsverity|fsverity|comparing seals with those of fsverity-utils
 '
 
 # The oldest LLVM that Linux 7.3 builds with, and the one to install.
