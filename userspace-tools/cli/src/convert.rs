@@ -13,6 +13,7 @@ use initoverlayfs_image::mkfs::Mkfs;
 use initoverlayfs_image::tree::Tree;
 
 use crate::options::{read, ImageOptions, OutputOptions};
+use crate::sealing::NewOptions;
 use crate::{source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
@@ -28,6 +29,8 @@ pub struct Arguments {
     source: PathBuf,
     #[command(flatten)]
     image: ImageOptions,
+    #[command(flatten)]
+    seal: NewOptions,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -45,6 +48,7 @@ struct Parts {
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let options = arguments.image.mkfs();
     let mkfs = Mkfs::find(options.compression)?;
+    let signer = arguments.seal.signer()?;
     let output = &arguments.output;
     let mut out = output.create()?;
     let progress = summary::progress(output.quiet);
@@ -76,6 +80,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         std::io::copy(&mut image, file)?;
         left_out
     };
+    progress.set_message("sealing the image");
+    let digest = arguments
+        .seal
+        .apply(out.temporary_path(), signer.as_ref())?;
     let size = output.finish(out)?;
     progress.finish_and_clear();
 
@@ -85,6 +93,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         eprintln!("{}: {names} names, {sizes}", output.output.display());
         if !early.is_empty() {
             eprintln!("  early archives kept in front: {} bytes", early.len());
+        }
+        if let Some(digest) = digest {
+            eprintln!("  sealed: {digest:x}");
         }
         summary::handover(&found, replace);
         summary::left_out("passed over, as the kernel would", &parts.passed_over);

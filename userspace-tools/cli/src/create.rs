@@ -13,6 +13,7 @@ use initoverlayfs_image::tree::Tree;
 use initoverlayfs_image::{directory, handover, stack, untar};
 
 use crate::options::{read, ImageOptions, OutputOptions};
+use crate::sealing::NewOptions;
 use crate::{source, summary, Verdict};
 
 /// Make an initrd from a directory, from a tarball, or from several, the lowest layer first.
@@ -27,12 +28,15 @@ pub struct Arguments {
     #[command(flatten)]
     image: ImageOptions,
     #[command(flatten)]
+    seal: NewOptions,
+    #[command(flatten)]
     output: OutputOptions,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let options = arguments.image.mkfs();
     let mkfs = Mkfs::find(options.compression)?;
+    let signer = arguments.seal.signer()?;
     let output = &arguments.output;
     let out = output.create()?;
     let progress = summary::progress(output.quiet);
@@ -58,6 +62,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 
     progress.set_message("making the image");
     let left_out = mkfs.from_tree(&tree, out.temporary_path(), &options)?;
+    progress.set_message("sealing the image");
+    let digest = arguments
+        .seal
+        .apply(out.temporary_path(), signer.as_ref())?;
     let size = output.finish(out)?;
     progress.finish_and_clear();
 
@@ -68,6 +76,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
             output.output.display(),
             HumanBytes(size)
         );
+        if let Some(digest) = digest {
+            eprintln!("  sealed: {digest:x}");
+        }
         summary::handover(&found, replace);
         summary::left_out("socket left out", &left_out);
         if tree.get(b"init").is_none() {

@@ -64,6 +64,15 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
                 if !image.volume_name.is_empty() {
                     writeln!(out, "    name         {}", image.volume_name)?;
                 }
+                if let Some(seal) = &image.seal {
+                    let digest = seal.digest.as_deref().unwrap_or("damaged");
+                    writeln!(out, "    sealed       {digest}")?;
+                    let signature = match seal.signature {
+                        0 => "none".to_owned(),
+                        len => format!("PKCS#7, {len} bytes"),
+                    };
+                    writeln!(out, "    signature    {signature}")?;
+                }
             }
             Content::Cpio { archives } => {
                 writeln!(out, "cpio, {} archive(s)", archives.len())?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `initoverlayfs`: builds, converts and inspects initrds that the kernel mounts in place.
+//! `initoverlayfs`: builds, converts, inspects and signs initrds that the kernel mounts in place.
 //!
 //! Exit status: 0 done; 1 a check failed, or two images differ; 2 an error.
 
@@ -12,6 +12,9 @@ mod inspect;
 mod listing;
 mod manual;
 mod options;
+mod pkcs11;
+mod pkcs7;
+mod sealing;
 mod source;
 mod summary;
 mod trees;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Builds, converts and inspects initrds that the kernel mounts in place.
+/// Builds, converts, inspects and signs initrds that the kernel mounts in place.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -43,6 +46,10 @@ enum Command {
     Extract(extract::Arguments),
     Diff(listing::DiffArguments),
     Check(check::Arguments),
+    Seal(sealing::SealArguments),
+    Sign(sealing::SignArguments),
+    Digest(sealing::DigestArguments),
+    Verify(sealing::VerifyArguments),
     #[command(hide = true)]
     Manual(manual::Arguments),
 }
@@ -64,6 +71,10 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Extract(arguments) => extract::run(&arguments),
         Command::Diff(arguments) => listing::diff(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Seal(arguments) => sealing::seal(&arguments),
+        Command::Sign(arguments) => sealing::sign(&arguments),
+        Command::Digest(arguments) => sealing::digest(&arguments),
+        Command::Verify(arguments) => sealing::verify(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),
     }
 }

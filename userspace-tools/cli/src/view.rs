@@ -3,9 +3,12 @@
 //! An initrd as the kernel sees it: what `inspect` shows and `check` judges.
 
 use anyhow::Result;
+use initoverlayfs_core::hash;
+use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
+use initoverlayfs_image::seal::SealProblem;
 use initoverlayfs_image::tree::Tree;
 use serde::Serialize;
 
@@ -56,7 +59,7 @@ pub struct Segment {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Content {
     /// An EROFS image.
-    Erofs(Image),
+    Erofs(Box<Image>),
     /// Archives.
     Cpio {
         /// One after the other.
@@ -85,6 +88,27 @@ pub struct Image {
     pub unknown_features: u32,
     /// Algorithms that files may be compressed with.
     pub compression: Vec<&'static str>,
+    /// What seals it, if anything.
+    pub seal: Option<Sealed>,
+}
+
+/// Facts about the trailer of an image.
+#[derive(Debug, Serialize)]
+pub struct Sealed {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+    /// The fs-verity digest; nothing if the trailer is damaged.
+    pub digest: Option<String>,
+    /// Hexadecimal digits.
+    pub salt: String,
+    /// Bytes of the tree.
+    pub tree: usize,
+    /// Bytes of the signature; 0 without one.
+    pub signature: usize,
+    /// What is wrong with it.
+    pub problem: Option<String>,
 }
 
 /// Facts about an archive.
@@ -156,6 +180,17 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
             "offset {offset:#x}: {size} bytes that are no image and no archive"
         ));
     }
+    for segment in &segments {
+        let Content::Erofs(image) = &segment.content else {
+            continue;
+        };
+        if let Some(problem) = image.seal.as_ref().and_then(|seal| seal.problem.as_ref()) {
+            let offset = segment.offset;
+            problems.push(format!(
+                "the trailer of the image at {offset:#x}: {problem}"
+            ));
+        }
+    }
     let tree = match initrd::merge_layers(bytes, &layers) {
         Ok(tree) => Some(tree),
         Err(error) => {
@@ -187,7 +222,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
 
 fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {
     let content = match &layer.part {
-        Part::Image(_) => Content::Erofs(image(&bytes[layer.range.clone()])?),
+        Part::Image(_) => Content::Erofs(Box::new(image(bytes, layer)?)),
         Part::Archives(archives) => Content::Cpio {
             archives: archives.iter().map(archive).collect(),
         },
@@ -200,21 +235,48 @@ fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {
     })
 }
 
-fn image(bytes: &[u8]) -> Result<Image> {
-    let superblock = Superblock::parse(bytes)?;
+fn sealed(bytes: &[u8], layer: &Layer) -> Option<Sealed> {
+    let trailer = layer.trailer.clone();
+    if trailer.is_empty() {
+        return None;
+    }
+    let mut sealed = Sealed {
+        offset: trailer.start,
+        size: trailer.len(),
+        digest: None,
+        salt: String::new(),
+        tree: 0,
+        signature: 0,
+        problem: None,
+    };
+    match Seal::parse(&bytes[trailer], layer.range.len()) {
+        Ok(seal) => {
+            sealed.digest = Some(format!("{:x}", seal.digest(hash)));
+            sealed.salt = hex(seal.shape.salt());
+            sealed.tree = seal.tree.len();
+            sealed.signature = seal.signature.len();
+        }
+        Err(error) => sealed.problem = Some(SealProblem(error).to_string()),
+    }
+    Some(sealed)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn image(bytes: &[u8], layer: &Layer) -> Result<Image> {
+    let superblock = Superblock::parse(&bytes[layer.range.clone()])?;
     Ok(Image {
         block_size: superblock.block_size(),
-        uuid: superblock
-            .uuid
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        uuid: hex(&superblock.uuid),
         volume_name: shown(&superblock.volume_name),
         inodes: superblock.inodes,
         build_time: superblock.build_time,
         features: superblock.features(),
         unknown_features: superblock.unknown_features(),
         compression: superblock.algorithms(),
+        seal: sealed(bytes, layer),
     })
 }
 

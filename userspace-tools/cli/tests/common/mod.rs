@@ -111,6 +111,13 @@ impl Place {
         ended.err
     }
 
+    /// Runs it where it has to find something wrong; returns what it said.
+    pub fn differ(&self, line: &str) -> String {
+        let Ended { status, out, err } = self.run(line);
+        assert_eq!(status, 1, "{line}: {out}{err}");
+        err
+    }
+
     /// Compresses a file in it with a program that writes to its standard output.
     pub fn compress(&self, program: &str, name: &str) -> Vec<u8> {
         let mut words = program.split_whitespace();

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs seal`, `sign`, `digest` and `verify`: what makes an image authentic.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, ensure, Context, Result};
+use clap::{Args, ValueEnum};
+use initoverlayfs_core::hash;
+use initoverlayfs_core::initrd::seal::{self, Digest, Seal};
+use initoverlayfs_core::initrd::Segment;
+use initoverlayfs_image::output::Output;
+use initoverlayfs_image::seal::{self as sealing, Built, SealProblem};
+
+use crate::options::read;
+use crate::pkcs7::{self, Signer};
+use crate::Verdict;
+
+/// fs-verity's hash algorithms.
+#[derive(Clone, Copy, ValueEnum)]
+enum Algorithm {
+    Sha256,
+    Sha512,
+}
+
+impl From<Algorithm> for seal::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256,
+            Algorithm::Sha512 => Self::Sha512,
+        }
+    }
+}
+
+/// How the tree is made.
+#[derive(Args)]
+pub struct TreeOptions {
+    /// Hash algorithm of the tree
+    #[arg(long, value_enum, default_value = "sha256", value_name = "ALGORITHM")]
+    hash_alg: Algorithm,
+    /// Salt of the tree, in hexadecimal digits: up to 32 bytes
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "HEX", value_parser = salt)]
+    salt: Salt,
+}
+
+#[derive(Clone, Default)]
+struct Salt(Vec<u8>);
+
+fn salt(text: &str) -> Result<Salt, String> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits =
+        digits.filter(|digits| digits.len() % 2 == 0 && digits.len() <= 2 * seal::MAX_SALT);
+    let digits = digits.ok_or("up to 64 hexadecimal digits are wanted, two for a byte")?;
+    let bytes = digits
+        .chunks(2)
+        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]));
+    let bytes = bytes.collect::<Result<_, _>>();
+    bytes.map(Salt).map_err(|error| error.to_string())
+}
+
+/// With what a signature is made.
+#[derive(Args)]
+pub struct KeyOptions {
+    /// Private key: a file in PEM, or a PKCS#11 URI
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Certificate of the key, which the kernel has to trust: a file in PEM or DER
+    #[arg(long, value_name = "CERTIFICATE")]
+    cert: Option<PathBuf>,
+}
+
+impl KeyOptions {
+    fn signer(&self) -> Result<Signer> {
+        let (Some(key), Some(certificate)) = (&self.key, &self.cert) else {
+            bail!("signing needs --key and --cert");
+        };
+        let signer = Signer::new(key, certificate)?;
+        if let Some(problem) = signer.validity()? {
+            eprintln!(
+                "initoverlayfs: {}: {problem} (the kernel does not look)",
+                certificate.display()
+            );
+        }
+        Ok(signer)
+    }
+}
+
+/// Whether `create` and `convert` seal what they have made.
+#[derive(Args)]
+pub struct NewOptions {
+    /// Seal the image: the kernel can check what it reads of it
+    #[arg(long)]
+    seal: bool,
+    /// Seal and sign the image, with --key and --cert
+    #[arg(long, requires = "key", requires = "cert")]
+    sign: bool,
+    #[command(flatten)]
+    tree: TreeOptions,
+    #[command(flatten)]
+    key: KeyOptions,
+}
+
+impl NewOptions {
+    /// What to sign with, if that is wanted. Asked before any long work.
+    pub fn signer(&self) -> Result<Option<Signer>> {
+        self.sign.then(|| self.key.signer()).transpose()
+    }
+
+    /// Seals the initrd in this file, if that is wanted; returns the digest.
+    pub fn apply(&self, path: &Path, signer: Option<&Signer>) -> Result<Option<Digest>> {
+        if !self.seal && !self.sign {
+            return Ok(None);
+        }
+        let initrd = read(path)?;
+        let images = sealing::images(&initrd)?;
+        let image = images.first().context("there is no image")?;
+        let built = self.tree.build(&initrd[image.range.clone()])?;
+        let signature = signer
+            .map(|signer| signer.sign(&built.digest()))
+            .transpose()?;
+        let trailer = built.trailer(&signature.unwrap_or_default())?;
+        fs::write(path, sealing::with_trailers(&initrd, &images, &[trailer]))?;
+        Ok(Some(built.digest()))
+    }
+}
+
+impl TreeOptions {
+    fn build(&self, image: &[u8]) -> Result<Built> {
+        Ok(Built::of(image, self.hash_alg.into(), &self.salt.0)?)
+    }
+}
+
+/// What becomes of a file.
+#[derive(Args)]
+struct Change {
+    /// An initrd with one or more EROFS images
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The file to make; without it FILE itself is replaced, as a whole or not at all
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Replace OUT if it is there, or what FILE is sealed or signed with already
+    #[arg(long)]
+    force: bool,
+}
+
+impl Change {
+    fn images(&self, initrd: &[u8]) -> Result<Vec<Segment>> {
+        let images = sealing::images(initrd);
+        let images = images.with_context(|| self.file.display().to_string())?;
+        ensure!(
+            !images.is_empty(),
+            "{}: there is no EROFS image in it: `initoverlayfs convert` makes one",
+            self.file.display()
+        );
+        Ok(images)
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        let path = self.output.as_ref().unwrap_or(&self.file);
+        let may_replace = self.force || self.output.is_none();
+        let name = || path.display().to_string();
+        let mode = fs::metadata(&self.file).map(|metadata| metadata.permissions());
+        let mut out = Output::create(path, may_replace).with_context(name)?;
+        if let (None, Ok(mode)) = (&self.output, mode) {
+            out.file().set_permissions(mode).with_context(name)?;
+        }
+        out.file().write_all(bytes).with_context(name)?;
+        out.finish().with_context(name)?;
+        Ok(())
+    }
+}
+
+/// Seal the images of an initrd, so that the kernel can check what it reads of them.
+///
+/// Adds fs-verity's Merkle tree and descriptor behind each image. Prints the digests.
+#[derive(Args)]
+pub struct SealArguments {
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    tree: TreeOptions,
+}
+
+pub fn seal(arguments: &SealArguments) -> Result<Verdict> {
+    let change = &arguments.change;
+    let initrd = read(&change.file)?;
+    let images = change.images(&initrd)?;
+    if let Some(image) = images
+        .iter()
+        .find(|image| !image.trailer.is_empty() && !change.force)
+    {
+        bail!(
+            "{}: the image at offset {:#x} is sealed already: --force seals it anew, without its signature",
+            change.file.display(),
+            image.range.start
+        );
+    }
+    let built = images
+        .iter()
+        .map(|image| arguments.tree.build(&initrd[image.range.clone()]));
+    let built = built.collect::<Result<Vec<_>>>()?;
+    let trailers = built.iter().map(|built| built.trailer(&[]));
+    let trailers = trailers.collect::<Result<Vec<_>, _>>()?;
+    change.write(&sealing::with_trailers(&initrd, &images, &trailers))?;
+    for built in &built {
+        println!("{:x}", built.digest());
+    }
+    Ok(Verdict::Good)
+}
+
+/// Sign the images of an initrd, and seal them first where they are not sealed.
+///
+/// The signature is PKCS#7 over the fs-verity digest, as `fsverity sign` makes it; the kernel verifies it
+/// with the keys that it trusts, if it is booted with initoverlayfs=verify=signature.
+#[derive(Args)]
+pub struct SignArguments {
+    #[command(flatten)]
+    change: Change,
+    #[command(flatten)]
+    key: KeyOptions,
+    /// Add this signature, made elsewhere, instead of making one: PKCS#7 in DER
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "cert"])]
+    signature: Option<PathBuf>,
+}
+
+pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
+    let SignArguments {
+        change,
+        key,
+        signature,
+    } = arguments;
+    let initrd = read(&change.file)?;
+    let images = change.images(&initrd)?;
+    let made = match signature {
+        None => Err(key.signer()?),
+        Some(_) if images.len() > 1 => {
+            bail!(
+                "{}: it has {} images: one signature cannot be for all",
+                change.file.display(),
+                images.len()
+            )
+        }
+        Some(file) => Ok(read(file)?),
+    };
+    let trailers = images.iter().map(|image| {
+        let bytes = &initrd[image.range.clone()];
+        let trailer = match &initrd[image.trailer.clone()] {
+            [] => Built::of(bytes, seal::Algorithm::Sha256, &[])?.trailer(&[])?,
+            trailer => trailer.to_vec(),
+        };
+        let seal = Seal::parse(&trailer, bytes.len()).map_err(SealProblem)?;
+        ensure!(
+            seal.signature.is_empty() || change.force,
+            "the image at offset {:#x} is signed already: --force replaces the signature",
+            image.range.start
+        );
+        let signature = match &made {
+            Ok(signature) => signature.clone(),
+            Err(signer) => signer.sign(&seal.digest(hash))?,
+        };
+        Ok(sealing::with_signature(&trailer, &signature, bytes.len())?)
+    });
+    let trailers = trailers.collect::<Result<Vec<_>>>();
+    let trailers = trailers.with_context(|| change.file.display().to_string())?;
+    change.write(&sealing::with_trailers(&initrd, &images, &trailers))?;
+    Ok(Verdict::Good)
+}
+
+/// Print the fs-verity digests of the images of an initrd.
+///
+/// They are what `fsverity digest` prints for the bare images, and what initoverlayfs=verify= wants.
+#[derive(Args)]
+pub struct DigestArguments {
+    /// An initrd with one or more EROFS images
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print the boot parameter that admits these images and no others
+    #[arg(long)]
+    boot_parameter: bool,
+    #[command(flatten)]
+    tree: TreeOptions,
+}
+
+pub fn digest(arguments: &DigestArguments) -> Result<Verdict> {
+    let initrd = read(&arguments.file)?;
+    let name = || arguments.file.display().to_string();
+    let images = sealing::images(&initrd).with_context(name)?;
+    ensure!(
+        !images.is_empty(),
+        "{}: there is no EROFS image in it",
+        name()
+    );
+    let digests = images.iter().map(|image| {
+        let bytes = &initrd[image.range.clone()];
+        match &initrd[image.trailer.clone()] {
+            [] => Ok(arguments.tree.build(bytes)?.digest()),
+            trailer => Ok(Seal::parse(trailer, bytes.len())
+                .map_err(SealProblem)?
+                .digest(hash)),
+        }
+    });
+    let digests = digests.collect::<Result<Vec<_>>>().with_context(name)?;
+    if !arguments.boot_parameter {
+        digests.iter().for_each(|digest| println!("{digest:x}"));
+        return Ok(Verdict::Good);
+    }
+    let is_sealed = images.iter().all(|image| !image.trailer.is_empty());
+    ensure!(
+        is_sealed,
+        "{}: not every image in it is sealed: `initoverlayfs seal` does that",
+        name()
+    );
+    let algorithm = digests[0].algorithm();
+    ensure!(
+        digests.iter().all(|digest| digest.algorithm() == algorithm),
+        "{}: its images are sealed with different hash algorithms: `initoverlayfs seal --force`",
+        name()
+    );
+    print!("initoverlayfs=require,verify={}", algorithm.name());
+    for digest in &digests {
+        let hex = format!("{digest:x}");
+        print!("{}", &hex[algorithm.name().len()..]);
+    }
+    println!();
+    Ok(Verdict::Good)
+}
+
+/// Verify all of the images of an initrd: their trees, and their digests or signatures.
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// An initrd with one or more EROFS images
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Digests that the images have to have, in their order
+    #[arg(long, value_name = "DIGEST", num_args = 1.., value_delimiter = ',', value_parser = parse_digest)]
+    digest: Vec<Digest>,
+    /// Certificate whose key has to have signed each image
+    #[arg(long, value_name = "CERTIFICATE")]
+    cert: Option<PathBuf>,
+}
+
+fn parse_digest(text: &str) -> Result<Digest, String> {
+    let find = |algorithm: &seal::Algorithm| {
+        let hex = text.strip_prefix(algorithm.name())?.strip_prefix(':')?;
+        Digest::from_hex(*algorithm, hex.as_bytes())
+    };
+    let found = seal::Algorithm::ALL.iter().find_map(find);
+    found.ok_or_else(|| "sha256: or sha512: and the hexadecimal digits are wanted".into())
+}
+
+pub fn verify(arguments: &VerifyArguments) -> Result<Verdict> {
+    let initrd = read(&arguments.file)?;
+    let name = || arguments.file.display().to_string();
+    let images = sealing::images(&initrd).with_context(name)?;
+    let certificate = arguments
+        .cert
+        .as_deref()
+        .map(pkcs7::read_certificate)
+        .transpose()?;
+    let mut problems = Vec::new();
+    if images.is_empty() {
+        problems.push("there is no EROFS image in it".to_owned());
+    }
+    if !arguments.digest.is_empty() && arguments.digest.len() != images.len() {
+        problems.push(format!(
+            "{} image(s), but {} digest(s)",
+            images.len(),
+            arguments.digest.len()
+        ));
+    }
+    for (number, image) in images.iter().enumerate() {
+        let wanted = arguments.digest.get(number);
+        match verify_image(&initrd, image, wanted, certificate.as_ref()) {
+            Ok(digest) => println!("image at offset {:#x}: {digest:x}", image.range.start),
+            Err(problem) => problems.push(format!(
+                "image at offset {:#x}: {problem:#}",
+                image.range.start
+            )),
+        }
+    }
+    for problem in &problems {
+        eprintln!("initoverlayfs: {}: {problem}", name());
+    }
+    if let Some(problem) = certificate
+        .as_ref()
+        .map(pkcs7::validity)
+        .transpose()?
+        .flatten()
+    {
+        eprintln!("initoverlayfs: {problem} (the kernel does not look)");
+    }
+    if problems.is_empty() && arguments.digest.is_empty() && certificate.is_none() {
+        eprintln!(
+            "initoverlayfs: {}: whole; whether it is authentic only --digest or --cert can say",
+            name()
+        );
+    }
+    Ok(if problems.is_empty() {
+        Verdict::Good
+    } else {
+        Verdict::Bad
+    })
+}
+
+fn verify_image(
+    initrd: &[u8],
+    image: &Segment,
+    wanted: Option<&Digest>,
+    certificate: Option<&openssl::x509::X509>,
+) -> Result<Digest> {
+    let bytes = &initrd[image.range.clone()];
+    ensure!(!image.trailer.is_empty(), "it is not sealed");
+    let seal = Seal::parse(&initrd[image.trailer.clone()], bytes.len()).map_err(SealProblem);
+    let seal = seal.context("its trailer")?;
+    let found = seal.digest(hash);
+    if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
+        bail!("its digest is {found:x}, not {wanted:x}");
+    }
+    if let Some(certificate) = certificate {
+        ensure!(!seal.signature.is_empty(), "it is not signed");
+        ensure!(
+            pkcs7::is_signed_by(&found, seal.signature, certificate)?,
+            "it is not signed with the key of this certificate"
+        );
+    }
+    if let Err(mismatch) = sealing::check(bytes, &seal) {
+        let (place, offset) = match mismatch.level {
+            None => ("the image", mismatch.offset),
+            Some(_) => ("the tree", mismatch.offset),
+        };
+        bail!("the block at offset {offset:#x} of {place} was changed");
+    }
+    Ok(found)
+}
