@@ -202,3 +202,11 @@ fn unified_kernel_image_boots_by_uefi() -> Result<()> {
     ensure!(has("over 2 layer(s)") && has("handed off"), "{lines:#?}");
     Ok(())
 }
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn image_signed_with_a_key_in_a_token_boots() -> Result<()> {
+    let machine = Machine::new().initrd(made("trixie.token.img")?).root_disk(made("trixie.ext4")?);
+    let boot = run(machine.append("initoverlayfs=require,verify=signature"))?;
+    check_system(boot.report.last()?)
+}

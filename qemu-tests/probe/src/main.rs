@@ -81,7 +81,13 @@ fn on_disk() -> bool {
 fn report(channel: &mut Channel) -> Result<()> {
     let orders = Orders::from_command_line()?;
     if orders.has("start") {
-        return memory::report(channel);
+        memory::report(channel)?;
+        if orders.has("read") {
+            let start = std::time::Instant::now();
+            survey::report(channel)?;
+            channel.say("read", start.elapsed().as_nanos())?;
+        }
+        return Ok(());
     }
     if orders.has("survey") {
         return survey::report(channel);

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Who may bring a root: digests, signatures, and what happens to everything else.
+
+use anyhow::{ensure, Context, Result};
+use qemu_tests::fixtures::archive::of_file;
+use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::seal::{Sealed, BLOCK, DESCRIPTOR, TREE};
+use qemu_tests::fixtures::stack::base;
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::fixtures::{cpio, disk};
+use qemu_tests::machine::Machine;
+use qemu_tests::scenario::{usual_bytes, with_fallback};
+use qemu_tests::summary::Summary;
+
+const SIGNATURE: &str = "verify=signature";
+
+fn sealed() -> Result<Sealed> {
+    Sealed::new(&usual_bytes()?, &[])
+}
+
+/// An image whose tree has three levels of 1, 2 and 80 blocks.
+fn large() -> Result<Sealed> {
+    let image = std::fs::read(erofs::image(&Tree::large(20)?, &[])?)?;
+    Sealed::new(&image, &["--hash-alg", "sha512"])
+}
+
+/// A layer with a file of its own, as an image.
+fn upper_layer() -> Result<Sealed> {
+    Sealed::new(&erofs::of_layer(&Layer::new().file("upper", 0o644, "upper\n"), &[])?, &[])
+}
+
+/// A layer that boots.
+fn lower_layer() -> Result<Sealed> {
+    Sealed::new(&erofs::of_layer(&base()?, &[])?, &[])
+}
+
+fn digests(layers: &[&Sealed]) -> Result<String> {
+    let digests = layers.iter().map(|layer| layer.digest()).collect::<Result<Vec<_>>>()?;
+    Ok(format!("verify=sha256{}", digests.join("").replace("sha256", "")))
+}
+
+/// Boots with this policy under `require`: the image is the root.
+fn check_accepted(initrd: Vec<u8>, policy: &str) -> Result<()> {
+    let machine = Machine::new().initrd_bytes(initrd).orders("report,tree");
+    let boot = machine.append(&format!("initoverlayfs=require,{policy}")).run()?;
+    let found = Summary::new(boot.report.first()?, &Tree::standard()?)?;
+    assert_eq!(found, Summary::in_place());
+    Ok(())
+}
+
+/// Boots with this policy, once under `require` and once under `auto`: the first is a panic with these
+/// words, the second ends on the disk with the same words as an error.
+fn check_refused(initrd: Vec<u8>, policy: &str, words: &str) -> Result<()> {
+    let required = format!("initoverlayfs=require,{policy}");
+    let machine = Machine::new().initrd_bytes(initrd.clone());
+    let console = machine.append(&required).run_to_panic()?;
+    let panic = console.panic().context("no panic")?;
+    ensure!(panic.contains(words), "{panic}");
+
+    let boot = with_fallback(initrd)?.append(&format!("initoverlayfs={policy}")).run()?;
+    let found = Summary::new(boot.report.first()?, &Tree::disk()?)?;
+    assert_eq!(Summary { milestones: Vec::new(), ..found }, Summary::disk());
+    let said = boot.report.first()?.all("kmsg");
+    ensure!(said.iter().any(|line| line.starts_with("3 ") && line.contains(words)), "{said:#?}");
+    Ok(())
+}
+
+#[test]
+fn right_digest_is_accepted() -> Result<()> {
+    let sealed = sealed()?;
+    check_accepted(sealed.bytes.clone(), &format!("verify={}", sealed.digest()?))
+}
+
+#[test]
+fn right_digest_is_accepted_in_capitals_and_with_a_salt() -> Result<()> {
+    let sealed = Sealed::new(&usual_bytes()?, &["--salt", "00ff17"])?;
+    let digest = sealed.digest()?.to_uppercase().replace("SHA", "sha");
+    check_accepted(sealed.bytes.clone(), &format!("verify={digest}"))
+}
+
+#[test]
+fn right_sha512_digest_is_accepted() -> Result<()> {
+    let sealed = Sealed::new(&usual_bytes()?, &["--hash-alg", "sha512"])?;
+    check_accepted(sealed.bytes.clone(), &format!("verify={}", sealed.digest()?))
+}
+
+#[test]
+fn image_that_is_no_multiple_of_a_page_is_accepted() -> Result<()> {
+    let image = erofs::image(&Tree::standard()?, &["-b512"])?;
+    let sealed = Sealed::new(&std::fs::read(image)?, &[])?;
+    check_accepted(sealed.bytes.clone(), &format!("verify={}", sealed.digest()?))
+}
+
+#[test]
+fn wrong_digest_is_refused() -> Result<()> {
+    let digest = format!("sha256:{}", "00".repeat(32));
+    check_refused(sealed()?.bytes, &format!("verify={digest}"), "not the one asked for")
+}
+
+#[test]
+fn digest_of_another_algorithm_is_refused() -> Result<()> {
+    let policy = format!("verify=sha512:{}", "ab".repeat(64));
+    check_refused(sealed()?.bytes, &policy, "not the one asked for")
+}
+
+#[test]
+fn image_without_a_seal_is_refused() -> Result<()> {
+    let policy = format!("verify={}", sealed()?.digest()?);
+    check_refused(usual_bytes()?, &policy, "it is not sealed")
+}
+
+#[test]
+fn sealed_image_boots_without_a_policy() -> Result<()> {
+    check_accepted(sealed()?.bytes, "auto,require")
+}
+
+#[test]
+fn right_key_is_accepted() -> Result<()> {
+    check_accepted(sealed()?.signed("trusted")?.bytes, SIGNATURE)
+}
+
+#[test]
+fn right_key_and_right_digest_are_accepted() -> Result<()> {
+    let signed = sealed()?.signed("trusted")?;
+    let policy = format!("{SIGNATURE},verify={}", signed.digest()?);
+    check_accepted(signed.bytes, &policy)
+}
+
+#[test]
+fn right_key_with_a_wrong_digest_is_refused() -> Result<()> {
+    let policy = format!("{SIGNATURE},verify=sha256:{}", "12".repeat(32));
+    check_refused(sealed()?.signed("trusted")?.bytes, &policy, "not the one asked for")
+}
+
+#[test]
+fn wrong_key_is_refused() -> Result<()> {
+    let signed = sealed()?.signed("other")?;
+    check_refused(signed.bytes, SIGNATURE, "signed with no key that the kernel trusts")
+}
+
+#[test]
+fn missing_signature_is_refused() -> Result<()> {
+    check_refused(sealed()?.bytes, SIGNATURE, "it is not signed")
+}
+
+/// A signature has no time that could be trusted, and the kernel has no clock yet: see the admin guide.
+#[test]
+fn expired_certificate_is_accepted() -> Result<()> {
+    check_accepted(sealed()?.signed("expired")?.bytes, SIGNATURE)
+}
+
+#[test]
+fn flipped_bit_in_the_signature_is_refused() -> Result<()> {
+    let signed = sealed()?.signed("trusted")?;
+    // What RSA made ends the signature.
+    let length = signed.bytes[signed.signature()..].iter().rposition(|byte| *byte != 0);
+    let last = signed.signature() + length.context("no signature")?;
+    check_refused(signed.flip(last - 20).bytes, SIGNATURE, "its signature is wrong")
+}
+
+#[test]
+fn signature_that_is_none_is_refused() -> Result<()> {
+    let signed = sealed()?.signed("trusted")?;
+    let at = signed.signature();
+    check_refused(signed.flip(at).bytes, SIGNATURE, "its signature is malformed")
+}
+
+#[test]
+fn flipped_bit_in_the_descriptor_is_refused() -> Result<()> {
+    let signed = sealed()?.signed("trusted")?;
+    let root_hash = signed.trailer + DESCRIPTOR + 20;
+    check_refused(signed.clone().flip(root_hash).bytes, SIGNATURE, "its signature is wrong")?;
+    let policy = format!("verify={}", signed.digest()?);
+    check_refused(signed.flip(root_hash).bytes, &policy, "its digest is")
+}
+
+#[test]
+fn flipped_bit_in_the_reserved_part_of_the_descriptor_is_refused() -> Result<()> {
+    let sealed = sealed()?;
+    let policy = format!("verify={}", sealed.digest()?);
+    let reserved = sealed.trailer + DESCRIPTOR + 200;
+    check_refused(sealed.flip(reserved).bytes, &policy, "bits set that are reserved")
+}
+
+#[test]
+fn flipped_bit_in_the_trailers_magic_is_refused() -> Result<()> {
+    let sealed = sealed()?;
+    let policy = format!("verify={}", sealed.digest()?);
+    let magic = sealed.trailer;
+    check_refused(sealed.flip(magic).bytes, &policy, "it is not sealed")
+}
+
+#[test]
+fn flipped_bit_in_the_trailers_version_is_refused() -> Result<()> {
+    let sealed = sealed()?;
+    let policy = format!("verify={}", sealed.digest()?);
+    let version = sealed.trailer + 8;
+    check_refused(sealed.flip(version).bytes, &policy, "format version 17")
+}
+
+#[test]
+fn flipped_bit_in_the_trailers_size_is_refused() -> Result<()> {
+    let sealed = sealed()?;
+    let policy = format!("verify={}", sealed.digest()?);
+    let size = sealed.trailer + 16 + 1;
+    check_refused(sealed.clone().flip(size + 2).bytes, &policy, "its trailer is truncated")?;
+    let size_of_signature = sealed.trailer + 12;
+    check_refused(sealed.flip(size_of_signature).bytes, &policy, "do not add up")
+}
+
+#[test]
+fn trailer_of_another_image_is_refused() -> Result<()> {
+    let (ours, other) = (sealed()?.signed("trusted")?, upper_layer()?.signed("trusted")?);
+    let policy = format!("verify={}", ours.digest()?);
+    let swapped = ours.with_trailer_of(&other);
+    check_refused(swapped.bytes.clone(), &policy, "another image's")?;
+    check_refused(swapped.bytes, SIGNATURE, "another image's")
+}
+
+/// An attacker can seal what he likes; what he cannot is to make it the image that was asked for.
+#[test]
+fn valid_tree_without_a_valid_root_is_refused() -> Result<()> {
+    let ours = sealed()?.signed("trusted")?;
+    let theirs = Sealed::new(&erofs::of_layer(&base()?, &[])?, &[])?;
+    let policy = format!("verify={}", ours.digest()?);
+    check_refused(theirs.bytes.clone(), &policy, "its digest is")?;
+    check_refused(theirs.bytes.clone(), SIGNATURE, "it is not signed")?;
+
+    // Nor does our signature make it so.
+    let signature = &ours.bytes[ours.signature()..];
+    let mut forged = theirs.clone();
+    let len = u64::try_from(forged.bytes.len() - forged.trailer + BLOCK)?;
+    let (header, len_at) = (forged.trailer, forged.trailer + 16);
+    let size = signature.iter().rposition(|byte| *byte != 0).context("no signature")? + 1;
+    forged.bytes[header + 12..header + 16].copy_from_slice(&u32::try_from(size)?.to_le_bytes());
+    forged.bytes[len_at..len_at + 8].copy_from_slice(&len.to_le_bytes());
+    forged.bytes.extend_from_slice(signature);
+    check_refused(forged.bytes, SIGNATURE, "its signature is wrong")
+}
+
+/// Boots a tampered image that can be mounted: one file of it cannot be read, and a line says why.
+fn check_unreadable(tampered: Vec<u8>, digest: &str, words: &str) -> Result<()> {
+    let machine = Machine::new().initrd_bytes(tampered).orders("survey");
+    let boot = machine.append(&format!("initoverlayfs=require,verify={digest}")).run()?;
+    let found = boot.report.first()?;
+    let survey: Vec<u64> =
+        found.get("survey")?.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    assert_eq!(survey.get(1), Some(&1), "errors in {survey:?}");
+    ensure!(boot.console.has(words), "no {words:?} in {}", boot.console);
+    assert_eq!(boot.console.text().matches("is not authentic").count(), 1);
+    Ok(())
+}
+
+/// Boots a tampered image that cannot be mounted.
+fn check_unmountable(tampered: Vec<u8>, digest: &str, words: &str) -> Result<()> {
+    let machine = Machine::new().initrd_bytes(tampered);
+    let console =
+        machine.append(&format!("initoverlayfs=require,verify={digest}")).run_to_panic()?;
+    let panic = console.panic().context("no panic")?;
+    ensure!(panic.contains("mounting EROFS (segment 0) failed: error -5"), "{panic}");
+    ensure!(console.has(words), "no {words:?} in {console}");
+    Ok(())
+}
+
+#[test]
+fn three_levels_are_read_all_the_way() -> Result<()> {
+    let large = large()?;
+    let machine = Machine::new().initrd_bytes(large.bytes.clone()).orders("report,tree");
+    let boot =
+        machine.append(&format!("initoverlayfs=require,verify={}", large.digest()?)).run()?;
+    let found = Summary::new(boot.report.first()?, &Tree::large(20)?)?;
+    assert_eq!(found, Summary::in_place());
+    Ok(())
+}
+
+#[test]
+fn flipped_bit_in_data_makes_the_file_unreadable() -> Result<()> {
+    let (large, at) = (large()?, 12 << 20);
+    let words = format!("layer 0: the block at offset {at:#x} is not authentic");
+    check_unreadable(large.clone().flip(at + 100).bytes, &large.digest()?, &words)
+}
+
+#[test]
+fn flipped_bit_in_the_leaves_makes_a_file_unreadable() -> Result<()> {
+    let large = large()?;
+    // The root, two blocks, and that for the data at 12 MiB.
+    let at = (3 + (12 << 20) / BLOCK / 64) * BLOCK;
+    let words = format!("the block at offset {at:#x} of its tree, level 0, is not authentic");
+    let place = large.trailer + TREE + at + 100;
+    check_unreadable(large.clone().flip(place).bytes, &large.digest()?, &words)
+}
+
+#[test]
+fn flipped_bit_in_the_middle_of_the_tree_stops_the_boot() -> Result<()> {
+    let large = large()?;
+    // It is above the last quarter, where the inode of /init is.
+    let place = large.trailer + TREE + 2 * BLOCK + 100;
+    let machine = Machine::new().initrd_bytes(large.clone().flip(place).bytes);
+    let policy = format!("initoverlayfs=require,verify={}", large.digest()?);
+    let console = machine.append(&policy).run_to_panic()?;
+    let words = "the block at offset 0x2000 of its tree, level 1, is not authentic";
+    ensure!(console.has(words), "no {words:?} in {console}");
+    Ok(())
+}
+
+#[test]
+fn flipped_bit_in_the_root_of_the_tree_is_a_failed_mount() -> Result<()> {
+    let large = large()?;
+    let words = "the block at offset 0x0 of its tree, level 2, is not authentic";
+    let place = large.trailer + TREE + 100;
+    check_unmountable(large.clone().flip(place).bytes, &large.digest()?, words)
+}
+
+#[test]
+fn flipped_bit_in_metadata_is_a_failed_mount() -> Result<()> {
+    let large = large()?;
+    // In front of the superblock, where nothing but the tree would notice.
+    let words = "layer 0: the block at offset 0x0 is not authentic";
+    check_unmountable(large.clone().flip(100).bytes, &large.digest()?, words)
+}
+
+#[test]
+fn two_layers_are_accepted_in_their_order() -> Result<()> {
+    let (lower, upper) = (lower_layer()?, upper_layer()?);
+    let policy = digests(&[&lower, &upper])?;
+    let both = [&lower.bytes[..], &upper.bytes].concat();
+    let machine = Machine::new().initrd_bytes(both).orders("report");
+    let boot = machine.append(&format!("initoverlayfs=require,{policy}")).run()?;
+    let lines = boot.report.first()?.module_lines();
+    ensure!(lines.iter().any(|line| line.contains("over 2 layer(s)")), "{lines:#?}");
+    Ok(())
+}
+
+#[test]
+fn two_layers_swapped_are_refused() -> Result<()> {
+    let (lower, upper) = (lower_layer()?, upper_layer()?);
+    let policy = digests(&[&lower, &upper])?;
+    let swapped = [&upper.bytes[..], &lower.bytes].concat();
+    check_refused(swapped, &policy, "(segment 0) failed: its digest is")
+}
+
+#[test]
+fn one_layer_more_or_less_is_refused() -> Result<()> {
+    let (lower, upper) = (lower_layer()?, upper_layer()?);
+    let both = [&lower.bytes[..], &upper.bytes].concat();
+    check_refused(both, &digests(&[&lower])?, "2 image(s), but 1 digest(s)")?;
+    let policy = digests(&[&lower, &upper])?;
+    check_refused(lower.bytes, &policy, "1 image(s), but 2 digest(s)")
+}
+
+#[test]
+fn one_layer_without_a_signature_is_refused() -> Result<()> {
+    let (lower, upper) = (lower_layer()?.signed("trusted")?, upper_layer()?);
+    let both = [lower.bytes, upper.bytes].concat();
+    check_refused(both, SIGNATURE, "(segment 1) failed: it is not signed")
+}
+
+/// Boots an image with archives around it; returns whether they are layers.
+fn boot_with_archives(policy: &str, key: &str) -> Result<bool> {
+    let signed = sealed()?.signed(key)?;
+    let mut initrd = of_file("front", b"front");
+    initrd.resize(initrd.len().next_multiple_of(BLOCK), 0);
+    let initrd = [initrd, signed.bytes, of_file("behind", b"behind")].concat();
+    let machine = Machine::new().initrd_bytes(initrd).orders("report,tree");
+    let boot = machine.append(&format!("initoverlayfs=require,{policy}")).run()?;
+    let found = boot.report.first()?;
+    let entries = found.all("entry");
+    let has = |name: &str| entries.iter().any(|entry| entry.starts_with(&format!("{name} ")));
+    assert_eq!(has("front"), has("behind"), "{entries:#?}");
+    let left_out = found.all("kmsg").iter().any(|line| line.contains("2 cpio archive(s) left out"));
+    assert_eq!(left_out, !has("front"));
+    Ok(has("front"))
+}
+
+#[test]
+fn archives_are_left_out_under_a_policy() -> Result<()> {
+    assert!(!boot_with_archives(SIGNATURE, "trusted")?);
+    assert!(!boot_with_archives("verify=signature,unsigned-cpio=ignore", "trusted")?);
+    Ok(())
+}
+
+#[test]
+fn archives_are_unpacked_if_they_are_allowed() -> Result<()> {
+    assert!(boot_with_archives("unsigned-cpio=allow,verify=signature", "trusted")?);
+    Ok(())
+}
+
+#[test]
+fn archives_are_unpacked_without_a_policy() -> Result<()> {
+    assert!(boot_with_archives("unsigned-cpio=ignore", "other")?);
+    Ok(())
+}
+
+/// Otherwise any archive would do in place of the image.
+#[test]
+fn archive_alone_is_refused_under_a_policy() -> Result<()> {
+    let archive = cpio::archive(&Tree::standard()?, cpio::Compressor::Gzip)?;
+    let archive = std::fs::read(archive)?;
+    check_refused(archive, SIGNATURE, "the initrd holds no EROFS image")?;
+    let policy = format!("verify=sha256:{},unsigned-cpio=allow", "00".repeat(32));
+    check_refused(
+        std::fs::read(cpio::archive(&Tree::standard()?, cpio::Compressor::None)?)?,
+        &policy,
+        "the initrd holds no EROFS image",
+    )
+}
+
+#[test]
+fn damaged_image_is_not_left_to_the_kernel_under_a_policy() -> Result<()> {
+    let mut image = sealed()?.bytes;
+    image[1100] ^= 1;
+    let initrd = [image, of_file("behind", b"behind")].concat();
+    check_refused(initrd, SIGNATURE, "has superblock checksum")
+}
+
+#[test]
+fn malformed_policies_are_refused() -> Result<()> {
+    let sealed = sealed()?;
+    let digest = sealed.digest()?;
+    for policy in [
+        "verify=".to_owned(),
+        "verify".to_owned(),
+        "verify=sha1:00".to_owned(),
+        format!("verify={}", &digest[..digest.len() - 1]),
+        format!("verify={digest}:"),
+        format!("verify={digest},verify=sha256:{}", "00".repeat(32)),
+        format!("verify={digest},unsigned-cpio=perhaps"),
+    ] {
+        check_malformed(&sealed, &policy)?;
+    }
+    Ok(())
+}
+
+fn check_malformed(sealed: &Sealed, policy: &str) -> Result<()> {
+    let machine = Machine::new().initrd_bytes(sealed.bytes.clone());
+    let console = machine.append(&format!("initoverlayfs=require,{policy}")).run_to_panic()?;
+    ensure!(console.panic().is_some_and(|line| line.contains("malformed policy")), "{console}");
+    let machine = Machine::new().initrd_bytes(sealed.bytes.clone()).root_disk(disk::image()?);
+    let boot = machine.append(&format!("initoverlayfs={policy}")).run()?;
+    let found = Summary::new(boot.report.first()?, &Tree::disk()?)?;
+    assert_eq!(Summary { milestones: Vec::new(), ..found }, Summary::disk(), "{policy}");
+    Ok(())
+}
+
+#[test]
+fn policy_among_too_many_parameters_is_refused() -> Result<()> {
+    let sealed = sealed()?;
+    let nine =
+        format!("{}initoverlayfs=verify={}", "initoverlayfs=auto ".repeat(8), sealed.digest()?);
+    let boot = with_fallback(sealed.bytes)?.append(&nine).run()?;
+    let found = Summary::new(boot.report.first()?, &Tree::disk()?)?;
+    assert_eq!(Summary { milestones: Vec::new(), ..found }, Summary::disk());
+    Ok(())
+}
+
+#[test]
+fn off_is_off_all_the_same() -> Result<()> {
+    let tree = Tree::standard()?.without_xattrs();
+    let archive = cpio::archive(&tree, cpio::Compressor::Gzip)?;
+    let machine = Machine::new().initrd(archive).orders("report,tree");
+    let boot = machine.append("initoverlayfs=verify=signature,off").run()?;
+    assert_eq!(Summary::new(boot.report.first()?, &tree)?, Summary::stock());
+    Ok(())
+}
+
+#[test]
+fn read_only_root_is_checked_as_well() -> Result<()> {
+    let sealed = Sealed::new(&std::fs::read(erofs::image(&Tree::with_dev()?, &USUAL)?)?, &[])?;
+    let digest = sealed.digest()?;
+    let machine = Machine::new().initrd_bytes(sealed.bytes.clone());
+    machine.append(&format!("initoverlayfs=require,ro,verify={digest}")).run()?;
+    let machine = Machine::new().initrd_bytes(sealed.flip(100).bytes);
+    let console =
+        machine.append(&format!("initoverlayfs=require,ro,verify={digest}")).run_to_panic()?;
+    ensure!(console.has("is not authentic"), "{console}");
+    Ok(())
+}
