@@ -82,6 +82,7 @@ fn report(channel: &mut Channel) -> Result<()> {
     let orders = Orders::from_command_line()?;
     if orders.has("start") {
         memory::report(channel)?;
+        surroundings::kernel_log(channel)?;
         if orders.has("read") {
             let start = std::time::Instant::now();
             survey::report(channel)?;

@@ -103,5 +103,9 @@ pub fn kernel_log(channel: &mut Channel) -> Result<()> {
         if text.starts_with("initoverlayfs: ") {
             channel.say("kmsg", format!("{level} {text}"))?;
         }
+        // The time stamp, in microseconds, is the third number.
+        if let (true, Some(time)) = (text.starts_with("Run /"), prefix.split(',').nth(2)) {
+            channel.say("ran", time)?;
+        }
     }
 }
