@@ -82,6 +82,10 @@ fn report(channel: &mut Channel) -> Result<()> {
     let orders = Orders::from_command_line()?;
     if orders.has("start") {
         memory::report(channel)?;
+        // An initramfs has no devtmpfs of its own.
+        if !Path::new("/dev/kmsg").exists() {
+            mount("devtmpfs", "/dev")?;
+        }
         surroundings::kernel_log(channel)?;
         if orders.has("read") {
             let start = std::time::Instant::now();

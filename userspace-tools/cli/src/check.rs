@@ -3,7 +3,8 @@
 //! `initoverlayfs check`: will this kernel boot this initrd?
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -31,20 +32,33 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         problems.push("there is no EROFS image: the kernel unpacks it, as any initramfs".into());
     }
     if let Some(path) = &arguments.kernel_config {
-        let text = String::from_utf8(read(path)?).with_context(|| path.display().to_string())?;
+        let text = configuration(path).with_context(|| path.display().to_string())?;
         let has_xattrs = opened
             .tree
             .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
         problems.extend(Kernel::of(&text).problems(&opened.view, has_xattrs));
     }
+    let mut out = io::stdout().lock();
     for problem in &problems {
-        println!("{}: {problem}", arguments.file.display());
+        writeln!(out, "{}: {problem}", arguments.file.display())?;
     }
     if problems.is_empty() {
-        println!("{}: boots in place", arguments.file.display());
+        writeln!(out, "{}: boots in place", arguments.file.display())?;
         return Ok(Verdict::Good);
     }
     Ok(Verdict::Bad)
+}
+
+/// Reads a kernel's configuration, compressed or not: `/proc/config.gz` will do.
+fn configuration(path: &Path) -> Result<String> {
+    let bytes = read(path)?;
+    let bytes = match Method::of(&bytes) {
+        Some(method) => method.decompress(&bytes)?.0,
+        None => bytes,
+    };
+    let text = String::from_utf8(bytes).ok();
+    let text = text.filter(|text| text.lines().any(|line| line.contains("CONFIG_")));
+    text.context("this is no configuration of a kernel")
 }
 
 /// What a kernel is configured to do.

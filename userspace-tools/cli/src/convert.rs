@@ -51,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
     let mut out = output.create()?;
+    out.guard_like(&arguments.source);
     let progress = summary::progress(output.quiet);
 
     progress.set_message("reading the initramfs");

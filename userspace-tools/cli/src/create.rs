@@ -3,9 +3,9 @@
 //! `initoverlayfs create`: files become an initrd.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Args;
 use indicatif::HumanBytes;
 use initoverlayfs_image::mkfs::Mkfs;
@@ -14,6 +14,7 @@ use initoverlayfs_image::{directory, handover, stack, untar};
 
 use crate::options::{read, ImageOptions, OutputOptions};
 use crate::sealing::NewOptions;
+use crate::view::init_problem;
 use crate::{source, summary, Verdict};
 
 /// Make an initrd from a directory, from a tarball, or from several, the lowest layer first.
@@ -38,6 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mkfs = Mkfs::find(options.compression)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
+    for source in &arguments.sources {
+        refuse_inside(&output.output, source)?;
+    }
     let out = output.create()?;
     let progress = summary::progress(output.quiet);
 
@@ -81,11 +85,26 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         }
         summary::handover(&found, replace);
         summary::left_out("socket left out", &left_out);
-        if tree.get(b"init").is_none() {
-            eprintln!(
-                "  there is no /init: the boot will go on to root=, unless rdinit= names one"
-            );
+        if let Some(problem) = init_problem(&tree) {
+            eprintln!("  {problem}");
         }
     }
     Ok(Verdict::Good)
+}
+
+/// An output within a source would be packed itself, half made, under a name of its own.
+fn refuse_inside(output: &Path, source: &Path) -> Result<()> {
+    let parent = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if let (Ok(place), Ok(source)) = (parent.canonicalize(), source.canonicalize()) {
+        ensure!(
+            !place.starts_with(&source),
+            "{}: it is inside of the source {}: put it elsewhere",
+            output.display(),
+            source.display()
+        );
+    }
+    Ok(())
 }

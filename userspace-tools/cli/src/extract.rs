@@ -16,9 +16,6 @@ use crate::summary::{self, shown};
 use crate::trees::{normal, Selection};
 use crate::Verdict;
 
-/// How many links a path may lead through.
-const MOST_LINKS: usize = 40;
-
 /// Print files of an initrd.
 #[derive(Args)]
 pub struct CatArguments {
@@ -61,40 +58,13 @@ pub fn cat(arguments: &CatArguments) -> Result<Verdict> {
 
 /// What a file holds; links are followed.
 fn content<'a>(tree: &'a Tree, path: &[u8]) -> Result<&'a [u8]> {
-    let mut place = path.to_vec();
-    for _ in 0..MOST_LINKS {
-        let Some(inode) = tree.get(&place) else {
-            bail!("there is no /{} in it", shown(&place))
-        };
-        match &inode.kind {
-            Kind::Regular(content) => return Ok(content.bytes()),
-            Kind::Symlink(target) => place = followed(&place, target),
-            _ => bail!("/{} is no regular file", shown(&place)),
-        }
-    }
-    bail!("/{} leads through too many links", shown(path));
-}
-
-/// Where a link at `path` leads.
-fn followed(path: &[u8], target: &[u8]) -> Vec<u8> {
-    let (directory, _) = initoverlayfs_image::tree::split(path);
-    let start = if target.starts_with(b"/") {
-        &[]
-    } else {
-        directory
+    let Some(inode) = tree.resolve(path) else {
+        bail!("there is no /{} in it", shown(path))
     };
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in start
-        .split(|b| *b == b'/')
-        .chain(target.split(|b| *b == b'/'))
-    {
-        match part {
-            b"" | b"." => {}
-            b".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
+    match &inode.kind {
+        Kind::Regular(content) => Ok(content.bytes()),
+        _ => bail!("/{} is no regular file", shown(path)),
     }
-    parts.join(&b'/')
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {

@@ -86,8 +86,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // Whoever closed the pipe wants to hear no more.
             let is_pipe = error.chain().any(|cause| {
+                let json = cause.downcast_ref::<serde_json::Error>();
+                let kind = json.and_then(serde_json::Error::io_error_kind);
                 let cause = cause.downcast_ref::<std::io::Error>();
-                cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+                kind.or(cause.map(std::io::Error::kind)) == Some(std::io::ErrorKind::BrokenPipe)
             });
             if !is_pipe {
                 eprintln!("initoverlayfs: {error:#}");

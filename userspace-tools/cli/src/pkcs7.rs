@@ -81,6 +81,13 @@ pub fn read_certificate(path: &Path) -> Result<X509> {
         .with_context(|| format!("{}: not a certificate in PEM or DER", path.display()))
 }
 
+/// Reads a signature, which is good for nothing if it is not PKCS#7 in DER.
+pub fn read_signature(path: &Path) -> Result<Vec<u8>> {
+    let bytes = read(path)?;
+    Pkcs7::from_der(&bytes).with_context(|| format!("{}: not PKCS#7 in DER", path.display()))?;
+    Ok(bytes)
+}
+
 /// Whether a signature of this digest was made with the key of this certificate.
 pub fn is_signed_by(digest: &Digest, signature: &[u8], certificate: &X509) -> Result<bool> {
     let signature = Pkcs7::from_der(signature).context("the signature is no PKCS#7 in DER")?;

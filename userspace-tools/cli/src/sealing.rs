@@ -162,11 +162,8 @@ impl Change {
         let path = self.output.as_ref().unwrap_or(&self.file);
         let may_replace = self.force || self.output.is_none();
         let name = || path.display().to_string();
-        let mode = fs::metadata(&self.file).map(|metadata| metadata.permissions());
         let mut out = Output::create(path, may_replace).with_context(name)?;
-        if let (None, Ok(mode)) = (&self.output, mode) {
-            out.file().set_permissions(mode).with_context(name)?;
-        }
+        out.guard_like(&self.file);
         out.file().write_all(bytes).with_context(name)?;
         out.finish().with_context(name)?;
         Ok(())
@@ -243,7 +240,7 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
                 images.len()
             )
         }
-        Some(file) => Ok(read(file)?),
+        Some(file) => Ok(pkcs7::read_signature(file)?),
     };
     let trailers = images.iter().map(|image| {
         let bytes = &initrd[image.range.clone()];
@@ -335,7 +332,7 @@ pub struct VerifyArguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Digests that the images have to have, in their order
-    #[arg(long, value_name = "DIGEST", num_args = 1.., value_delimiter = ',', value_parser = parse_digest)]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = parse_digest)]
     digest: Vec<Digest>,
     /// Certificate whose key has to have signed each image
     #[arg(long, value_name = "CERTIFICATE")]

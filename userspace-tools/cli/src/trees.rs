@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Args;
-use initoverlayfs_image::initrd;
+use initoverlayfs_image::initrd::{self, Layer, Part};
 use initoverlayfs_image::tree::Tree;
 
 use crate::options::read;
@@ -31,6 +31,11 @@ impl Selection {
     fn read(&self) -> Result<Tree> {
         let bytes = read(&self.file)?;
         let layers = initrd::read(&bytes)?;
+        let is_known = |layer: &Layer| !matches!(layer.part, Part::Unknown);
+        ensure!(
+            layers.iter().any(is_known),
+            "there is no image and no archive in it"
+        );
         let Some(number) = self.layer else {
             return Ok(initrd::merge_layers(&bytes, &layers)?);
         };

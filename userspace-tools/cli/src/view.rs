@@ -9,7 +9,7 @@ use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
 use initoverlayfs_image::seal::SealProblem;
-use initoverlayfs_image::tree::Tree;
+use initoverlayfs_image::tree::{Kind, Tree};
 use serde::Serialize;
 
 use crate::summary::shown;
@@ -199,9 +199,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         }
     };
     if let Some(tree) = &tree {
-        if tree.get(b"init").is_none() {
-            problems.push("there is no /init: the boot goes on to root=".into());
-        }
+        problems.extend(init_problem(tree));
         if boot == Boot::InPlace {
             let found = handover::find(tree);
             problems.extend(
@@ -218,6 +216,20 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         problems,
     };
     Ok(Opened { view, tree })
+}
+
+/// Why `/init` cannot be run, if so.
+pub fn init_problem(tree: &Tree) -> Option<String> {
+    let problem = match tree.resolve(b"init") {
+        None if tree.get(b"init").is_some() => "/init leads nowhere",
+        None => "there is no /init",
+        Some(init) if !matches!(init.kind, Kind::Regular(_)) => "/init is no regular file",
+        Some(init) if init.mode & 0o111 == 0 => "/init is not executable",
+        Some(_) => return None,
+    };
+    Some(format!(
+        "{problem}: the boot goes on to root=, unless rdinit= names another"
+    ))
 }
 
 fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {

@@ -470,3 +470,106 @@ fn manual_pages_and_completions_are_written() {
         );
     }
 }
+
+#[test]
+fn what_holds_nothing_that_is_known_is_an_error() {
+    let place = usual();
+    place.write("junk", "hello");
+    for line in [
+        "ls junk",
+        "cat junk init",
+        "diff junk image",
+        "extract junk -C out",
+    ] {
+        let said = place.fail(line);
+        assert!(
+            said.contains("junk: there is no image and no archive"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn links_are_followed_within_the_tree() {
+    let place = Place::new();
+    let parts = [
+        node("usr", 0o040_755),
+        node("usr/bin", 0o040_755),
+        file("usr/bin/sh", b"shell"),
+        Entry {
+            content: b"usr/bin",
+            ..node("bin", 0o120_777)
+        },
+        Entry {
+            content: b"/bin/../bin/sh",
+            ..node("init", 0o120_777)
+        },
+        Entry {
+            content: b"loop",
+            ..node("loop", 0o120_777)
+        },
+    ];
+    place.write("a", newc(&parts));
+    assert_eq!(place.succeed("cat a /bin/sh"), "shell");
+    assert_eq!(place.succeed("cat a init"), "shell");
+    assert!(place.fail("cat a loop").contains("there is no /loop"));
+}
+
+#[test]
+fn init_has_to_be_what_can_run() {
+    let place = Place::new();
+    let link = Entry {
+        content: b"nowhere",
+        ..node("init", 0o120_777)
+    };
+    let cases = [
+        (node("init", 0o100_644), "/init is not executable"),
+        (node("init", 0o040_755), "/init is no regular file"),
+        (link, "/init leads nowhere"),
+        (node("other", 0o100_755), "there is no /init"),
+    ];
+    for (entry, words) in cases {
+        place.write("a", newc(&[entry]));
+        place.succeed("convert --force a -o image");
+        let ended = place.run("check image");
+        assert_eq!(ended.status, 1);
+        assert!(ended.out.contains(words), "{}", ended.out);
+    }
+}
+
+#[test]
+fn configurations_may_be_compressed_and_nothing_else_is_one() {
+    let place = usual();
+    let packed = place.compress("gzip -c", "config");
+    place.write("config.gz", packed);
+    place.succeed("check image --kernel-config config.gz");
+    let said = place.fail("check image --kernel-config a");
+    assert!(said.contains("a: this is no configuration"), "{said}");
+}
+
+#[test]
+fn who_cannot_read_the_source_cannot_read_the_image() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = usual();
+    let mode = |name: &str| {
+        let metadata = fs::metadata(place.path(name)).expect(name);
+        metadata.permissions().mode() & 0o777
+    };
+    let set = |name: &str, mode| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(place.path(name), permissions).expect(name);
+    };
+    set("a", 0o600);
+    place.succeed("convert a -o secret");
+    assert_eq!(mode("secret"), 0o600);
+    place.succeed("seal secret -o sealed");
+    assert_eq!(mode("sealed"), 0o600);
+    // What is replaced says so as well.
+    set("a", 0o644);
+    place.succeed("convert --force a -o secret");
+    assert_eq!(mode("secret"), 0o600);
+    set("secret", 0o640);
+    place.succeed("convert --force a -o secret");
+    assert_eq!(mode("secret"), 0o640);
+}

@@ -134,3 +134,31 @@ fn what_is_no_tarball_is_refused() {
         .contains("missing: No such file"));
     assert_eq!(place.names(), ["a"]);
 }
+
+#[test]
+fn what_is_no_tarball_is_not_taken_for_an_empty_one() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    place.succeed("create tree -o image");
+    let before = place.read("image");
+    place.write("empty", "");
+    for source in ["image", "empty"] {
+        let said = place.fail(&format!("create --force {source} -o image"));
+        assert!(
+            said.contains(&format!("{source}: this is no tarball")),
+            "{said}"
+        );
+    }
+    assert!(place.read("image") == before);
+}
+
+#[test]
+fn output_within_a_source_is_refused() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    for output in ["tree/image", "tree/../tree/image"] {
+        let said = place.fail(&format!("create tree -o {output}"));
+        assert!(said.contains("inside of the source"), "{said}");
+    }
+    assert!(!place.path("tree/image").exists());
+}

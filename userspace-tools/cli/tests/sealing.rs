@@ -103,6 +103,9 @@ fn keys_are_told_apart() {
         .differ("verify signed --cert other.pem")
         .contains("not signed with the key"));
     place.succeed(&format!("verify signed --digest {digest} --cert mine.pem"));
+    place.succeed(&format!("verify --digest {digest} --cert mine.pem signed"));
+    let said = place.fail("sign image --signature mine.pem -o not");
+    assert!(said.contains("mine.pem: not PKCS#7"), "{said}");
 
     let said = place.fail("sign image --key other.key --cert mine.pem -o not");
     assert!(said.contains("do not belong together"), "{said}");

@@ -14,10 +14,12 @@ pub struct Output {
     file: NamedTempFile,
     path: PathBuf,
     may_replace: bool,
+    /// What it will have, less the umask: that of the file it replaces, or 0644.
+    mode: u32,
 }
 
 impl Output {
-    /// Starts a file that will be at `path`, with mode 0644 less the umask.
+    /// Starts a file that will be at `path`. Nobody else can read it before it is finished.
     ///
     /// # Errors
     ///
@@ -39,13 +41,22 @@ impl Output {
         };
         let file = Builder::new()
             .prefix(".initoverlayfs-")
-            .permissions(Permissions::from_mode(0o644))
+            .permissions(Permissions::from_mode(0o600))
             .tempfile_in(directory)?;
+        let replaced = path.symlink_metadata().ok().filter(fs::Metadata::is_file);
         Ok(Self {
             file,
             path: path.to_owned(),
             may_replace,
+            mode: replaced.map_or(0o644, |replaced| replaced.permissions().mode()),
         })
+    }
+
+    /// Lets nobody read it who could not read `source`, which it was made from.
+    pub fn guard_like(&mut self, source: &Path) {
+        if let Ok(metadata) = fs::metadata(source) {
+            self.mode &= metadata.permissions().mode() | 0o600;
+        }
     }
 
     /// Where it is for now, for a program that writes it.
@@ -65,6 +76,10 @@ impl Output {
     /// As for [`create`](Self::create), and what the disk says.
     pub fn finish(mut self) -> io::Result<u64> {
         self.file.flush()?;
+        let mode = self.mode & 0o777 & !umask();
+        self.file
+            .as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
         // Whatever happens to the machine now, there is the old file or the new one.
         self.file.as_file().sync_all()?;
         let size = fs::metadata(self.file.path())?.len();
@@ -75,4 +90,12 @@ impl Output {
         }
         Ok(size)
     }
+}
+
+/// The mask of the process, as `/proc` shows it; nothing is masked if it does not.
+fn umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok())
+        .unwrap_or(0)
 }

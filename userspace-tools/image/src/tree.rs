@@ -156,6 +156,17 @@ impl Default for Tree {
     }
 }
 
+/// How many links a path may lead through, as in the kernel.
+const MOST_LINKS: usize = 40;
+
+/// The parts of a path that lead somewhere.
+fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> + '_ {
+    let parts = path.split(|byte| *byte == b'/');
+    parts
+        .filter(|part| !part.is_empty() && *part != b".")
+        .map(<[u8]>::to_vec)
+}
+
 impl Tree {
     /// A tree with nothing but a root directory of mode 0755.
     pub fn new() -> Self {
@@ -184,6 +195,35 @@ impl Tree {
     /// The file that a path names.
     pub fn get(&self, path: &[u8]) -> Option<&Inode> {
         self.id(path).map(|id| self.inode(id))
+    }
+
+    /// What a path leads to, through links on the way and at its end, as in a root of its own.
+    /// [`None`] if that is nowhere, or goes round in circles.
+    pub fn resolve(&self, path: &[u8]) -> Option<&Inode> {
+        let mut links = 0;
+        let mut rest: Vec<Vec<u8>> = parts(path).rev().collect();
+        let mut place: Vec<u8> = Vec::new();
+        while let Some(part) = rest.pop() {
+            if part == b".." {
+                place = split(&place).0.to_vec();
+                continue;
+            }
+            let next = join(&place, &part);
+            match &self.get(&next)?.kind {
+                Kind::Symlink(target) => {
+                    links += 1;
+                    if links > MOST_LINKS {
+                        return None;
+                    }
+                    if target.starts_with(b"/") {
+                        place.clear();
+                    }
+                    rest.extend(parts(target).rev());
+                }
+                _ => place = next,
+            }
+        }
+        self.get(&place)
     }
 
     /// All names in order, so that a directory comes before what is in it; the root is first.

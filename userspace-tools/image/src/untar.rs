@@ -19,9 +19,17 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 const XATTR: &str = "SCHILY.xattr.";
 
+/// Tarballs consist of blocks of this size, in bytes.
+const BLOCK: usize = 512;
+
 /// Why a tarball cannot be read.
 #[derive(Debug, Error)]
 pub enum TarError {
+    /// Something else.
+    #[error(
+        "this is no tarball (an EROFS image, perhaps, or a cpio archive, which `convert` takes)"
+    )]
+    NoTarball,
     /// It is compressed and damaged.
     #[error(transparent)]
     Compressed(#[from] DecompressError),
@@ -49,6 +57,11 @@ pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
         .map(|method| method.decompress(bytes))
         .transpose()?;
     let bytes = decompressed.as_ref().map_or(bytes, |(bytes, _)| bytes);
+    // A block of NULs ends a tarball: an image, and much else, would pass for an empty one.
+    let is_empty = bytes.iter().take(BLOCK).all(|byte| *byte == 0);
+    if bytes.len() < BLOCK || is_empty && bytes.iter().any(|byte| *byte != 0) {
+        return Err(TarError::NoTarball);
+    }
     // What this layer itself has put there, which its own whiteouts do not take away.
     let mut own = HashSet::new();
     for entry in Archive::new(bytes).entries()? {
