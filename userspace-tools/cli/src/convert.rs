@@ -10,6 +10,7 @@ use clap::Args;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
 use initoverlayfs_image::mkfs::Mkfs;
+use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
 
 use crate::options::{read, ImageOptions, OutputOptions};
@@ -71,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let left_out = if early.is_empty() {
         mkfs.from_tree(&parts.tree, out.temporary_path(), &options)?
     } else {
-        let place = tempfile::NamedTempFile::new().context("no temporary file")?;
+        let place = temporary::file().context("no temporary file")?;
         let left_out = mkfs.from_tree(&parts.tree, place.path(), &options)?;
         let mut image = std::fs::File::open(place.path())?;
         let file = out.file();

@@ -24,6 +24,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use initoverlayfs_image::temporary;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// Builds, converts, inspects and signs initrds that the kernel mounts in place.
 #[derive(Parser)]
@@ -79,7 +82,21 @@ fn run(command: Command) -> Result<Verdict> {
     }
 }
 
+/// Has a signal that ends the program remove its temporary files first.
+fn clean_up_on_signals() {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            temporary::remove_all();
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+}
+
 fn main() -> ExitCode {
+    clean_up_on_signals();
     match run(Arguments::parse().command) {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),

@@ -573,3 +573,38 @@ fn who_cannot_read_the_source_cannot_read_the_image() {
     place.succeed("convert --force a -o secret");
     assert_eq!(mode("secret"), 0o640);
 }
+
+#[test]
+fn signals_leave_nothing_behind() {
+    let place = Place::new();
+    let noise: Vec<u8> = (0..60_000_000_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    place.write("a", newc(&[node("init", 0o100_755), file("noise", &noise)]));
+    fs::create_dir_all(place.path("tmp")).expect("a directory");
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut command = place.command();
+        command.args(["convert", "a", "-o", "image", "--compression", "lzma"]);
+        let mut child = command
+            .env("TMPDIR", place.path("tmp"))
+            .spawn()
+            .expect("it");
+        // Until the image is begun.
+        let is_begun = || {
+            place
+                .names()
+                .iter()
+                .any(|name| name.contains(".initoverlayfs-"))
+        };
+        while !is_begun() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}")).arg(child.id().to_string());
+        assert!(kill.status().expect("kill").success());
+        assert!(!child.wait().expect("it").success());
+        assert_eq!(place.names(), ["a", "tmp"], "after {signal}");
+        assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
+    }
+}

@@ -18,6 +18,7 @@ pub mod output;
 pub mod seal;
 pub mod stack;
 pub mod tarball;
+pub mod temporary;
 pub mod tree;
 pub mod unpack;
 pub mod untar;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::temporary;
+
 /// A file being made beside the one that it will replace. Dropped, it leaves nothing behind.
 pub struct Output {
     file: NamedTempFile,
@@ -43,6 +45,7 @@ impl Output {
             .prefix(".initoverlayfs-")
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(directory)?;
+        temporary::note(file.path());
         let replaced = path.symlink_metadata().ok().filter(fs::Metadata::is_file);
         Ok(Self {
             file,

@@ -11,7 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
+
+use crate::temporary;
 
 use super::ErofsError;
 
@@ -21,9 +23,10 @@ pub(super) struct Contents(TempDir);
 impl Contents {
     /// Takes them out.
     pub(super) fn extract(image: &[u8]) -> Result<Self, ErofsError> {
-        let mut file = NamedTempFile::new()?;
+        let mut file = temporary::file()?;
         file.write_all(image)?;
         let place = TempDir::with_prefix("initoverlayfs-")?;
+        temporary::note(place.path());
         let program = env::var_os("FSCK_EROFS").filter(|name| !name.is_empty());
         let program = program.unwrap_or_else(|| "fsck.erofs".into());
         let mut extract = OsString::from("--extract=");
