@@ -15,15 +15,17 @@ use crate::{
     layers::Lower,
     vfs::{
         self,
-        Access,
-        Mount,
         Path, //
     }, //
 };
 
 /// Nothing may stay in the layer that only the overlay which made it would understand: no redirected
 /// directory, no file without its data.
-const OPTIONS: &CStr = c"redirect_dir=off,metacopy=off,index=off";
+const OPTIONS: [(&CStr, Option<&CStr>); 3] = [
+    (c"redirect_dir", Some(c"off")),
+    (c"metacopy", Some(c"off")),
+    (c"index", Some(c"off")),
+];
 
 /// Unpacks `archives` into the directory `layer` of the tmpfs, which is the working directory.
 ///
@@ -32,12 +34,8 @@ const OPTIONS: &CStr = c"redirect_dir=off,metacopy=off,index=off";
 /// `ENOSPC` if the tmpfs is full, the unpacker's message, and what mounting says. The layer is not
 /// to be used then.
 #[init]
-pub(crate) fn unpack(archives: &[u8], layer: &CStr, lower: &Lower) -> Result<(), Cause> {
-    let mut options = lower.below(layer, OPTIONS)?;
-    options.push(0, GFP_KERNEL)?;
-    let options = CStr::from_bytes_with_nul(&options).map_err(|_| EINVAL)?;
-    let tree = Mount::new(c"overlay", c"initoverlayfs", Access::ReadWrite, options)?;
-
+pub(crate) fn unpack(archives: &[u8], layer: &Path, lower: &Lower) -> Result<(), Cause> {
+    let tree = lower.below(layer, &OPTIONS)?;
     let unpacked = unpack_as_root(archives, &tree.root());
     drop(tree);
     // The unpacker's files and the overlay are closed now, and not when PID 1 leaves the kernel.

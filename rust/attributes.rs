@@ -34,7 +34,7 @@ const PRIVATE: &[u8] = b"trusted.overlay.";
 /// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX`.
 const MAX_SIZE: usize = 65536;
 
-/// Makes the directory `name` with the attributes of the directory `model`.
+/// Makes the directory `name` in the working directory, with the attributes of the directory `model`.
 ///
 /// What cannot be copied is left out, with a warning: an image may hold any nonsense. POSIX ACLs
 /// are not copied at all.
@@ -43,10 +43,11 @@ const MAX_SIZE: usize = 65536;
 ///
 /// `ENOMEM`, and what making the directory and looking at the other one say.
 #[init]
-pub(crate) fn make_dir_like(name: &CStr, model: &CStr) -> Result {
+pub(crate) fn make_dir_like(name: &CStr, model: &Path) -> Result<Path> {
     vfs::make_dir(name)?;
-    let stat = stat(model)?;
-    match copy_xattrs(&Path::of(model)?, &Path::of(name)?) {
+    let made = Path::of(name)?;
+    let (stat, found) = (stat(model)?, stat(&made)?);
+    match copy_xattrs(model, &made) {
         Err(error) if error != ENOMEM => {
             pr_warn!(
                 "extended attributes of the root directory: error {}\n",
@@ -58,8 +59,16 @@ pub(crate) fn make_dir_like(name: &CStr, model: &CStr) -> Result {
     // SAFETY: The names are NUL-terminated. What is only read through the last pointer are the two
     // times, of access and of modification.
     let copied = unsafe {
-        let owner = bindings::init_chown(name.as_char_ptr(), stat.uid.val, stat.gid.val, 0);
-        let mode = bindings::init_chmod(name.as_char_ptr(), stat.mode & 0o7777);
+        let owner = if (stat.uid.val, stat.gid.val) == (found.uid.val, found.gid.val) {
+            0
+        } else {
+            bindings::init_chown(name.as_char_ptr(), stat.uid.val, stat.gid.val, 0)
+        };
+        let mode = if stat.mode == found.mode {
+            0
+        } else {
+            bindings::init_chmod(name.as_char_ptr(), stat.mode & 0o7777)
+        };
         let mut times = [stat.mtime, stat.mtime];
         let times = bindings::init_utimes(name.as_char_ptr().cast_mut(), times.as_mut_ptr());
         to_result(owner).and(to_result(mode)).and(to_result(times))
@@ -70,19 +79,25 @@ pub(crate) fn make_dir_like(name: &CStr, model: &CStr) -> Result {
                 "owner, mode or time of the root directory: error {}\n",
                 error.to_errno()
             );
-            Ok(())
         }
-        copied => copied,
+        copied => copied?,
     }
+    Ok(made)
 }
 
 /// Looks at a file.
-#[init]
-fn stat(name: &CStr) -> Result<bindings::kstat> {
+fn stat(path: &Path) -> Result<bindings::kstat> {
     let mut stat = MaybeUninit::uninit();
-    // SAFETY: The name is NUL-terminated, and there is room for the result.
-    to_result(unsafe { bindings::init_stat(name.as_char_ptr(), stat.as_mut_ptr(), 0) })?;
-    // SAFETY: Without an error, `init_stat()` has filled it in.
+    // SAFETY: The path is valid, and there is room for the result.
+    to_result(unsafe {
+        bindings::vfs_getattr(
+            path.as_raw(),
+            stat.as_mut_ptr(),
+            bindings::STATX_BASIC_STATS,
+            0,
+        )
+    })?;
+    // SAFETY: Without an error, `vfs_getattr()` has filled it in.
     Ok(unsafe { stat.assume_init() })
 }
 

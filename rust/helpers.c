@@ -5,7 +5,10 @@
  */
 
 #include <linux/crash_reserve.h>
+#include <linux/cred.h>
+#include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/fs_context.h>
 #include <linux/fs_struct.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -53,6 +56,36 @@ void initoverlayfs_set_fops(struct inode *inode,
 void initoverlayfs_set_size(struct inode *inode, loff_t size)
 {
 	i_size_write(inode, size);
+}
+
+/* An option of a filesystem that is about to be mounted; value may be NULL. */
+int initoverlayfs_set_string(struct fs_context *fc, const char *key,
+			     const char *value)
+{
+	return vfs_parse_fs_string(fc, key, value);
+}
+
+/*
+ * The same with a file opened at path. fs_parameter has a bit field and an
+ * unnamed union.
+ */
+int initoverlayfs_set_path(struct fs_context *fc, const char *key,
+			   const struct path *path, int flags)
+{
+	struct fs_parameter param = {
+		.key = key,
+		.type = fs_value_is_file,
+	};
+	int err;
+
+	param.file = dentry_open(path, flags, current_cred());
+	if (IS_ERR(param.file))
+		return PTR_ERR(param.file);
+	err = vfs_parse_fs_param(fc, &param);
+	/* Who keeps it has taken it out. */
+	if (param.file)
+		__fput_sync(param.file);
+	return err;
 }
 
 /*
@@ -115,4 +148,33 @@ bool initoverlayfs_in_crash_kernel(const void *start, const void *end)
 		       end > __va(crashk_res.start);
 #endif
 	return false;
+}
+
+/*
+ * Give whole pages of reserved memory to the page allocator, in blocks as large
+ * as it has them. Addresses are those of the direct map.
+ */
+void initoverlayfs_free_pages(unsigned long start, unsigned long end)
+{
+	unsigned long pfn = PHYS_PFN(__pa(start));
+	const unsigned long end_pfn = pfn + ((end - start) >> PAGE_SHIFT);
+
+	/* What is reserved is then known elsewhere, too. */
+	if (IS_ENABLED(CONFIG_ARCH_KEEP_MEMBLOCK)) {
+		free_reserved_area((void *)start, (void *)end, -1, NULL);
+		return;
+	}
+	while (pfn < end_pfn) {
+		struct page *page = pfn_to_page(pfn);
+		unsigned int order = min(ilog2(end_pfn - pfn), MAX_PAGE_ORDER);
+
+		if (pfn)
+			order = min_t(unsigned int, order, __ffs(pfn));
+		/* Nodes may meet anywhere, and a block belongs to one zone. */
+		if (page_zone(page) !=
+		    page_zone(pfn_to_page(pfn + (1UL << order) - 1)))
+			order = 0;
+		free_reserved_pages(page, order);
+		pfn += 1UL << order;
+	}
 }

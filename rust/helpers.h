@@ -3,6 +3,7 @@
 #define _INITOVERLAYFS_HELPERS_H
 
 #include <linux/fs.h>
+#include <linux/fs_context.h>
 
 void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
 			      size_t len);
@@ -12,10 +13,15 @@ size_t initoverlayfs_folio_size(const struct folio *folio);
 struct inode *initoverlayfs_folio_inode(const struct folio *folio);
 void initoverlayfs_set_fops(struct inode *inode,
 			    const struct file_operations *fops);
+int initoverlayfs_set_string(struct fs_context *fc, const char *key,
+			     const char *value);
+int initoverlayfs_set_path(struct fs_context *fc, const char *key,
+			   const struct path *path, int flags);
 void initoverlayfs_set_root(const struct path *path);
 void initoverlayfs_set_pwd(const struct path *path);
 void initoverlayfs_set_size(struct inode *inode, loff_t size);
 void initoverlayfs_truncate_all(const struct path *tmpfs);
+void initoverlayfs_free_pages(unsigned long start, unsigned long end);
 bool initoverlayfs_in_crash_kernel(const void *start, const void *end);
 
 #endif

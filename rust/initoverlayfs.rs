@@ -14,11 +14,16 @@
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
+//! What can be done beside that is: the old root is detached, the log is written and the figures are
+//! shown ([`account`]) in the [`background`].
+//!
 //! Without an EROFS image, or with `initoverlayfs=off`, nothing after the claim happens, and the
 //! boot takes the stock path.
 
+mod account;
 mod archive;
 mod attributes;
+mod background;
 mod bindings;
 mod clock;
 mod digest;
@@ -39,6 +44,8 @@ mod policy;
 mod region;
 mod retain;
 mod scan;
+mod timeline;
+mod usage;
 mod vfs;
 
 use initoverlayfs_macros::{
@@ -60,7 +67,7 @@ use kernel::{
 };
 
 use crate::{
-    clock::Stopwatch,
+    account::Account,
     failure::{
         Failure,
         Step, //
@@ -76,6 +83,11 @@ use crate::{
         Initrd,
         Region, //
     },
+    timeline::{
+        Phase,
+        Timeline, //
+    },
+    vfs::Path,
 };
 
 /// What the kernel crate's printing macros put in front of each line.
@@ -112,6 +124,7 @@ struct Claimed {
     region: Region,
     segments: KVec<Segment>,
     options: Options<'static>,
+    account: Account,
 }
 
 #[init]
@@ -175,11 +188,12 @@ fn parse_parameters() -> Options<'static> {
 
 /// Takes the initrd only to keep everybody from using it. Its memory is given back when it may be.
 #[init]
-fn give_up(initrd: Initrd, options: Options<'static>) {
+fn give_up(initrd: Initrd, options: Options<'static>, timeline: Timeline) {
     *CLAIMED.lock() = Some(Claimed {
         region: initrd.claim(),
         segments: KVec::new(),
         options,
+        account: Account::new(timeline),
     });
 }
 
@@ -189,7 +203,7 @@ fn claim() -> Result {
     // SAFETY: The initcalls run once and one after the other; `mount` runs later.
     unsafe { CLAIMED.init() };
 
-    let start = Stopwatch::start();
+    let mut timeline = Timeline::start();
     let options = parse_parameters();
     if options.mode == Mode::Off && !cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         return Ok(());
@@ -203,7 +217,7 @@ fn claim() -> Result {
     };
     if options.mode == Mode::Off {
         pr_err!("off: no initrd is used but a signed one, going on without the initrd\n");
-        give_up(initrd, options);
+        give_up(initrd, options, timeline);
         return Ok(());
     }
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
@@ -218,14 +232,13 @@ fn claim() -> Result {
             }
             if problem.is_damaged_archive() || options.policy.is_set() {
                 pr_err!("{problem}, going on without the initrd\n");
-                give_up(initrd, options);
+                give_up(initrd, options, timeline);
             } else {
                 pr_err!("{problem}, leaving the initrd alone\n");
             }
             return Ok(());
         }
     };
-    let images = segments.iter().filter(|s| s.kind.is_image()).count();
     let Some(first) = segments.iter().find(|s| s.kind.is_image()) else {
         if options.mode == Mode::Require {
             panic_required(fmt!("the initrd holds no EROFS image"));
@@ -234,21 +247,25 @@ fn claim() -> Result {
             pr_err!(
                 "the initrd holds no EROFS image that could be authentic, going on without it\n"
             );
-            give_up(initrd, options);
+            give_up(initrd, options, timeline);
         }
         return Ok(());
     };
-    pr_info!(
-        "found {images} EROFS image(s) in {} segment(s), the first at offset {:#x} of the initrd, \
-         {} KiB, in {} us\n",
-        segments.len(),
-        first.range.start,
-        first.range.len() / 1024,
-        start.micros()
-    );
-
+    let (offset, len) = (first.range.start, first.range.len());
+    let images = segments.iter().filter(|s| s.kind.is_image()).count();
+    let region = initrd.claim();
+    timeline.end(Phase::Claim);
     *CLAIMED.lock() = Some(Claimed {
-        region: initrd.claim(),
+        account: Account {
+            images,
+            segments: segments.len(),
+            offset,
+            len,
+            total_len: region.len(),
+            is_read_only: options.read_only,
+            ..Account::new(timeline)
+        },
+        region,
         segments,
         options,
     });
@@ -293,51 +310,55 @@ fn mount_claimed(mut claimed: Claimed) {
         return;
     }
     // The built-in initramfs is the lowest layer: it has to be complete.
-    //
+    claimed.account.timeline.resume();
     // SAFETY: There are no preconditions; the `rootfs` initcalls have run.
     unsafe { bindings::wait_for_initramfs() };
+    claimed.account.timeline.end(Phase::Wait);
 
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     if faults::are_wanted() {
         faults::drill_mount(claimed);
         return;
     }
-    let options = claimed.options;
-    let handed_off = match stack_up(claimed) {
-        Ok(stack) => handoff::hand_off(stack),
-        Err(failure) => Err(failure),
-    };
-    if let Err(failure) = handed_off {
-        if options.mode == Mode::Require {
-            panic_required(fmt!("{failure}"));
+    let Claimed {
+        region,
+        segments,
+        options,
+        mut account,
+    } = claimed;
+    match take_over(region, segments, &options, &mut account) {
+        Ok(old_root) => handoff::leave(old_root, account),
+        Err(failure) => {
+            account.log_found();
+            if options.mode == Mode::Require {
+                panic_required(fmt!("{failure}"));
+            }
+            pr_err!("{failure}, going on without the initrd\n");
         }
-        pr_err!("{failure}, going on without the initrd\n");
     }
+}
+
+/// Makes a root of it, and hands it to PID 1. Returns the old one.
+#[init]
+fn take_over(
+    region: Region,
+    segments: KVec<Segment>,
+    options: &Options<'_>,
+    account: &mut Account,
+) -> Result<Path, Failure> {
+    let stack = stack_up(region, segments, options, account)?;
+    handoff::hand_off(stack, &mut account.timeline)
 }
 
 /// Phase 3: mounts what was claimed.
 #[init]
-fn stack_up(claimed: Claimed) -> Result<Stack, Failure> {
-    let start = Stopwatch::start();
-    let Claimed {
-        region,
-        mut segments,
-        options,
-    } = claimed;
+fn stack_up(
+    region: Region,
+    mut segments: KVec<Segment>,
+    options: &Options<'_>,
+    account: &mut Account,
+) -> Result<Stack, Failure> {
     options.policy.retain_segments(&mut segments);
-    let size = region.len();
-    let layers = layers::divide(region, segments).map_err(|e| Step::Segments.failed(e))?;
-    let count = layers.len();
-    let stack = layers::mount(layers, &options)?;
-    let kind = if options.read_only {
-        "erofs, read-only"
-    } else {
-        "overlay of a tmpfs"
-    };
-    pr_info!(
-        "mounted {kind} over {count} layer(s), {} KiB in place, in {} us\n",
-        size / 1024,
-        start.micros()
-    );
-    Ok(stack)
+    let layers = layers::divide(region, segments, account).map_err(|e| Step::Segments.failed(e))?;
+    layers::mount(layers, options, &mut account.timeline)
 }

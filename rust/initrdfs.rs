@@ -28,6 +28,7 @@ use crate::{
     bindings,
     guard::Guard,
     region::Memory,
+    usage::Usage,
     vfs::Mount, //
 };
 
@@ -39,12 +40,19 @@ pub(crate) struct File {
     len: usize,
     /// What checks the image as it is read, if it has to be authentic.
     guard: Option<Guard>,
+    /// What counts the reads.
+    usage: Usage,
 }
 
 impl File {
     /// A file of the first `len` bytes of `memory`.
-    pub(crate) fn new(memory: Memory, len: usize, guard: Option<Guard>) -> Self {
-        Self { memory, len, guard }
+    pub(crate) fn new(memory: Memory, len: usize, guard: Option<Guard>, usage: Usage) -> Self {
+        Self {
+            memory,
+            len,
+            guard,
+            usage,
+        }
     }
 
     /// All of it, checked or not.
@@ -59,10 +67,17 @@ impl File {
     ///
     /// `EIO` if they are not authentic.
     fn checked(&self, position: i64, len: usize) -> Result<&[u8]> {
+        self.usage.count(position, len);
         if let (Some(guard), Ok(start)) = (&self.guard, usize::try_from(position)) {
             guard.check(self.memory.bytes(), start..start.saturating_add(len))?;
         }
         Ok(self.bytes())
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.usage.release();
     }
 }
 

@@ -3,33 +3,35 @@
 //! From segments to one tree: a stack of layers, later segments over earlier ones.
 //!
 //! ```text
-//! rootfs            the built-in initramfs, the lowest layer
-//!  `- tmpfs         mounted over it, never part of the final root
-//!      |- segments  initrdfs: 0, 1, ... the EROFS images in the initrd
-//!      |- layer0    what is in the first segment: an EROFS mount, or unpacked archives ([`archive`])
-//!      |- layer1    ...
-//!      |- upper     what is written
-//!      |- work      overlayfs's scratch
-//!      `- root      the overlay
+//! rootfs                 the built-in initramfs, the lowest layer
+//!  `- tmpfs              mounted on it, never part of the final root
+//!      |  layer0, ...    archives, unpacked ([`archive`])
+//!      |  upper          what is written
+//!      |  work           overlayfs's scratch
+//!      `- EROFS          the first image, mounted on the tmpfs's root
+//!          `- EROFS      the second one, mounted on the root of the first, and so on
+//!              `- overlay
 //! ```
 //!
-//! Nothing of this is left in the root or in the namespace afterwards: overlayfs keeps private
-//! clones of its layers, and the hand-off detaches the rest with the old root.
+//! Each mount is on the root of the one before, where nobody looks for it: overlayfs takes the
+//! layers as open files. The files that the images are mounted from belong to an [`initrdfs`] that
+//! is mounted nowhere. Nothing of this is left in the root or in the namespace afterwards:
+//! overlayfs keeps private clones of its layers, and the hand-off detaches the rest with the old
+//! root.
 
 use initoverlayfs_macros::init;
 use kernel::{
     alloc::AllocError,
     prelude::*,
-    str::{
-        BStr,
-        CString, //
-    }, //
+    str::CString, //
 };
 
 use crate::{
+    account::Account,
     archive,
     attributes::make_dir_like,
     failure::{
+        Cause,
         Failure,
         Step, //
     },
@@ -50,13 +52,27 @@ use crate::{
         Memory,
         Region, //
     },
+    timeline::{
+        Phase,
+        Timeline, //
+    },
+    usage::Usage,
     vfs::{
         self,
         Access,
+        Context,
+        Handle,
         Mount,
         Path, //
     }, //
 };
+
+/// What `/proc/mounts` shows as the source of the tmpfs and of the overlay.
+const SOURCE: &CStr = c"initoverlayfs";
+
+/// Nobody will see this overlay again and ask whether it is the same: it needs no identity in its
+/// upper directory.
+const UUID: (&CStr, Option<&CStr>) = (c"uuid", Some(c"null"));
 
 /// A segment with its memory.
 pub(crate) struct Layer {
@@ -68,6 +84,8 @@ pub(crate) struct Layer {
     len: usize,
     /// The size of its trailer, in bytes; 0 if it has none.
     trailer_len: usize,
+    /// What counts who reads it.
+    usage: Usage,
 }
 
 impl Layer {
@@ -77,38 +95,47 @@ impl Layer {
         let guard = policy
             .admit(bytes, self.len, self.trailer_len, number, index)
             .map_err(|refusal| Step::Verify.failed_at(index, refusal))?;
-        Ok(File::new(self.memory, self.len, guard))
+        Ok(File::new(self.memory, self.len, guard, self.usage))
     }
 }
 
-/// Gives each segment its memory.
+/// Gives each segment its memory, and lists them in the account.
 ///
 /// # Errors
 ///
 /// `ENOMEM`; the memory of all of them is freed then.
-pub(crate) fn divide(region: Region, segments: KVec<Segment>) -> Result<KVec<Layer>> {
+pub(crate) fn divide(
+    region: Region,
+    segments: KVec<Segment>,
+    account: &mut Account,
+) -> Result<KVec<Layer>> {
     let mut layers = KVec::with_capacity(segments.len(), GFP_KERNEL)?;
     let memory = region.divide(segments.iter().map(Segment::whole))?;
     for (segment, memory) in segments.into_iter().zip(memory) {
+        let usage = Usage::new(&segment.kind, segment.range.len())?;
+        account.layers.push(usage.clone(), GFP_KERNEL)?;
         let layer = Layer {
             kind: segment.kind,
             memory,
             len: segment.range.len(),
             trailer_len: segment.trailer.len(),
+            usage,
         };
         layers.push(layer, GFP_KERNEL)?;
     }
     Ok(layers)
 }
 
-/// The mounts that lead to the new root. PID 1's working directory is the new root's.
+/// The mounts that lead to the new root, each on the root of the one before.
 ///
 /// Dropping it undoes them, and the working directory is the old root again.
 pub(crate) struct Stack {
     /// The root that was there before: the built-in initramfs.
-    old_root: Option<Path>,
-    /// The first of our mounts, with all the others below it.
+    old_root: Path,
+    /// The first of our mounts, with all the others on it.
     base: Option<Path>,
+    /// The last of them.
+    top: Option<Path>,
     /// The images' memory, once it is mounted.
     segments: Option<Segments>,
     /// What archives are unpacked into, once it is mounted.
@@ -119,39 +146,43 @@ impl Stack {
     /// Nothing mounted yet.
     fn on_root() -> Result<Self> {
         Ok(Self {
-            old_root: Some(Path::of(c"/")?),
+            old_root: Path::of(c"/")?,
             base: None,
+            top: None,
             segments: None,
             tmpfs: None,
         })
     }
 
-    /// Mounts `mount` on the root of the last one and enters it. The first goes on the old root.
-    fn attach(&mut self, mount: Mount) -> Result {
+    /// Puts a mount on top of the others; returns its root.
+    fn attach(&mut self, mount: Mount) -> Result<Path> {
         let root = mount.root();
-        match &self.old_root {
-            Some(old_root) if self.base.is_none() => mount.attach(old_root)?,
-            _ => mount.attach(&Path::of(c".")?)?,
-        }
-        root.enter();
-        self.base.get_or_insert(root);
-        Ok(())
+        mount.attach(self.top.as_ref().unwrap_or(&self.old_root))?;
+        self.base.get_or_insert_with(|| root.clone());
+        self.top = Some(root.clone());
+        Ok(root)
     }
 
-    /// Attaches the tmpfs.
+    /// Puts the tmpfs on top, and enters it.
     fn attach_tmpfs(&mut self, tmpfs: Mount) -> Result {
-        let root = tmpfs.root();
-        self.attach(tmpfs)?;
+        let root = self.attach(tmpfs)?;
+        root.enter();
         self.tmpfs = Some(root);
         Ok(())
     }
 
+    /// Puts the new root on top, and enters it.
+    fn attach_root(&mut self, root: Mount) -> Result {
+        self.attach(root)?.enter();
+        Ok(())
+    }
+
     /// Keeps the mounts; returns the old root, with which they can be detached.
-    pub(crate) fn into_old_root(mut self) -> Option<Path> {
+    pub(crate) fn into_old_root(mut self) -> Path {
         self.base = None;
         self.segments = None;
         self.tmpfs = None;
-        self.old_root.take()
+        self.old_root.clone()
     }
 }
 
@@ -162,11 +193,11 @@ impl Drop for Stack {
         if let Some(tmpfs) = self.tmpfs.take() {
             tmpfs.truncate_all();
         }
-        if let Some(old_root) = &self.old_root {
-            old_root.enter();
-        }
-        if let Some(Err(error)) = self.base.take().map(Path::detach) {
-            pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
+        if let Some(base) = self.base.take() {
+            self.old_root.enter();
+            if let Err(error) = base.detach() {
+                pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
+            }
         }
         if let Some(segments) = self.segments.take() {
             segments.withdraw();
@@ -193,7 +224,10 @@ fn contents(
             files.push(file, GFP_KERNEL).map_err(no_memory)?;
             Content::Image(number)
         } else {
-            Content::Archives(layer.memory)
+            Content::Archives(Archives {
+                memory: layer.memory,
+                usage: layer.usage,
+            })
         };
         contents.push(content, GFP_KERNEL).map_err(no_memory)?;
     }
@@ -202,23 +236,37 @@ fn contents(
 
 /// Mounts the layers and what makes one tree of them, and enters it.
 #[init]
-pub(crate) fn mount(layers: KVec<Layer>, options: &Options<'_>) -> Result<Stack, Failure> {
+pub(crate) fn mount(
+    layers: KVec<Layer>,
+    options: &Options<'_>,
+    timeline: &mut Timeline,
+) -> Result<Stack, Failure> {
     let (files, contents) = contents(layers, &options.policy)?;
+    timeline.end(Phase::Admit);
     let stack = if options.read_only {
-        mount_read_only(files, &contents)?
+        mount_read_only(files, &contents, timeline)?
     } else {
-        mount_overlay(files, contents, options)?
+        mount_overlay(files, contents, options, timeline)?
     };
+    vfs::relatime().map_err(|e| Step::Root.failed(e))?;
     // A root whose directory cannot be read would be no root for the kernel's own fallback either.
     match Path::of(c"dev") {
-        Err(error) if error != ENOENT && error != ENOTDIR => Err(Step::Root.failed(error)),
-        _ => Ok(stack),
+        Err(error) if error != ENOENT && error != ENOTDIR => return Err(Step::Root.failed(error)),
+        _ => (),
     }
+    if !options.read_only {
+        timeline.end(Phase::Overlay);
+    }
+    Ok(stack)
 }
 
 /// The image itself as the root.
 #[init]
-fn mount_read_only(files: KVec<File>, contents: &KVec<Content>) -> Result<Stack, Failure> {
+fn mount_read_only(
+    files: KVec<File>,
+    contents: &KVec<Content>,
+    timeline: &mut Timeline,
+) -> Result<Stack, Failure> {
     for content in contents {
         if let Content::Archives(_) = content {
             pr_warn!("ro: a cpio archive in the initrd is left out\n");
@@ -230,15 +278,13 @@ fn mount_read_only(files: KVec<File>, contents: &KVec<Content>) -> Result<Stack,
     }
 
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
-    initrdfs::mount(files)
-        .and_then(|(files, segments)| {
-            stack.segments = Some(segments);
-            stack.attach(files)
-        })
-        .map_err(|e| Step::Segments.failed(e))?;
-    Mount::new(c"erofs", c"0", Access::ReadOnly, c"")
-        .and_then(|image| stack.attach(image))
+    let (files, segments) = initrdfs::mount(files).map_err(|e| Step::Segments.failed(e))?;
+    stack.segments = Some(segments);
+    timeline.end(Phase::Segments);
+    erofs(&files.root(), 0)
+        .and_then(|image| stack.attach_root(image))
         .map_err(|e| Step::Erofs.failed_at(0, e))?;
+    timeline.end(Phase::Image(0));
     Ok(stack)
 }
 
@@ -247,7 +293,26 @@ enum Content {
     /// The image in the file with this number.
     Image(usize),
     /// Archives, still to be unpacked.
-    Archives(Memory),
+    Archives(Archives),
+}
+
+/// Archives that become one layer.
+struct Archives {
+    memory: Memory,
+    usage: Usage,
+}
+
+impl Archives {
+    /// Unpacks them, and gives their memory back.
+    #[init]
+    fn unpack(self, layer: &Path, lower: &Lower) -> Result<(), Cause> {
+        let bytes = self.memory.bytes();
+        self.usage.count(0, bytes.len());
+        archive::unpack(bytes, layer, lower)?;
+        drop(self.memory);
+        self.usage.release();
+        Ok(())
+    }
 }
 
 /// All layers below a writable tmpfs.
@@ -256,127 +321,121 @@ fn mount_overlay(
     files: KVec<File>,
     contents: KVec<Content>,
     options: &Options<'_>,
+    timeline: &mut Timeline,
 ) -> Result<Stack, Failure> {
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
     tmpfs(options)
         .and_then(|tmpfs| stack.attach_tmpfs(tmpfs))
         .map_err(|e| Step::Tmpfs.failed(e))?;
-    for name in [c"segments", c"work"] {
-        vfs::make_dir(name).map_err(|e| Step::Tmpfs.failed(e))?;
-    }
+    timeline.end(Phase::Tmpfs);
+    let (files, segments) = initrdfs::mount(files).map_err(|e| Step::Segments.failed(e))?;
+    stack.segments = Some(segments);
+    let files = files.root();
+    timeline.end(Phase::Segments);
 
-    attach_segments(files, &mut stack).map_err(|e| Step::Segments.failed(e))?;
-    let mut lower = Lower::new().map_err(|e| Step::Overlay.failed(e))?;
+    let mut lower = Lower::new(&stack.old_root).map_err(|e| Step::Tmpfs.failed(e))?;
     for (index, content) in contents.into_iter().enumerate() {
-        let name = layer_name(index).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
-        make_layer_dir(&name, &content, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
-        match content {
+        let layer = match content {
             Content::Image(file) => {
-                mount_image(file, &name).map_err(|e| Step::Erofs.failed_at(index, e))?;
+                let layer = erofs(&files, file)
+                    .and_then(|image| stack.attach(image))
+                    .map_err(|e| Step::Erofs.failed_at(index, e))?;
+                timeline.end(Phase::Image(index));
+                layer
             }
-            // The archives' memory is given back as soon as they are unpacked.
-            Content::Archives(memory) => archive::unpack(memory.bytes(), &name, &lower)
-                .map_err(|cause| Step::Unpack.failed_at(index, cause))?,
-        }
+            Content::Archives(archives) => {
+                let layer =
+                    layer_dir(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
+                archives
+                    .unpack(&layer, &lower)
+                    .map_err(|cause| Step::Unpack.failed_at(index, cause))?;
+                timeline.end(Phase::Archives(index));
+                layer
+            }
+        };
         lower
-            .cover_with(&name)
+            .cover_with(layer)
             .map_err(|e| Step::Overlay.failed(e))?;
     }
 
-    finish(&lower).map_err(|e| Step::Overlay.failed(e))?;
+    make_dir_like(c"upper", lower.uppermost())
+        .and_then(|upper| lower.below(&upper, &[UUID]))
+        .and_then(|overlay| stack.attach_root(overlay))
+        .map_err(|e| Step::Overlay.failed(e))?;
     Ok(stack)
-}
-
-/// Shows the images as files of an initrdfs on `segments`.
-fn attach_segments(files: KVec<File>, stack: &mut Stack) -> Result {
-    let (mount, segments) = initrdfs::mount(files)?;
-    stack.segments = Some(segments);
-    mount.attach(&Path::of(c"segments")?)
 }
 
 /// The tmpfs that everything is built in.
 fn tmpfs(options: &Options<'_>) -> Result<Mount> {
-    let size = options.size.unwrap_or("50%");
-    let data = CString::try_from_fmt(fmt!("mode=0755,size={size}"))?;
-    Mount::new(c"tmpfs", c"initoverlayfs", Access::ReadWrite, &data)
+    let size = CString::try_from_fmt(fmt!("{}", options.size.unwrap_or("50%")))?;
+    let mut tmpfs = Context::new(c"tmpfs", Some(SOURCE), Access::ReadWrite)?;
+    tmpfs.set(c"mode", Some(c"0755"))?;
+    tmpfs.set(c"size", Some(&size))?;
+    tmpfs.mount()
 }
 
-/// The name of layer `index` in the tmpfs.
-fn layer_name(index: usize) -> Result<CString> {
-    CString::try_from_fmt(fmt!("layer{index}"))
+/// The image in initrdfs file `number`.
+fn erofs(files: &Path, number: usize) -> Result<Mount> {
+    let name = CString::try_from_fmt(fmt!("{number}"))?;
+    let mut erofs = Context::new(c"erofs", None, Access::ReadOnly)?;
+    erofs.set_path(c"source", &files.below(&name)?, Handle::Reader)?;
+    erofs.mount()
 }
 
-/// Makes a layer's directory. An image covers it, attributes and all.
+/// Makes the directory in the tmpfs for layer `index`.
 #[init]
-fn make_layer_dir(name: &CStr, content: &Content, lower: &Lower) -> Result {
-    match content {
-        Content::Image(_) => vfs::make_dir(name),
-        Content::Archives(_) => make_dir_like(name, &lower.uppermost()?),
-    }
+fn layer_dir(index: usize, lower: &Lower) -> Result<Path> {
+    let name = CString::try_from_fmt(fmt!("layer{index}"))?;
+    make_dir_like(&name, lower.uppermost())
 }
 
-/// Mounts initrdfs file `file` on `place`.
-#[init]
-fn mount_image(file: usize, place: &CStr) -> Result {
-    let source = CString::try_from_fmt(fmt!("segments/{file}"))?;
-    vfs::mount(&source, place, c"erofs", Access::ReadOnly, b"")
+/// The layers so far, and the directory in the tmpfs that overlays of them work in.
+pub(crate) struct Lower {
+    /// The lowest one.
+    lowest: Path,
+    /// Those on it, in order.
+    layers: KVec<Path>,
+    work: Path,
 }
-
-/// The layers so far, as overlayfs's `lowerdir=` wants them: the uppermost first.
-pub(crate) struct Lower(KVec<u8>);
 
 impl Lower {
-    /// The built-in initramfs alone.
-    fn new() -> Result<Self> {
-        let mut list = KVec::new();
-        list.push(b'/', GFP_KERNEL)?;
-        Ok(Self(list))
+    /// The built-in initramfs alone. The working directory is the tmpfs.
+    #[init]
+    fn new(lowest: &Path) -> Result<Self> {
+        vfs::make_dir(c"work")?;
+        Ok(Self {
+            lowest: lowest.clone(),
+            layers: KVec::new(),
+            work: Path::of(c"work")?,
+        })
     }
 
     /// Puts the directory `layer` on top.
-    fn cover_with(&mut self, layer: &CStr) -> Result {
-        let mut list = KVec::new();
-        list.extend_from_slice(layer.to_bytes(), GFP_KERNEL)?;
-        list.push(b':', GFP_KERNEL)?;
-        list.extend_from_slice(&self.0, GFP_KERNEL)?;
-        self.0 = list;
-        Ok(())
+    fn cover_with(&mut self, layer: Path) -> Result {
+        Ok(self.layers.push(layer, GFP_KERNEL)?)
     }
 
     /// The directory on top.
-    fn uppermost(&self) -> Result<CString> {
-        let name = self.0.split(|byte| *byte == b':').next().unwrap_or(b"/");
-        CString::try_from_fmt(fmt!("{}", BStr::from_bytes(name)))
+    fn uppermost(&self) -> &Path {
+        self.layers.last().unwrap_or(&self.lowest)
     }
 
-    /// Mount options of an overlay of these layers below the directory `upper`, whose scratch
-    /// directory is `work`.
-    pub(crate) fn below(&self, upper: &CStr, others: &CStr) -> Result<KVec<u8>> {
-        let mut options = KVec::new();
-        for part in [
-            others.to_bytes(),
-            b",workdir=work,upperdir=",
-            upper.to_bytes(),
-            b",lowerdir=",
-            &self.0,
-        ] {
-            options.extend_from_slice(part, GFP_KERNEL)?;
+    /// An overlay of these layers below the directory `upper`, with more options.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what overlayfs says.
+    pub(crate) fn below(&self, upper: &Path, others: &[(&CStr, Option<&CStr>)]) -> Result<Mount> {
+        let mut overlay = Context::new(c"overlay", Some(SOURCE), Access::ReadWrite)?;
+        for (key, value) in others {
+            overlay.set(key, *value)?;
         }
-        Ok(options)
+        for layer in self.layers.iter().rev() {
+            overlay.set_path(c"lowerdir+", layer, Handle::Place)?;
+        }
+        overlay.set_path(c"lowerdir+", &self.lowest, Handle::Place)?;
+        overlay.set_path(c"upperdir", upper, Handle::Place)?;
+        overlay.set_path(c"workdir", &self.work, Handle::Place)?;
+        overlay.mount()
     }
-}
-
-/// Mounts the writable overlay over all layers, and enters it.
-#[init]
-fn finish(lower: &Lower) -> Result {
-    make_dir_like(c"upper", &lower.uppermost()?)?;
-    vfs::make_dir(c"root")?;
-    vfs::mount(
-        c"initoverlayfs",
-        c"root",
-        c"overlay",
-        Access::ReadWrite,
-        &lower.below(c"upper", c"volatile")?,
-    )?;
-    Path::of(c"root").map(|root| root.enter())
 }

@@ -3,7 +3,7 @@
 //! The initrd's memory, as owned Rust values: giving it back is their [`Drop`].
 //!
 //! C sources: `init/initramfs.c` for the protocol around `initrd_start` and `initrd_end`,
-//! `mm/memblock.c` for the release.
+//! `free_reserved_pages()` in `mm/page_alloc.c` for the release.
 
 use core::{
     ops::Range,
@@ -113,18 +113,9 @@ impl Drop for Pages {
         if self.range.is_empty() {
             return;
         }
-        // Not poisoned, as -1 is no byte: that would touch every page once more.
-        //
         // SAFETY: By the type invariant the pages are reserved and ours; being dropped, they are
         // not used any more.
-        unsafe {
-            bindings::free_reserved_area(
-                self.range.start as *mut c_void,
-                self.range.end as *mut c_void,
-                -1,
-                core::ptr::null(),
-            )
-        };
+        unsafe { bindings::initoverlayfs_free_pages(self.range.start, self.range.end) };
     }
 }
 

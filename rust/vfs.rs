@@ -16,7 +16,6 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
-    page::PAGE_SIZE,
     prelude::*, //
 };
 
@@ -37,6 +36,9 @@ pub(crate) enum Access {
 ///
 /// Owns a reference to both.
 pub(crate) struct Path(bindings::path);
+
+// SAFETY: References to mounts and directory entries may be used and dropped by any thread.
+unsafe impl Send for Path {}
 
 impl Path {
     /// Looks up a directory, following symlinks and what is mounted on it.
@@ -61,13 +63,34 @@ impl Path {
         Ok(Self(unsafe { path.assume_init() }))
     }
 
+    /// Looks up what has this name below the directory, which is taken for the root meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What the lookup says.
+    pub(crate) fn below(&self, name: &CStr) -> Result<Self> {
+        let mut path = MaybeUninit::uninit();
+        // SAFETY: The path is valid, the name is NUL-terminated, and there is room for the result.
+        to_result(unsafe {
+            bindings::vfs_path_lookup(
+                self.0.dentry,
+                self.0.mnt,
+                name.as_char_ptr(),
+                0,
+                path.as_mut_ptr(),
+            )
+        })?;
+        // SAFETY: Without an error, `vfs_path_lookup()` has filled it in.
+        // INVARIANT: It has also taken the references.
+        Ok(Self(unsafe { path.assume_init() }))
+    }
+
     /// For C functions that take a directory entry. Valid as long as the path.
     pub(crate) fn dentry(&self) -> *mut bindings::dentry {
         self.0.dentry
     }
 
     /// For C functions that take a path.
-    #[cfg(CONFIG_INITOVERLAYFS_KUNIT_TEST)]
     pub(crate) fn as_raw(&self) -> *const bindings::path {
         &self.0
     }
@@ -120,11 +143,118 @@ impl Path {
     }
 }
 
+impl Clone for Path {
+    fn clone(&self) -> Self {
+        // SAFETY: The path is valid.
+        // INVARIANT: These are the references that the copy owns.
+        unsafe { bindings::path_get(&self.0) };
+        Self(bindings::path { ..self.0 })
+    }
+}
+
 impl Drop for Path {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the references are ours.
         unsafe { bindings::path_put(&self.0) };
     }
+}
+
+/// A filesystem that is about to be mounted, and what was said about it so far.
+///
+/// # Invariants
+///
+/// Owns the context.
+pub(crate) struct Context(NonNull<bindings::fs_context>);
+
+impl Context {
+    /// A filesystem of type `kind`, which `source` is shown as the source of.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is no such type, `ENOMEM`, and what the filesystem says.
+    pub(crate) fn new(kind: &CStr, source: Option<&CStr>, access: Access) -> Result<Self> {
+        // SAFETY: The name is NUL-terminated.
+        let kind = unsafe { bindings::get_fs_type(kind.as_char_ptr()) };
+        if kind.is_null() {
+            return Err(ENODEV);
+        }
+        let flags = match access {
+            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
+            Access::ReadWrite => 0,
+        };
+        // SAFETY: The type is there for ever, being built in.
+        let context = unsafe { bindings::fs_context_for_mount(kind, flags as c_uint) };
+        let context = NonNull::new(from_err_ptr(context)?).ok_or(EINVAL)?;
+        // INVARIANT: It was made for us.
+        let mut context = Self(context);
+        if let Some(source) = source {
+            context.set(c"source", Some(source))?;
+        }
+        Ok(context)
+    }
+
+    /// Sets an option to a value, or one that needs none.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what the filesystem says.
+    pub(crate) fn set(&mut self, key: &CStr, value: Option<&CStr>) -> Result {
+        let value = value.map_or(core::ptr::null(), |value| value.as_char_ptr());
+        // SAFETY: The context is valid, and the strings are NUL-terminated.
+        to_result(unsafe {
+            bindings::initoverlayfs_set_string(self.0.as_ptr(), key.as_char_ptr(), value)
+        })
+    }
+
+    /// Sets an option to a place, whether it has a name or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set), and why the place cannot be opened.
+    pub(crate) fn set_path(&mut self, key: &CStr, place: &Path, handle: Handle) -> Result {
+        let flags = match handle {
+            Handle::Place => bindings::O_PATH,
+            Handle::Reader => bindings::O_RDONLY | bindings::O_LARGEFILE,
+        };
+        // SAFETY: The context and the path are valid, and the key is NUL-terminated.
+        to_result(unsafe {
+            bindings::initoverlayfs_set_path(
+                self.0.as_ptr(),
+                key.as_char_ptr(),
+                place.as_raw(),
+                flags as c_int,
+            )
+        })
+    }
+
+    /// Mounts it.
+    ///
+    /// # Errors
+    ///
+    /// What the filesystem says.
+    pub(crate) fn mount(self) -> Result<Mount> {
+        // SAFETY: The context is valid.
+        let mount = unsafe { bindings::fc_mount(self.0.as_ptr()) };
+        // SAFETY: `fc_mount()` returns an error or a mount with a reference for the caller.
+        unsafe { Mount::from_raw(from_err_ptr(mount)?) }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the context is ours; a mount that was made of it does not
+        // need it.
+        unsafe { bindings::put_fs_context(self.0.as_ptr()) };
+    }
+}
+
+/// What a filesystem gets of a place.
+#[derive(Clone, Copy)]
+pub(crate) enum Handle {
+    /// Where it is.
+    Place,
+    /// Its contents.
+    Reader,
 }
 
 /// A mount that is not part of the namespace yet.
@@ -135,32 +265,6 @@ impl Drop for Path {
 pub(crate) struct Mount(NonNull<bindings::vfsmount>);
 
 impl Mount {
-    /// Makes a mount of type `kind`, with mount options as `mount(8)` would pass them.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if there is no such type, and what the filesystem says.
-    pub(crate) fn new(kind: &CStr, source: &CStr, access: Access, options: &CStr) -> Result<Self> {
-        // SAFETY: The name is NUL-terminated.
-        let kind = unsafe { bindings::get_fs_type(kind.as_char_ptr()) };
-        if kind.is_null() {
-            return Err(ENODEV);
-        }
-        let mut data = KVec::new();
-        data.extend_from_slice(options.to_bytes_with_nul(), GFP_KERNEL)?;
-        let flags = match access {
-            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
-            Access::ReadWrite => 0,
-        };
-        // SAFETY: The type is there, being built in; the strings are NUL-terminated, and the
-        // options may be changed.
-        let mount = unsafe {
-            bindings::vfs_kern_mount(kind, flags, source.as_char_ptr(), data.as_mut_ptr().cast())
-        };
-        // SAFETY: `vfs_kern_mount()` returns an error or a mount with a reference for the caller.
-        unsafe { Self::from_raw(from_err_ptr(mount)?) }
-    }
-
     /// Its root directory.
     pub(crate) fn root(&self) -> Path {
         let mnt = self.0.as_ptr();
@@ -209,40 +313,22 @@ impl Drop for Mount {
     }
 }
 
-/// Mounts a filesystem of type `kind` on the directory `place`, with mount options as `mount(8)`
-/// would pass them.
+/// Lets files of the working directory's mount have their access times updated now and then only, as
+/// `mount(8)` would.
 ///
 /// # Errors
 ///
-/// `ENODEV` if there is no such type, `EINVAL` if the options are longer than a page, `ENOMEM`, and
-/// what the filesystem says.
+/// `EINVAL` if the working directory is not the root of a mount.
 #[init]
-pub(crate) fn mount(
-    source: &CStr,
-    place: &CStr,
-    kind: &CStr,
-    access: Access,
-    options: &[u8],
-) -> Result {
-    // `path_mount()` takes the options for a page, and writes a NUL to its end.
-    let mut data = KVec::with_capacity(PAGE_SIZE, GFP_KERNEL)?;
-    data.extend_from_slice(options, GFP_KERNEL)?;
-    data.resize(PAGE_SIZE, 0u8, GFP_KERNEL)?;
-    if options.len() >= PAGE_SIZE {
-        return Err(EINVAL);
-    }
-    let flags = match access {
-        Access::ReadOnly => bindings::INITOVERLAYFS_MS_RDONLY,
-        Access::ReadWrite => 0,
-    };
-    // SAFETY: The strings are NUL-terminated, and `data` is a page.
+pub(crate) fn relatime() -> Result {
+    // SAFETY: The name is NUL-terminated; changing a mount takes neither source, type nor data.
     to_result(unsafe {
         bindings::init_mount(
-            source.as_char_ptr(),
-            place.as_char_ptr(),
-            kind.as_char_ptr(),
-            flags,
-            data.as_mut_ptr().cast(),
+            core::ptr::null(),
+            c".".as_char_ptr(),
+            core::ptr::null(),
+            bindings::INITOVERLAYFS_MS_RELATIME,
+            core::ptr::null_mut(),
         )
     })
 }

@@ -19,11 +19,16 @@ use kernel::{
 };
 
 use crate::{
+    account::Account,
     bindings,
-    handoff::hand_off,
+    handoff::{
+        hand_off,
+        leave, //
+    },
     region::Initrd,
     scan::scan,
     stack_up,
+    timeline::Timeline,
     vfs,
     Claimed, //
 };
@@ -86,18 +91,27 @@ fn attempt(target: &Target<'_>) -> Outcome {
     };
     // Of the last step, only what comes after the mount is attempted.
     let spared = is_final.then(Spared::new);
-    let Ok(claimed) = again(claimed) else {
+    let Ok(Claimed {
+        region,
+        segments,
+        options,
+        mut account,
+    }) = again(claimed)
+    else {
         return Outcome::Failed;
     };
-    let Ok(stack) = stack_up(claimed) else {
+    let Ok(stack) = stack_up(region, segments, &options, &mut account) else {
         return Outcome::Failed;
     };
     drop(spared);
     if !is_final {
         return Outcome::Succeeded;
     }
-    match hand_off(stack) {
-        Ok(()) => Outcome::Final,
+    match hand_off(stack, &mut account.timeline) {
+        Ok(old_root) => {
+            leave(old_root, account);
+            Outcome::Final
+        }
         Err(_) => Outcome::Failed,
     }
 }
@@ -112,6 +126,7 @@ fn again(claimed: &Claimed) -> Result<Claimed> {
         region: claimed.region.again().ok_or(EINVAL)?,
         segments,
         options: claimed.options,
+        account: Account::new(Timeline::start()),
     })
 }
 

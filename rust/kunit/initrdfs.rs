@@ -8,6 +8,7 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         bindings,
+        initrd::Kind,
         initrdfs::{
             self,
             File,
@@ -19,6 +20,7 @@ mod tests {
             Fake,
             PAGES, //
         },
+        usage::Usage,
         vfs::{
             self,
             Mount, //
@@ -40,7 +42,8 @@ mod tests {
         let mut files = KVec::new();
         for memory in region.divide(SEGMENTS.into_iter())? {
             let len = memory.bytes().len();
-            files.push(File::new(memory, len, None), GFP_KERNEL)?;
+            let usage = Usage::new(&Kind::Cpio, len)?;
+            files.push(File::new(memory, len, None, usage), GFP_KERNEL)?;
         }
         initrdfs::mount(files)
     }

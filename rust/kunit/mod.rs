@@ -9,6 +9,8 @@ mod initrdfs;
 mod options;
 mod region;
 mod segments;
+#[cfg(CONFIG_DEBUG_FS)]
+mod usage;
 
 use core::ops::Range;
 
