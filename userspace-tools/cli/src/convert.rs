@@ -47,7 +47,8 @@ struct Parts {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let options = arguments.image.mkfs();
+    let mut options = arguments.image.mkfs();
+    let profile = arguments.image.profile()?;
     let mkfs = Mkfs::find(options.compression)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
@@ -63,6 +64,11 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let replace = !output.no_handover_shim && found.values().any(|tool| tool.is_replaceable());
     if replace {
         handover::replace(&mut parts.tree, &found, source::handover_program()?);
+    }
+
+    let selection = profile.map(|profile| profile.select(&parts.tree));
+    if let Some(selection) = &selection {
+        options.uncompressed.clone_from(&selection.files);
     }
 
     progress.set_message("making the image");
@@ -98,6 +104,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         }
         if let Some(digest) = digest {
             eprintln!("  sealed: {digest:x}");
+        }
+        if let Some(selection) = &selection {
+            summary::profile(selection, options.compression);
         }
         summary::handover(&found, replace);
         summary::left_out("passed over, as the kernel would", &parts.passed_over);

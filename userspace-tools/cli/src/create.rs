@@ -35,7 +35,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let options = arguments.image.mkfs();
+    let mut options = arguments.image.mkfs();
+    let profile = arguments.image.profile()?;
     let mkfs = Mkfs::find(options.compression)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
@@ -64,6 +65,11 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         handover::replace(&mut tree, &found, source::handover_program()?);
     }
 
+    let selection = profile.map(|profile| profile.select(&tree));
+    if let Some(selection) = &selection {
+        options.uncompressed.clone_from(&selection.files);
+    }
+
     progress.set_message("making the image");
     let left_out = mkfs.from_tree(&tree, out.temporary_path(), &options)?;
     progress.set_message("sealing the image");
@@ -82,6 +88,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         );
         if let Some(digest) = digest {
             eprintln!("  sealed: {digest:x}");
+        }
+        if let Some(selection) = &selection {
+            summary::profile(selection, options.compression);
         }
         summary::handover(&found, replace);
         summary::left_out("socket left out", &left_out);

@@ -7,6 +7,7 @@
 mod check;
 mod convert;
 mod create;
+mod debugfs;
 mod extract;
 mod inspect;
 mod listing;
@@ -16,6 +17,7 @@ mod pkcs11;
 mod pkcs7;
 mod sealing;
 mod source;
+mod stats;
 mod summary;
 mod trees;
 mod view;
@@ -53,6 +55,7 @@ enum Command {
     Sign(sealing::SignArguments),
     Digest(sealing::DigestArguments),
     Verify(sealing::VerifyArguments),
+    Stats(stats::Arguments),
     #[command(hide = true)]
     Manual(manual::Arguments),
 }
@@ -78,6 +81,7 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Sign(arguments) => sealing::sign(&arguments),
         Command::Digest(arguments) => sealing::digest(&arguments),
         Command::Verify(arguments) => sealing::verify(&arguments),
+        Command::Stats(arguments) => stats::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),
     }
 }

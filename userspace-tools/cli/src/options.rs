@@ -2,12 +2,14 @@
 
 //! Options that several commands have: what the image is like, where it goes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use initoverlayfs_image::mkfs::{self, CLUSTER_SIZE};
 use initoverlayfs_image::output::Output;
+use initoverlayfs_image::profile::Profile;
 
 /// How the image is compressed.
 #[derive(Clone, Copy, ValueEnum)]
@@ -32,6 +34,12 @@ pub struct ImageOptions {
     /// Bytes compressed together: larger is smaller, and slower where little is read
     #[arg(long, value_name = "BYTES", default_value_t = CLUSTER_SIZE, value_parser = cluster_size)]
     cluster_size: u32,
+    /// Bytes of a file that are compressed together at most, whatever would fit into a cluster
+    #[arg(long, value_name = "BYTES", value_parser = max_extent)]
+    max_extent: Option<u32>,
+    /// Files to leave uncompressed, as `initoverlayfs stats --files` lists what a boot has read
+    #[arg(long, value_name = "LIST")]
+    profile: Option<PathBuf>,
 }
 
 impl ImageOptions {
@@ -49,16 +57,35 @@ impl ImageOptions {
             compression,
             level: self.level,
             cluster_size: self.cluster_size,
+            max_extent: self.max_extent,
+            uncompressed: BTreeSet::new(),
         }
+    }
+
+    /// The list of what is to be quick to read, if there is one.
+    pub fn profile(&self) -> Result<Option<Profile>> {
+        let Some(list) = &self.profile else {
+            return Ok(None);
+        };
+        let profile = Profile::parse(&read(list)?).with_context(|| list.display().to_string())?;
+        Ok(Some(profile))
     }
 }
 
+/// Bytes in a block.
+const BLOCK: u32 = 4096;
+
 fn cluster_size(text: &str) -> Result<u32, String> {
-    const BLOCK: u32 = 4096;
     const LARGEST: u32 = 1 << 20;
     let size = text.parse().ok().filter(|size| size % BLOCK == 0);
     size.filter(|size| (BLOCK..=LARGEST).contains(size))
         .ok_or_else(|| format!("a multiple of {BLOCK} up to {LARGEST} is wanted"))
+}
+
+fn max_extent(text: &str) -> Result<u32, String> {
+    // What is no larger than a block never gets smaller by a block.
+    let size = text.parse().ok().filter(|size| *size > BLOCK);
+    size.ok_or_else(|| format!("more than a block of {BLOCK} is wanted"))
 }
 
 /// Where the result goes.
@@ -81,15 +108,7 @@ pub struct OutputOptions {
 impl OutputOptions {
     /// Starts the file.
     pub fn create(&self) -> Result<Output> {
-        Output::create(&self.output, self.force).map_err(|error| {
-            let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
-            let remedy = if is_there {
-                ": --force replaces it"
-            } else {
-                ""
-            };
-            anyhow::Error::new(error).context(format!("{}{remedy}", self.output.display()))
-        })
+        create(&self.output, self.force)
     }
 
     /// Puts the file in its place; returns its size in bytes.
@@ -98,6 +117,19 @@ impl OutputOptions {
             .finish()
             .with_context(|| self.output.display().to_string())
     }
+}
+
+/// Starts a file that appears whole, and takes the place of another with `force` only.
+pub fn create(path: &Path, force: bool) -> Result<Output> {
+    Output::create(path, force).map_err(|error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let remedy = if is_there {
+            ": --force replaces it"
+        } else {
+            ""
+        };
+        anyhow::Error::new(error).context(format!("{}{remedy}", path.display()))
+    })
 }
 
 /// Reads a file, naming it in the error.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use initoverlayfs_image::handover::Tool;
+use initoverlayfs_image::mkfs::Compression;
+use initoverlayfs_image::profile::Selection;
 use std::collections::BTreeMap;
 
 /// Shows that something goes on, on a terminal; elsewhere it is silent.
@@ -56,6 +58,19 @@ pub fn handover(found: &BTreeMap<Vec<u8>, Tool>, replaced: bool) {
             (false, false) => "cannot be replaced: build the image with another generator",
         };
         eprintln!("  /{}: {}; {fate}", shown(path), tool.trouble());
+    }
+}
+
+/// Says what a profile came to.
+pub fn profile(selection: &Selection, compression: Compression) {
+    if compression == Compression::None {
+        eprintln!("  profile: no effect, as nothing is compressed");
+        return;
+    }
+    eprintln!("  profile: {} files uncompressed", selection.files.len());
+    if selection.missing > 0 {
+        let missing = selection.missing;
+        eprintln!("  profile: {missing} names that are no files of this image passed over");
     }
 }
 

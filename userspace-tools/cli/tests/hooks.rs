@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
 
-use common::{file, newc, node, Place};
+use common::{dump, file, newc, node, Place};
 
 fn hook(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -139,6 +139,40 @@ fn configuration_switches_it_off_and_passes_options() {
     run(&place, "kernel-postinst", &["7.3"]);
     let shown = place.succeed("inspect boot/initrd.img-7.3");
     assert!(shown.contains("compression  none"), "{shown}");
+}
+
+#[test]
+fn a_profile_is_used_if_it_is_there() {
+    let place = system();
+    let text = "this and that\n".repeat(5000);
+    let parts = [
+        node("init", 0o100_755),
+        file("hot", text.as_bytes()),
+        file("cold", text.as_bytes()),
+    ];
+    let initramfs = newc(&parts);
+    let is_compressed = |name: &str| {
+        let shown = dump(&place.path("boot/initrd.img-7.3"), name);
+        !shown.contains("Layout: 2")
+    };
+    place.write("etc/initoverlayfs.profile", "/hot\n");
+    place.write("elsewhere", "/cold\n");
+    for (configuration, hot, cold) in [
+        ("", false, true),
+        ("PROFILE=/elsewhere\n", true, false),
+        ("PROFILE=/nowhere\n", true, true),
+        ("PROFILE=\n", true, true),
+    ] {
+        place.write("etc/initoverlayfs.conf", configuration);
+        place.write("boot/initrd.img-7.3", &initramfs);
+        assert_eq!(
+            run(&place, "kernel-postinst", &["7.3"]).lines().count(),
+            1,
+            "{configuration}"
+        );
+        assert_eq!(is_compressed("hot"), hot, "{configuration}");
+        assert_eq!(is_compressed("cold"), cold, "{configuration}");
+    }
 }
 
 #[test]

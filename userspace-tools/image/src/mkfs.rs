@@ -2,18 +2,20 @@
 
 //! Images are made by `mkfs.erofs` of erofs-utils.
 
+use std::collections::BTreeSet;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 
+use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use crate::tarball;
 use crate::tree::Tree;
+use crate::{hints, tarball, temporary};
 
 /// The oldest version that reads all of a tarball and knows all of the options.
 const OLDEST: (u32, u32) = (1, 8);
@@ -65,14 +67,19 @@ impl fmt::Display for Compression {
 }
 
 /// What the image is to be like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The compression.
     pub compression: Compression,
     /// Its level, within the limits that `mkfs.erofs --help` gives.
     pub level: Option<u32>,
-    /// Bytes compressed together: a multiple of the block size of 4096, up to 1 MiB.
+    /// Bytes that pieces are compressed into: a multiple of the block size of 4096, up to 1 MiB.
     pub cluster_size: u32,
+    /// Bytes of a file that are compressed together at most: more than a block, or nothing gets
+    /// smaller. [`None`] for as many as fit into a cluster.
+    pub max_extent: Option<u32>,
+    /// Files that are not compressed, by the first of their names in the tree.
+    pub uncompressed: BTreeSet<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -81,6 +88,8 @@ impl Default for Options {
             compression: Compression::Lz4hc,
             level: None,
             cluster_size: CLUSTER_SIZE,
+            max_extent: None,
+            uncompressed: BTreeSet::new(),
         }
     }
 }
@@ -107,6 +116,9 @@ pub enum MkfsError {
     /// `SOURCE_DATE_EPOCH` is no number.
     #[error("SOURCE_DATE_EPOCH is {0:?}: it has to be a number of seconds since 1970")]
     Date(OsString),
+    /// The list of files that are not compressed could not be passed on.
+    #[error("a temporary file cannot be used")]
+    Temporary(#[source] io::Error),
     /// The tarball could not be passed on.
     #[error("mkfs.erofs takes no more input: {0}")]
     Pipe(io::Error),
@@ -156,14 +168,15 @@ impl Mkfs {
     ///
     /// # Errors
     ///
-    /// [`MkfsError::Failed`], [`MkfsError::Pipe`].
+    /// [`MkfsError::Failed`], [`MkfsError::Temporary`], [`MkfsError::Pipe`].
     pub fn from_tree(
         &self,
         tree: &Tree,
         image: &Path,
         options: &Options,
     ) -> Result<Vec<Vec<u8>>, MkfsError> {
-        let mut command = self.command(image, options);
+        let hints = hints(options)?;
+        let mut command = self.command(options, hints.as_ref());
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
         let mut child = command.spawn().map_err(MkfsError::Missing)?;
         let written = match child.stdin.take() {
@@ -179,19 +192,20 @@ impl Mkfs {
     ///
     /// # Errors
     ///
-    /// [`MkfsError::Failed`].
+    /// [`MkfsError::Failed`], [`MkfsError::Temporary`].
     pub fn from_directory(
         &self,
         directory: &Path,
         image: &Path,
         options: &Options,
     ) -> Result<(), MkfsError> {
-        let mut command = self.command(image, options);
+        let hints = hints(options)?;
+        let mut command = self.command(options, hints.as_ref());
         command.arg(image).arg(directory).stdin(Stdio::null());
         wait(command.spawn().map_err(MkfsError::Missing)?)
     }
 
-    fn command(&self, _image: &Path, options: &Options) -> Command {
+    fn command(&self, options: &Options, hints: Option<&NamedTempFile>) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(["--quiet", "-Uclear", "--mkfs-time"])
@@ -201,10 +215,29 @@ impl Mkfs {
             let level = level.map_or_else(String::new, |level| format!(",{level}"));
             command.arg(format!("-z{}{level}", options.compression));
             command.arg(format!("-C{}", options.cluster_size));
+            if let Some(most) = options.max_extent {
+                command.arg(format!("--max-extent-bytes={most}"));
+            }
+        }
+        if let Some(hints) = hints {
+            let mut argument = OsString::from("--compress-hints=");
+            argument.push::<&OsStr>(hints.path().as_ref());
+            command.arg(argument);
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
+}
+
+/// A file that says what is not to be compressed, if anything is.
+fn hints(options: &Options) -> Result<Option<NamedTempFile>, MkfsError> {
+    if options.uncompressed.is_empty() || options.compression == Compression::None {
+        return Ok(None);
+    }
+    let mut file = temporary::file().map_err(MkfsError::Temporary)?;
+    file.write_all(&hints::uncompressed(&options.uncompressed))
+        .map_err(MkfsError::Temporary)?;
+    Ok(Some(file))
 }
 
 /// Waits for it to end well.

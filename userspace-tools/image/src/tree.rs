@@ -200,6 +200,11 @@ impl Tree {
     /// What a path leads to, through links on the way and at its end, as in a root of its own.
     /// [`None`] if that is nowhere, or goes round in circles.
     pub fn resolve(&self, path: &[u8]) -> Option<&Inode> {
+        self.resolve_id(path).map(|id| self.inode(id))
+    }
+
+    /// Which file [`resolve`](Self::resolve) leads to.
+    pub fn resolve_id(&self, path: &[u8]) -> Option<Id> {
         let mut links = 0;
         let mut rest: Vec<Vec<u8>> = parts(path).rev().collect();
         let mut place: Vec<u8> = Vec::new();
@@ -223,7 +228,7 @@ impl Tree {
                 _ => place = next,
             }
         }
-        self.get(&place)
+        self.id(&place)
     }
 
     /// All names in order, so that a directory comes before what is in it; the root is first.

@@ -24,6 +24,24 @@ fn tool(name: &str) -> Option<String> {
     Some(value.trim_matches(['"', '\'']).to_owned())
 }
 
+/// A program of erofs-utils, by the variable that names it.
+pub fn erofs_tool(name: &str) -> String {
+    let found = env::var(name).ok().or_else(|| tool(name));
+    found.unwrap_or_else(|| name.to_lowercase().replace('_', "."))
+}
+
+/// What `dump.erofs` says about a file of an image.
+pub fn dump(image: &Path, path: &str) -> String {
+    let output = Command::new(erofs_tool("DUMP_EROFS"))
+        .arg(format!("--path=/{path}"))
+        .arg("-e")
+        .arg(image)
+        .output()
+        .expect("dump.erofs");
+    assert!(output.status.success(), "{path}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// A place of its own for a test, and the command in it.
 pub struct Place {
     directory: TempDir,
@@ -73,10 +91,8 @@ impl Place {
     /// The command, to be run in it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_initoverlayfs"));
-        for name in ["MKFS_EROFS", "FSCK_EROFS"] {
-            if let Some(value) = env::var(name).ok().or_else(|| tool(name)) {
-                command.env(name, value);
-            }
+        for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS"] {
+            command.env(name, erofs_tool(name));
         }
         // Any program will do for what is in the image.
         command.env("INITOVERLAYFS_HANDOVER", "handover");

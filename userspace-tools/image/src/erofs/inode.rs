@@ -2,6 +2,8 @@
 
 //! Inodes, and the directories and links that they hold.
 
+use std::ops::Range;
+
 use super::{array, bytes_at, u16_at, u32_at, u64_at, ErofsError, Superblock};
 use crate::cpio::{
     BLOCK,
@@ -45,8 +47,9 @@ pub(super) struct Raw {
     pub(super) mtime: Time,
     /// Where its attributes start, and how long they are, in bytes.
     pub(super) xattrs: (u64, u64),
+    /// Bytes of data.
+    pub(super) size: u64,
     offset: u64,
-    size: u64,
     layout: Layout,
     start_block: u64,
     omits_dot: bool,
@@ -120,34 +123,45 @@ impl Raw {
             gid,
             mtime,
             xattrs: (offset + len, xattr_len),
-            offset,
             size,
+            offset,
             layout,
             start_block: upper << 32 | u64::from(word),
             omits_dot: is_directory && bit_4,
         })
     }
 
-    /// Its data, which for directories and symbolic links is never compressed.
-    pub(super) fn data(&self, image: &[u8], sb: &Superblock) -> Result<Vec<u8>, ErofsError> {
+    /// Where its data lies if it is stored as it is: in blocks, and the rest behind the inode and its
+    /// attributes. In bytes from the start of the image; either may be empty.
+    pub(super) fn places(&self, sb: &Superblock) -> Result<Option<[Range<u64>; 2]>, ErofsError> {
         let block_size = sb.block_size();
         let in_blocks = match self.layout {
             Layout::Plain => self.size,
             Layout::Inline => self.size / block_size * block_size,
-            Layout::Other => {
-                return Err(ErofsError::Unsupported("compressed metadata", self.offset));
-            }
+            Layout::Other => return Ok(None),
         };
-        let start = self.start_block.checked_mul(block_size);
-        let start = start.ok_or(ErofsError::Damaged("the place of the data", self.offset))?;
-        let mut data = if in_blocks == 0 {
-            Vec::new()
-        } else {
-            bytes_at(image, start, in_blocks)?.to_vec()
-        };
-        // The rest stands behind the inode and its attributes.
         let tail = self.xattrs.0 + self.xattrs.1;
-        data.extend_from_slice(bytes_at(image, tail, self.size - in_blocks)?);
+        let places = || {
+            // Without blocks, where they start means nothing.
+            let start = match in_blocks {
+                0 => 0,
+                _ => self.start_block.checked_mul(block_size)?,
+            };
+            let tail_end = tail.checked_add(self.size - in_blocks)?;
+            Some([start..start.checked_add(in_blocks)?, tail..tail_end])
+        };
+        let damaged = ErofsError::Damaged("the place of the data", self.offset);
+        places().map(Some).ok_or(damaged)
+    }
+
+    /// Its data, which for directories and symbolic links is never compressed.
+    pub(super) fn data(&self, image: &[u8], sb: &Superblock) -> Result<Vec<u8>, ErofsError> {
+        let places = self.places(sb)?;
+        let places = places.ok_or(ErofsError::Unsupported("compressed metadata", self.offset))?;
+        let mut data = Vec::new();
+        for place in places.iter().filter(|place| !place.is_empty()) {
+            data.extend_from_slice(bytes_at(image, place.start, place.end - place.start)?);
+        }
         Ok(data)
     }
 

@@ -3,11 +3,14 @@
 //! Reads an EROFS image into a tree, without mounting it.
 //!
 //! Names and attributes are read here, as `fs/erofs/erofs_fs.h` of Linux 7.3 lays them out; what
-//! files hold, which may be compressed in many ways, `fsck.erofs` of erofs-utils takes out.
+//! files hold, which may be compressed in many ways, `fsck.erofs` of erofs-utils takes out, and where
+//! it lies `dump.erofs` knows.
 
 mod contents;
+mod extents;
 mod inode;
 mod superblock;
+mod walk;
 mod xattr;
 
 use std::collections::HashMap;
@@ -16,9 +19,10 @@ use std::io;
 use thiserror::Error;
 
 use self::contents::Contents;
-use self::inode::{Details, Raw};
+pub use self::extents::{extents, FileExtents};
+use self::inode::Details;
 pub use self::superblock::Superblock;
-use crate::tree::{Content, Id, Inode, Kind, Tree};
+use crate::tree::{Id, Inode, Kind, Tree};
 
 /// Why an image cannot be read. Offsets are in bytes from its start.
 #[derive(Debug, Error)]
@@ -38,16 +42,13 @@ pub enum ErofsError {
     /// `fsck.erofs` could not take the files out.
     #[error("fsck.erofs cannot read the image: {0}: is erofs-utils 1.8 or newer installed? FSCK_EROFS names another one")]
     Fsck(String),
+    /// `dump.erofs` could not tell where the data of a file lies.
+    #[error("dump.erofs cannot tell where files lie: {0}: is erofs-utils 1.8 or newer installed? DUMP_EROFS names another one")]
+    Dump(String),
     /// A temporary file.
     #[error("a temporary file cannot be used")]
     Temporary(#[from] io::Error),
 }
-
-/// As many names as an image may have here.
-const MOST_NAMES: usize = 4_000_000;
-
-/// As deep as directories may lie in each other; no path is longer than 4096 bytes.
-const DEEPEST: usize = 2048;
 
 /// Reads all of an image.
 ///
@@ -56,77 +57,36 @@ const DEEPEST: usize = 2048;
 /// [`ErofsError`].
 pub fn read(image: &[u8]) -> Result<Tree, ErofsError> {
     let superblock = Superblock::parse(image)?;
-    let mut walk = Walk {
-        image,
-        contents: Contents::extract(image)?,
-        known: HashMap::new(),
-        tree: Tree::new(),
-        superblock,
-    };
-    walk.visit(&[], walk.superblock.root, 0)?;
-    Ok(walk.tree)
-}
-
-/// The way through the directories.
-struct Walk<'a> {
-    image: &'a [u8],
-    superblock: Superblock,
-    contents: Contents,
-    /// Files that have a name already, by their number.
-    known: HashMap<u64, Id>,
-    tree: Tree,
-}
-
-impl Walk<'_> {
-    fn visit(&mut self, path: &[u8], nid: u64, depth: usize) -> Result<(), ErofsError> {
-        let endless = || ErofsError::Endless(String::from_utf8_lossy(path).into_owned());
-        if let Some(id) = self.known.get(&nid).copied() {
-            if self.tree.inode(id).is_directory() {
-                return Err(endless());
-            }
-            self.tree.link(path, id);
+    let contents = Contents::extract(image)?;
+    let mut tree = Tree::new();
+    // Files that have a name already, by their number.
+    let mut known: HashMap<u64, Id> = HashMap::new();
+    walk::walk(image, &superblock, |path, nid, raw| {
+        if let Some(id) = known.get(&nid) {
+            tree.link(path, *id);
             return Ok(());
         }
-        if self.tree.len() > MOST_NAMES || depth > DEEPEST {
-            return Err(endless());
-        }
-        let raw = Raw::read(self.image, &self.superblock, nid)?;
         let kind = match raw.details {
             Details::Directory => Kind::Directory,
-            Details::Regular => Kind::Regular(self.content(path)?),
-            Details::Symlink => Kind::Symlink(raw.data(self.image, &self.superblock)?),
+            Details::Regular => Kind::Regular(contents.of(path)?.into()),
+            Details::Symlink => Kind::Symlink(raw.data(image, &superblock)?),
             Details::Character(major, minor) => Kind::Character(major, minor),
             Details::Block(major, minor) => Kind::Block(major, minor),
             Details::Fifo => Kind::Fifo,
             Details::Socket => Kind::Socket,
         };
-        let is_directory = kind == Kind::Directory;
         let inode = Inode {
             kind,
             mode: raw.mode,
             uid: raw.uid,
             gid: raw.gid,
             mtime: raw.mtime,
-            xattrs: xattr::read(self.image, &self.superblock, &raw)?,
+            xattrs: xattr::read(image, &superblock, raw)?,
         };
-        let id = self.tree.insert(path, inode);
-        self.known.insert(nid, id);
-        if is_directory {
-            for (name, nid) in raw.entries(self.image, &self.superblock)? {
-                let below = if path.is_empty() {
-                    name
-                } else {
-                    [path, b"/", &name[..]].concat()
-                };
-                self.visit(&below, nid, depth + 1)?;
-            }
-        }
+        known.insert(nid, tree.insert(path, inode));
         Ok(())
-    }
-
-    fn content(&self, path: &[u8]) -> Result<Content, ErofsError> {
-        Ok(self.contents.of(path)?.into())
-    }
+    })?;
+    Ok(tree)
 }
 
 /// `len` bytes at an offset.

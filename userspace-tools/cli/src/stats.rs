@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs stats`: what this boot took of its initrd, and which files that were.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+use clap::Args;
+use indicatif::HumanBytes;
+use initoverlayfs_core::initrd::Kind;
+use initoverlayfs_image::profile::Profile;
+use initoverlayfs_image::{erofs, initrd};
+
+use crate::debugfs::{Layer, Stats, Touched, BLOCK};
+use crate::options::{create, read};
+use crate::Verdict;
+
+/// Show how this boot went and what it read of its initrd, or list the files that it read.
+///
+/// The kernel counts in blocks of 4096 bytes. A file is listed if a block was read that holds some of
+/// its data: what lies in the same block as something else, or was read ahead, is listed too. Only
+/// files of EROFS images are: those of archives were unpacked whole.
+#[derive(Args)]
+pub struct Arguments {
+    /// Print JSON
+    #[arg(long, conflicts_with = "files")]
+    json: bool,
+    /// List the files of IMAGE, the initrd that was booted, whose data was read, one a line
+    #[arg(long, value_name = "IMAGE")]
+    files: Option<PathBuf>,
+    /// Write the list into this file, for `convert --profile` and `create --profile`
+    #[arg(short, long, value_name = "LIST", requires = "files")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Where the kernel shows its statistics
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        default_value = "/sys/kernel/debug/initoverlayfs"
+    )]
+    debugfs: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    is_there(&arguments.debugfs)?;
+    if let Some(image) = &arguments.files {
+        let layers = Layer::read(&arguments.debugfs)?;
+        let touched = Touched::read(&arguments.debugfs)?;
+        let (files, all) =
+            files(&read(image)?, &layers, &touched).with_context(|| image.display().to_string())?;
+        return list(&files, all, image, arguments);
+    }
+    let stats = Stats::read(&arguments.debugfs)?;
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &stats)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &stats)?;
+    }
+    Ok(Verdict::Good)
+}
+
+/// Says what to do if there are no statistics.
+fn is_there(directory: &Path) -> Result<()> {
+    let shown = directory.display();
+    let error = match fs::read_dir(directory) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => bail!("{shown}: {error}: root alone may read it"),
+        io::ErrorKind::NotFound => {}
+        _ => return Err(error).with_context(|| shown.to_string()),
+    }
+    let parent = directory.parent().unwrap_or(directory);
+    match fs::read_dir(parent).map(|mut entries| entries.next().is_none()) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            bail!("{}: {error}: root alone may read it", parent.display())
+        }
+        Err(_) => bail!("{shown} is not there: this kernel is built without CONFIG_DEBUG_FS"),
+        Ok(true) => bail!(
+            "{shown} is not there, debugfs is not mounted: mount -t debugfs debugfs {}",
+            parent.display()
+        ),
+        Ok(false) => bail!(
+            "{shown} is not there: this boot did not mount its initrd in place; `dmesg | grep \
+             initoverlayfs` says why, if this kernel can do it at all"
+        ),
+    }
+}
+
+/// The files whose data was read, and how many files there are.
+fn files(bytes: &[u8], layers: &[Layer], touched: &Touched) -> Result<(Profile, usize)> {
+    // Archives beside the image may come from elsewhere, or be left out by the kernel.
+    let booted = layers.iter().filter(|layer| layer.kind == "erofs");
+    let booted: Vec<&Layer> = booted.collect();
+    let segments = initrd::segments(bytes)?;
+    let images = segments
+        .iter()
+        .filter(|segment| matches!(segment.kind, Kind::Erofs(_)));
+    let images: Vec<_> = images
+        .map(|segment| &bytes[segment.range.clone()])
+        .collect();
+    ensure!(
+        images.len() == booted.len(),
+        "this is not what was booted: it holds {} EROFS image(s), and the kernel mounted {}",
+        images.len(),
+        booted.len()
+    );
+    let mut found = Vec::new();
+    let mut all = 0;
+    for (image, layer) in images.into_iter().zip(booted) {
+        ensure!(
+            u64::try_from(image.len())? == layer.bytes,
+            "this is not what was booted: its image for layer {} has {} bytes, the kernel's has {}",
+            layer.layer,
+            image.len(),
+            layer.bytes
+        );
+        for file in erofs::extents(image)? {
+            all += file.paths.len();
+            let is_read = |extent| touched.overlaps(layer.layer, extent);
+            if file.extents.iter().any(is_read) {
+                found.extend(file.paths);
+            }
+        }
+    }
+    Ok((found.into_iter().collect(), all))
+}
+
+/// Writes the list where it is to go.
+fn list(files: &Profile, all: usize, image: &Path, arguments: &Arguments) -> Result<Verdict> {
+    let Some(place) = &arguments.output else {
+        files.write(io::stdout().lock())?;
+        return Ok(Verdict::Good);
+    };
+    let mut out = create(place, arguments.force)?;
+    out.guard_like(image);
+    let file: &mut File = out.file();
+    files
+        .write(io::BufWriter::new(file))
+        .and_then(|()| out.finish())
+        .with_context(|| place.display().to_string())?;
+    eprintln!("{}: {} of {all} files", place.display(), files.len());
+    Ok(Verdict::Good)
+}
+
+fn print(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
+    let width = stats.phases.iter().map(|phase| phase.name.chars().count());
+    let width = width.chain(["total".len()]).max().unwrap_or_default();
+    for phase in &stats.phases {
+        writeln!(out, "{:width$}  {}", phase.name, time(phase.nanoseconds))?;
+    }
+    let total = stats.phases.iter().map(|phase| phase.nanoseconds);
+    let total = total.fold(0, u64::saturating_add);
+    writeln!(out, "{:width$}  {}", "total", time(total))?;
+    for layer in &stats.layers {
+        let size = HumanBytes(layer.bytes);
+        writeln!(out, "layer {}  {size}, {}", layer.layer, layer.kind)?;
+        let held = match layer.held {
+            0 => "released".to_owned(),
+            held => format!("{} held", HumanBytes(held)),
+        };
+        writeln!(out, "    memory   {held}")?;
+        let served = HumanBytes(layer.served);
+        writeln!(out, "    reads    {}, {served} in all", layer.reads)?;
+        let touched = layer.touched.saturating_mul(BLOCK);
+        let percent = touched.min(layer.bytes).saturating_mul(100);
+        let percent = percent.checked_div(layer.bytes).unwrap_or_default();
+        writeln!(
+            out,
+            "    touched  {} in {} blocks, {percent} %",
+            HumanBytes(touched),
+            layer.touched
+        )?;
+    }
+    Ok(())
+}
+
+/// A duration in the unit that suits it.
+fn time(nanoseconds: u64) -> String {
+    let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
+    if nanoseconds < 1_000_000 {
+        format!("{:>8.1} us", seconds * 1e6)
+    } else {
+        format!("{:>8.1} ms", seconds * 1e3)
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The file of `mkfs.erofs --compress-hints`: how single files are compressed, by their names.
+//!
+//! A line is a cluster size, the number of an algorithm, and a POSIX extended regular expression,
+//! which is compared with the path from the root, without a slash in front. The size 0 leaves a file
+//! uncompressed. A line that is no such expression is reported, and the image is made without it.
+
+/// As many bytes as an expression may have. `mkfs.erofs` takes lines of less than `PATH_MAX` + 100
+/// bytes (4196) and compares each file with each line, so that few long ones are much faster.
+const LONGEST: usize = 4096;
+
+/// What stands around the names of a line.
+const START: &[u8] = b"0 0 ^(";
+const END: &[u8] = b")$\n";
+
+/// Hints that leave the files of these names uncompressed.
+pub fn uncompressed<'a>(paths: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    let mut hints = Vec::new();
+    let mut line = Vec::new();
+    for path in paths {
+        let name = expression(path);
+        if !line.is_empty() && line.len() + 1 + name.len() > LONGEST {
+            end_line(&mut hints, &mut line);
+        }
+        if !line.is_empty() {
+            line.push(b'|');
+        }
+        line.extend(name);
+    }
+    end_line(&mut hints, &mut line);
+    hints
+}
+
+fn end_line(hints: &mut Vec<u8>, line: &mut Vec<u8>) {
+    if !line.is_empty() {
+        hints.extend([START, line, END].concat());
+        line.clear();
+    }
+}
+
+/// An expression that a name matches, and hardly another one.
+fn expression(path: &[u8]) -> Vec<u8> {
+    let mut expression = Vec::with_capacity(path.len());
+    for byte in path {
+        // Room for one character more, and for the end.
+        if expression.len() + 4 > LONGEST {
+            expression.extend(b".*");
+            break;
+        }
+        match byte {
+            // It would end the line.
+            b'\n' => expression.push(b'.'),
+            b'\\' | b'.' | b'[' | b'(' | b')' | b'{' | b'*' | b'+' | b'?' | b'|' | b'^' | b'$' => {
+                expression.extend([b'\\', *byte]);
+            }
+            _ => expression.push(*byte),
+        }
+    }
+    expression
+}
