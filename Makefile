@@ -10,7 +10,7 @@ export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS DESTDIR 
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image tools install deb run shell test test-debug test-locked test-distro vng fuzz mutate bench
+.PHONY: help setup kernel image tools install deb run shell test test-debug test-locked test-distro vng fuzz mutate bench profile
 .PHONY: check graft ungraft clean distclean
 
 help:
@@ -29,6 +29,7 @@ help:
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
 ##   make bench      when /init starts, against stock initramfs (20 minutes)
+##   make profile    where the instructions to /init go, by function of the kernel
 ##
 ##   make setup      find or install the tools and sources (into build/)
 ##   make kernel     build/x86_64/bzImage and build/x86_64/config
@@ -114,6 +115,9 @@ mutate: kernel
 bench: kernel image
 	@scripts/bench
 
+profile: kernel $(if $(INITRD),,image)
+	@scripts/profile
+
 check: ready
 	@scripts/check
 
@@ -126,7 +130,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/fuzz build/demo build/demo.* build/run.log* build/.image-key build/.accel
+	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/fuzz build/demo build/demo.* build/run.log* build/profile.folded build/.image-key build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \

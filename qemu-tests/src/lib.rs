@@ -4,11 +4,14 @@
 //! A test builds its images ([`fixtures`]), boots them ([`machine`]) and looks at what the probe, the
 //! guest's init, sent over a serial port of its own ([`report`], [`summary`]). The console is read for
 //! signs of trouble only ([`console`]): no scenario passes because of a line in a log alone.
+//!
+//! Not a test: where the time to `/init` goes ([`profile`]).
 
 pub mod console;
 pub mod fixtures;
 pub mod hostile;
 pub mod machine;
+pub mod profile;
 pub mod report;
 pub mod scenario;
 pub mod summary;

@@ -35,6 +35,7 @@ pub struct Machine {
     cpus: u32,
     time_limit: Duration,
     accel: Vec<String>,
+    arguments: Vec<String>,
     quiet: bool,
 }
 
@@ -90,6 +91,7 @@ impl Machine {
             cpus: 1,
             time_limit: TIME_LIMIT,
             accel: tools::accel(),
+            arguments: Vec::new(),
             quiet: false,
         }
     }
@@ -158,6 +160,12 @@ impl Machine {
     /// Replaces the accelerator and processor arguments.
     pub fn accel(mut self, words: &str) -> Self {
         self.accel = words.split_whitespace().map(str::to_owned).collect();
+        self
+    }
+
+    /// Adds arguments of the emulator's.
+    pub fn arguments(mut self, words: &[&str]) -> Self {
+        self.arguments.extend(words.iter().map(|&word| word.to_owned()));
         self
     }
 
@@ -258,7 +266,7 @@ impl Machine {
         let mut command = Command::new(tools::qemu());
         command.env("TMPDIR", place); // for what a guest writes to its disk
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        command.args(&self.accel);
+        command.args(&self.accel).args(&self.arguments);
         command.args(["-m", &format!("{}M", self.memory_mib), "-smp", &self.cpus.to_string()]);
         for port in ["console", "result"] {
             let path = place.join(port);

@@ -23,10 +23,6 @@ use qemu_tests::machine::Machine;
 use qemu_tests::tools;
 use serde::Serialize;
 
-/// One processor with a clock that counts instructions. Without the features that make the kernel copy by
-/// `rep movsb`, which would count each byte: with them, unpacking a cpio takes twice as long.
-const COUNTING: &str =
-    "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount shift=1,sleep=off -rtc clock=vm";
 /// Command lines grow by this much from one boot to the next.
 const PADDING: usize = 16;
 /// A single boot's limit; counting is slow.
@@ -159,7 +155,7 @@ fn signed(name: &'static str, image: &Path) -> Result<Candidate> {
 
 /// Boots one initrd as often as ordered, and takes the medians.
 fn measure(options: &Options, candidate: &Candidate, floor: Option<f64>) -> Result<Row> {
-    let counted = boots(options, || machine(options, candidate).accel(COUNTING))?;
+    let counted = boots(options, || machine(options, candidate).accel(tools::COUNTING))?;
     let run_ms = median(counted.iter().map(|sample| sample.run_ms).collect())?;
     let start_ms = median(counted.iter().map(|sample| sample.start_ms).collect())?;
     let wall_ms = match options.wall {

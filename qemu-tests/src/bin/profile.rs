@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where do the instructions go between the component's first and `/init`'s first? Counts them all in one
+//! boot on the benchmark's clock, by function of the kernel and by call stack.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{ensure, Context, Result};
+use clap::{Parser, ValueEnum};
+use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::profile::boot;
+use qemu_tests::profile::stacks::Stacks;
+use qemu_tests::profile::table::{self, Extent};
+use qemu_tests::profile::window::Window;
+use qemu_tests::tools;
+
+/// The boot's limit; counting is slow.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// Counts the guest's instructions from the claim to /init, by function of the kernel.
+#[derive(Parser)]
+struct Options {
+    /// What to boot [default: an image (lz4hc) of the payload]
+    #[arg(long)]
+    initrd: Option<PathBuf>,
+    /// Directory with the files of that image [default: build/demo]
+    #[arg(long)]
+    payload: Option<PathBuf>,
+    /// Added to the kernel's command line
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// Memory of the guest in MiB
+    #[arg(long, default_value_t = 2048)]
+    memory: u32,
+    /// Parts of the boot to print
+    #[arg(long, value_delimiter = ',', default_value = "claim,mount,start")]
+    parts: Vec<Part>,
+    /// Functions to print of each part, those with the most instructions of their own
+    #[arg(long, default_value_t = 40)]
+    top: usize,
+    /// Print branches of the call tree down to this part of all instructions, in percent
+    #[arg(long, default_value_t = 1.0)]
+    percent: f64,
+    /// Write all stacks to this file, for flame graphs
+    #[arg(long)]
+    folded: Option<PathBuf>,
+    /// The plugin for QEMU
+    #[arg(long)]
+    plugin: PathBuf,
+    /// The kernel's System.map
+    #[arg(long)]
+    system_map: PathBuf,
+}
+
+/// A part of the boot.
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    Claim,
+    Between,
+    Mount,
+    Start,
+    All,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("profile: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Boots, counts, prints.
+fn run(options: &Options) -> Result<()> {
+    let initrd = match &options.initrd {
+        Some(initrd) => initrd.clone(),
+        None => image(options)?,
+    };
+    eprintln!("profile: booting {}", initrd.display());
+    let machine = Machine::new().initrd(&initrd).orders("start").append(&options.append);
+    let machine = machine.memory(options.memory).time_limit(TIME_LIMIT);
+    let stacks = boot::count(machine, &options.plugin, &options.system_map)?;
+    if let Some(path) = &options.folded {
+        fs::write(path, stacks.to_string())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    print(&stacks, options)?;
+    Ok(())
+}
+
+/// Makes the usual image of the payload, with the probe as its `/init`.
+fn image(options: &Options) -> Result<PathBuf> {
+    let payload = options.payload.clone().unwrap_or_else(|| tools::build_dir().join("demo"));
+    ensure!(payload.is_dir(), "no payload at {}: `make image` makes it", payload.display());
+    erofs::image(&Tree::payload(&payload)?, &USUAL)
+}
+
+/// Prints the parts that are wanted.
+fn print(stacks: &Stacks, options: &Options) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    table::print_parts(&mut out, stacks)?;
+    let extent = Extent { functions: options.top, percent: options.percent };
+    for part in &options.parts {
+        let (name, window) = match part {
+            Part::Claim => ("claim", Window::new(stacks.of("claim"))),
+            Part::Between => ("between", Window::new(stacks.of("between"))),
+            Part::Mount => ("mount", Window::new(stacks.of("mount"))),
+            Part::Start => ("start", Window::new(stacks.of("start"))),
+            Part::All => ("all", Window::new(stacks.all())),
+        };
+        table::print(&mut out, name, &window, extent)?;
+    }
+    Ok(())
+}
