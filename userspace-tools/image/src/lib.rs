@@ -10,6 +10,7 @@
 pub mod compression;
 pub mod cpio;
 pub mod directory;
+mod elf;
 pub mod erofs;
 pub mod handover;
 pub mod hints;
@@ -19,6 +20,7 @@ pub mod output;
 pub mod profile;
 pub mod seal;
 pub mod stack;
+pub mod startup;
 pub mod tarball;
 pub mod temporary;
 pub mod tree;
