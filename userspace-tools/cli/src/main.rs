@@ -15,6 +15,7 @@ mod manual;
 mod options;
 mod pkcs11;
 mod pkcs7;
+mod quick;
 mod sealing;
 mod source;
 mod stats;
