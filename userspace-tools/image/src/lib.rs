@@ -7,6 +7,7 @@
 //! becomes a tarball ([`tarball`]), and that an image ([`mkfs`]). Nothing here needs privileges:
 //! owners and devices are only written down.
 
+pub mod children;
 pub mod compression;
 pub mod cpio;
 pub mod directory;
