@@ -48,7 +48,7 @@ struct Parts {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mut options = arguments.image.mkfs();
-    let profile = arguments.image.profile()?;
+    let quick = arguments.image.quick()?;
     let mkfs = Mkfs::find(options.compression)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
@@ -66,11 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         handover::replace(&mut parts.tree, &found, source::handover_program()?);
     }
 
-    let selection = profile.map(|profile| profile.select(&parts.tree));
-    if let Some(selection) = &selection {
-        options.uncompressed.clone_from(&selection.files);
-    }
-
+    let choice = quick.choose(&parts.tree, &mut options);
     progress.set_message("making the image");
     let early = bytes
         .get(..usize::try_from(parts.early)?)
@@ -105,9 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         if let Some(digest) = digest {
             eprintln!("  sealed: {digest:x}");
         }
-        if let Some(selection) = &selection {
-            summary::profile(selection, options.compression);
-        }
+        choice.report();
         summary::handover(&found, replace);
         summary::left_out("passed over, as the kernel would", &parts.passed_over);
         summary::left_out("socket left out", &left_out);

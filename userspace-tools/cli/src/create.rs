@@ -36,7 +36,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mut options = arguments.image.mkfs();
-    let profile = arguments.image.profile()?;
+    let quick = arguments.image.quick()?;
     let mkfs = Mkfs::find(options.compression)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
@@ -65,11 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         handover::replace(&mut tree, &found, source::handover_program()?);
     }
 
-    let selection = profile.map(|profile| profile.select(&tree));
-    if let Some(selection) = &selection {
-        options.uncompressed.clone_from(&selection.files);
-    }
-
+    let choice = quick.choose(&tree, &mut options);
     progress.set_message("making the image");
     let left_out = mkfs.from_tree(&tree, out.temporary_path(), &options)?;
     progress.set_message("sealing the image");
@@ -89,9 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         if let Some(digest) = digest {
             eprintln!("  sealed: {digest:x}");
         }
-        if let Some(selection) = &selection {
-            summary::profile(selection, options.compression);
-        }
+        choice.report();
         summary::handover(&found, replace);
         summary::left_out("socket left out", &left_out);
         if let Some(problem) = init_problem(&tree) {

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
+use initoverlayfs_image::children::Running;
 use initoverlayfs_image::tarball;
 use initoverlayfs_image::tree::{Kind, Tree};
 
@@ -110,11 +111,8 @@ fn into_directory(tree: &mut Tree, directory: &Path) -> Result<()> {
         leave_devices_out(tree);
         tar.arg("--no-same-owner");
     }
-    let mut child = tar
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("tar cannot be run")?;
-    let input = child.stdin.take().context("tar takes no input")?;
+    let child = Running::start(tar.stdin(Stdio::piped())).context("tar cannot be run")?;
+    let input = child.take_input().context("tar takes no input")?;
     let left_out = tarball::write(tree, io::BufWriter::new(input));
     ensure!(
         child.wait()?.success(),

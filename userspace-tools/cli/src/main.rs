@@ -15,6 +15,7 @@ mod manual;
 mod options;
 mod pkcs11;
 mod pkcs7;
+mod quick;
 mod sealing;
 mod source;
 mod stats;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use initoverlayfs_image::temporary;
+use initoverlayfs_image::{children, temporary};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -86,13 +87,15 @@ fn run(command: Command) -> Result<Verdict> {
     }
 }
 
-/// Has a signal that ends the program remove its temporary files first.
+/// Has a signal that ends the program end its children and remove its temporary files first.
 fn clean_up_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
         return;
     };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            // First those who write the files.
+            children::end_all();
             temporary::remove_all();
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }

@@ -11,6 +11,8 @@ use initoverlayfs_image::mkfs::{self, CLUSTER_SIZE};
 use initoverlayfs_image::output::Output;
 use initoverlayfs_image::profile::Profile;
 
+use crate::quick::Quick;
+
 /// How the image is compressed.
 #[derive(Clone, Copy, ValueEnum)]
 enum Compression {
@@ -40,6 +42,9 @@ pub struct ImageOptions {
     /// Files to leave uncompressed, as `initoverlayfs stats --files` lists what a boot has read
     #[arg(long, value_name = "LIST")]
     profile: Option<PathBuf>,
+    /// Compress what starts /init as well: the image gets smaller, and init starts later
+    #[arg(long)]
+    compress_init: bool,
 }
 
 impl ImageOptions {
@@ -62,13 +67,16 @@ impl ImageOptions {
         }
     }
 
-    /// The list of what is to be quick to read, if there is one.
-    pub fn profile(&self) -> Result<Option<Profile>> {
-        let Some(list) = &self.profile else {
-            return Ok(None);
-        };
-        let profile = Profile::parse(&read(list)?).with_context(|| list.display().to_string())?;
-        Ok(Some(profile))
+    /// What is to be quick to read.
+    pub fn quick(&self) -> Result<Quick> {
+        let profile = self
+            .profile
+            .as_ref()
+            .map(|list| Profile::parse(&read(list)?).with_context(|| list.display().to_string()));
+        Ok(Quick {
+            profile: profile.transpose()?,
+            startup: !self.compress_init,
+        })
     }
 }
 

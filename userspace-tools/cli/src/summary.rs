@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use initoverlayfs_image::handover::Tool;
-use initoverlayfs_image::mkfs::Compression;
 use initoverlayfs_image::profile::Selection;
+use initoverlayfs_image::startup::Startup;
 use std::collections::BTreeMap;
 
 /// Shows that something goes on, on a terminal; elsewhere it is silent.
@@ -62,8 +62,8 @@ pub fn handover(found: &BTreeMap<Vec<u8>, Tool>, replaced: bool) {
 }
 
 /// Says what a profile came to.
-pub fn profile(selection: &Selection, compression: Compression) {
-    if compression == Compression::None {
+pub fn profile(selection: &Selection, is_compressed: bool) {
+    if !is_compressed {
         eprintln!("  profile: no effect, as nothing is compressed");
         return;
     }
@@ -72,6 +72,17 @@ pub fn profile(selection: &Selection, compression: Compression) {
         let missing = selection.missing;
         eprintln!("  profile: {missing} names that are no files of this image passed over");
     }
+}
+
+/// Says what is uncompressed for the sake of init.
+pub fn startup(startup: &Startup) {
+    let files = match startup.files.len() {
+        0 => return,
+        1 => "1 file".to_owned(),
+        number => format!("{number} files"),
+    };
+    let bytes = HumanBytes(startup.bytes);
+    eprintln!("  uncompressed: {files} to start /init, {bytes}");
 }
 
 /// Says what is not in the image, if anything.

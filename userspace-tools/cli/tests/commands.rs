@@ -574,6 +574,52 @@ fn who_cannot_read_the_source_cannot_read_the_image() {
     assert_eq!(mode("secret"), 0o640);
 }
 
+/// Has a program of erofs-utils write its process number to a file named `pid` before it does its work.
+fn noting(place: &Place, variable: &str, work: &str) -> Command {
+    use std::os::unix::fs::PermissionsExt;
+
+    let pid = place.path("tools/pid");
+    let _ = fs::remove_file(&pid);
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] || echo $$ >{}\nexec {work}\n",
+        pid.display()
+    );
+    place.write("tools/program", script);
+    let program = place.path("tools/program");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let mut command = place.command();
+    command
+        .env(variable, program)
+        .env("TMPDIR", place.path("tmp"));
+    command
+}
+
+/// Ends the command by a signal as soon as that program runs; neither of them may survive.
+fn end(place: &Place, mut command: Command, signal: &str) {
+    let mut child = command.spawn().expect("it");
+    let noted = || {
+        let pid = fs::read_to_string(place.path("tools/pid")).ok()?;
+        pid.strip_suffix('\n').map(str::to_owned)
+    };
+    let pid = loop {
+        match noted() {
+            Some(pid) => break pid,
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+        assert!(child.try_wait().expect("it").is_none(), "it ended early");
+    };
+    // What it does from now on is its work, so that it has begun its files.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let process = Path::new("/proc").join(pid);
+    assert!(process.exists());
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{signal}")).arg(child.id().to_string());
+    assert!(kill.status().expect("kill").success());
+    // By the signal, and not with an error about its child.
+    assert_eq!(child.wait().expect("it").code(), None);
+    assert!(!process.exists(), "the child survived {signal}");
+}
+
 #[test]
 fn signals_leave_nothing_behind() {
     let place = Place::new();
@@ -582,29 +628,18 @@ fn signals_leave_nothing_behind() {
         .collect();
     place.write("a", newc(&[node("init", 0o100_755), file("noise", &noise)]));
     fs::create_dir_all(place.path("tmp")).expect("a directory");
+    let mkfs = format!("{} \"$@\"", common::erofs_tool("MKFS_EROFS"));
     for signal in ["INT", "TERM", "HUP"] {
-        let mut command = place.command();
+        let mut command = noting(&place, "MKFS_EROFS", &mkfs);
         command.args(["convert", "a", "-o", "image", "--compression", "lzma"]);
-        let mut child = command
-            .env("TMPDIR", place.path("tmp"))
-            .spawn()
-            .expect("it");
-        // Until the image is begun.
-        let is_begun = || {
-            place
-                .names()
-                .iter()
-                .any(|name| name.contains(".initoverlayfs-"))
-        };
-        while !is_begun() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        let mut kill = Command::new("kill");
-        kill.arg(format!("-{signal}")).arg(child.id().to_string());
-        assert!(kill.status().expect("kill").success());
-        assert!(!child.wait().expect("it").success());
-        assert_eq!(place.names(), ["a", "tmp"], "after {signal}");
+        end(&place, command, signal);
+        assert_eq!(place.names(), ["a", "tmp", "tools"], "after {signal}");
         assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
     }
+    place.write("b", newc(&[file("text", &b"text ".repeat(5_000))]));
+    place.succeed("convert b -o image");
+    let mut command = noting(&place, "FSCK_EROFS", "sleep 100");
+    command.args(["cat", "image", "text"]);
+    end(&place, command, "TERM");
+    assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use common::{dump, newc, Entry, Place};
+use common::{dump, is_compressed, newc, text, Entry, Place};
 
 /// Names that mean something to a regular expression, to a list, or to `mkfs.erofs`.
 const NAMES: [&str; 14] = [
@@ -28,26 +28,9 @@ const NAMES: [&str; 14] = [
     "tab\tand \r",
 ];
 
-/// What gets smaller when it is compressed; different for each file.
-fn text(name: &str) -> Vec<u8> {
-    let lines = (0..2_000).map(|line| format!("{name} {line}\n"));
-    lines.collect::<String>().into_bytes()
-}
-
 fn tree(place: &Place) {
     for name in NAMES {
         place.write(&format!("root/{name}"), text(name));
-    }
-}
-
-/// The layout that `dump.erofs` shows: 0 plain, 1 and 3 compressed, 2 inline.
-fn is_compressed(place: &Place, image: &str, path: &str) -> bool {
-    let shown = dump(&place.path(image), path);
-    let (_, layout) = shown.split_once("Layout: ").expect("a layout");
-    match layout.as_bytes()[0] {
-        b'0' | b'2' => false,
-        b'1' | b'3' => true,
-        other => panic!("layout {other}: {shown}"),
     }
 }
 

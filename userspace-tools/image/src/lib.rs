@@ -7,9 +7,11 @@
 //! becomes a tarball ([`tarball`]), and that an image ([`mkfs`]). Nothing here needs privileges:
 //! owners and devices are only written down.
 
+pub mod children;
 pub mod compression;
 pub mod cpio;
 pub mod directory;
+mod elf;
 pub mod erofs;
 pub mod handover;
 pub mod hints;
@@ -19,6 +21,7 @@ pub mod output;
 pub mod profile;
 pub mod seal;
 pub mod stack;
+pub mod startup;
 pub mod tarball;
 pub mod temporary;
 pub mod tree;

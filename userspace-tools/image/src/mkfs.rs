@@ -8,12 +8,13 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
+use crate::children::Running;
 use crate::tree::Tree;
 use crate::{hints, tarball, temporary};
 
@@ -178,8 +179,8 @@ impl Mkfs {
         let hints = hints(options)?;
         let mut command = self.command(options, hints.as_ref());
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
-        let mut child = command.spawn().map_err(MkfsError::Missing)?;
-        let written = match child.stdin.take() {
+        let child = Running::start(&mut command).map_err(MkfsError::Missing)?;
+        let written = match child.take_input() {
             Some(input) => tarball::write(tree, io::BufWriter::with_capacity(1 << 20, input)),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
@@ -202,7 +203,7 @@ impl Mkfs {
         let hints = hints(options)?;
         let mut command = self.command(options, hints.as_ref());
         command.arg(image).arg(directory).stdin(Stdio::null());
-        wait(command.spawn().map_err(MkfsError::Missing)?)
+        wait(Running::start(&mut command).map_err(MkfsError::Missing)?)
     }
 
     fn command(&self, options: &Options, hints: Option<&NamedTempFile>) -> Command {
@@ -241,8 +242,8 @@ fn hints(options: &Options) -> Result<Option<NamedTempFile>, MkfsError> {
 }
 
 /// Waits for it to end well.
-fn wait(child: Child) -> Result<(), MkfsError> {
-    let output = child.wait_with_output().map_err(MkfsError::Missing)?;
+fn wait(child: Running) -> Result<(), MkfsError> {
+    let output = child.output().map_err(MkfsError::Missing)?;
     if output.status.success() {
         return Ok(());
     }

@@ -5,12 +5,12 @@
 //! One path a line, written with a slash in front and read with or without. A line feed in a name
 //! is written as `\n` and a backslash as `\\`; a backslash before anything else stands for itself.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use thiserror::Error;
 
-use crate::tree::{Id, Kind, Tree};
+use crate::tree::{Kind, Tree};
 
 /// Why a list is none.
 #[derive(Debug, Error)]
@@ -83,10 +83,7 @@ impl Profile {
 
     /// Looks for its files in a tree, through symbolic links.
     pub fn select(&self, tree: &Tree) -> Selection {
-        let mut first_names: HashMap<Id, &[u8]> = HashMap::new();
-        for (path, id) in tree.iter() {
-            first_names.entry(id).or_insert(path);
-        }
+        let first_names = tree.first_names();
         let mut selection = Selection::default();
         for path in &self.0 {
             let id = tree.resolve_id(path);

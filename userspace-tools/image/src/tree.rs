@@ -2,7 +2,7 @@
 
 //! A tree of files in memory, with everything that an initial root may state about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -205,6 +205,11 @@ impl Tree {
 
     /// Which file [`resolve`](Self::resolve) leads to.
     pub fn resolve_id(&self, path: &[u8]) -> Option<Id> {
+        self.resolve_path(path).and_then(|path| self.id(&path))
+    }
+
+    /// Where [`resolve`](Self::resolve) leads to: a name of the tree with no link on the way.
+    pub fn resolve_path(&self, path: &[u8]) -> Option<Vec<u8>> {
         let mut links = 0;
         let mut rest: Vec<Vec<u8>> = parts(path).rev().collect();
         let mut place: Vec<u8> = Vec::new();
@@ -228,7 +233,16 @@ impl Tree {
                 _ => place = next,
             }
         }
-        self.id(&place)
+        Some(place)
+    }
+
+    /// The name that comes first in the order of [`iter`](Self::iter), of each file.
+    pub fn first_names(&self) -> HashMap<Id, &[u8]> {
+        let mut names = HashMap::new();
+        for (path, id) in self.iter() {
+            names.entry(id).or_insert(path);
+        }
+        names
     }
 
     /// All names in order, so that a directory comes before what is in it; the root is first.

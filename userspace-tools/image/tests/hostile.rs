@@ -2,12 +2,16 @@
 
 //! No bytes lead to a panic, whatever they are taken for.
 
+#[path = "common/elf.rs"]
+mod elf;
+
 use std::sync::Arc;
 
 use initoverlayfs_image::compression::Method;
 use initoverlayfs_image::cpio::Entries;
 use initoverlayfs_image::erofs::Superblock;
-use initoverlayfs_image::tree::Tree;
+use initoverlayfs_image::startup::Startup;
+use initoverlayfs_image::tree::{Inode, Kind, Tree};
 use initoverlayfs_image::unpack::Unpacker;
 use initoverlayfs_image::{initrd, untar};
 use proptest::prelude::*;
@@ -75,6 +79,92 @@ fn is_whole(tree: &Tree) -> bool {
         tree.get(directory)
             .is_some_and(|inode| inode.is_directory())
     })
+}
+
+/// A tree in which a program needs a library, and that another.
+fn linked() -> [(&'static str, Vec<u8>); 4] {
+    let program = elf::Elf {
+        interpreter: Some("/lib/ld.so"),
+        needed: &["liba.so", "lib/libb.so"],
+        rpath: Some("$ORIGIN/lib:/usr/lib"),
+        ..elf::Elf::default()
+    };
+    let library = elf::Elf {
+        needed: &["libb.so", "liba.so"],
+        runpath: Some("${ORIGIN}:$ORIGIN/.."),
+        ..elf::Elf::default()
+    };
+    [
+        ("init", program.bytes(b"init")),
+        ("lib/liba.so", library.bytes(b"liba.so")),
+        ("lib/libb.so", library.bytes(b"libb.so")),
+        ("lib/ld.so", b"linker".to_vec()),
+    ]
+}
+
+fn tree_of(files: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Tree {
+    let mut tree = Tree::new();
+    tree.insert(b"lib", Inode::directory(0o755));
+    for (path, bytes) in files {
+        let kind = Kind::Regular(bytes.into());
+        let inode = Inode {
+            kind,
+            ..Inode::directory(0o755)
+        };
+        tree.insert(path.as_bytes(), inode);
+    }
+    tree
+}
+
+#[test]
+fn what_a_program_needs_is_found() {
+    let startup = Startup::of(&tree_of(linked()));
+    assert_eq!(startup.files.len(), 4, "{startup:?}");
+}
+
+#[test]
+fn much_that_is_asked_for_in_vain_takes_no_time() {
+    let long = vec!["x".repeat(200); 1_000].join("/");
+    let list = vec!["$ORIGIN/d"; 100_000].join(":");
+    let started = std::time::Instant::now();
+    for (needed, rpath) in [
+        (vec![long.as_str(); 100], &list[..]),
+        (vec!["y"; 1_000_000], &list[..60_000]),
+    ] {
+        let program = elf::Elf {
+            interpreter: Some("/lib/ld.so"),
+            needed: &needed,
+            rpath: Some(rpath),
+            ..elf::Elf::default()
+        };
+        let startup = Startup::of(&tree_of([("init", program.bytes(b""))]));
+        assert_eq!(startup.files.len(), 1);
+    }
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_programs_are_read_or_passed_over(
+        which in 0_usize..3,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut files = linked();
+        let bytes = &mut files[which].1;
+        for (index, byte) in flips {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let startup = Startup::of(&tree_of(files));
+        prop_assert!(startup.files.len() <= 4);
+        prop_assert_eq!(startup.files.contains(&b"init"[..]), startup.bytes > 0);
+    }
 }
 
 proptest! {

@@ -42,6 +42,23 @@ pub fn dump(image: &Path, path: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What gets smaller when it is compressed; different for each file.
+pub fn text(name: &str) -> Vec<u8> {
+    let lines = (0..2_000).map(|line| format!("{name} {line}\n"));
+    lines.collect::<String>().into_bytes()
+}
+
+/// Whether a file of an image is, by the layout that `dump.erofs` shows: 0 plain, 1 and 3 compressed, 2 inline.
+pub fn is_compressed(place: &Place, image: &str, path: &str) -> bool {
+    let shown = dump(&place.path(image), path);
+    let (_, layout) = shown.split_once("Layout: ").expect("a layout");
+    match layout.as_bytes()[0] {
+        b'0' | b'2' => false,
+        b'1' | b'3' => true,
+        other => panic!("layout {other}: {shown}"),
+    }
+}
+
 /// A place of its own for a test, and the command in it.
 pub struct Place {
     directory: TempDir,

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::children::Running;
 use crate::temporary;
 
 use super::ErofsError;
@@ -31,14 +32,18 @@ impl Contents {
         let program = program.unwrap_or_else(|| "fsck.erofs".into());
         let mut extract = OsString::from("--extract=");
         extract.push(place.path().join("tree"));
-        let output = Command::new(&program)
+        let mut command = Command::new(&program);
+        command
             .args([
                 &extract,
                 OsStr::new("--no-preserve"),
                 file.path().as_os_str(),
             ])
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let output = Running::start(&mut command)
+            .and_then(Running::output)
             .map_err(|error| ErofsError::Fsck(error.to_string()))?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);

@@ -17,6 +17,7 @@ use std::thread;
 
 use super::inode::Details;
 use super::{walk, ErofsError, Superblock};
+use crate::children::Running;
 use crate::temporary;
 
 /// A regular file, and where its data lies.
@@ -118,12 +119,16 @@ fn dump(
 ) -> Result<Vec<Range<u64>>, ErofsError> {
     let program = env::var_os("DUMP_EROFS").filter(|name| !name.is_empty());
     let program = program.unwrap_or_else(|| OsString::from("dump.erofs"));
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg(format!("--nid={nid}"))
         .arg("-e")
         .arg(image)
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = Running::start(&mut command)
+        .and_then(Running::output)
         .map_err(|error| ErofsError::Dump(error.to_string()))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);

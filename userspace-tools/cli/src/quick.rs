@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Files that are left uncompressed, so that they are quick to read.
+
+use initoverlayfs_image::mkfs;
+use initoverlayfs_image::profile::{Profile, Selection};
+use initoverlayfs_image::startup::Startup;
+use initoverlayfs_image::tree::Tree;
+
+use crate::summary;
+
+/// What is to be quick to read.
+pub struct Quick {
+    /// The files of a list.
+    pub profile: Option<Profile>,
+    /// What starts `/init`.
+    pub startup: bool,
+}
+
+impl Quick {
+    /// Finds the files in a tree, and has the image leave them uncompressed.
+    pub fn choose(&self, tree: &Tree, options: &mut mkfs::Options) -> Choice {
+        let choice = Choice {
+            profile: self.profile.as_ref().map(|profile| profile.select(tree)),
+            startup: self.startup.then(|| Startup::of(tree)),
+            is_compressed: options.compression != mkfs::Compression::None,
+        };
+        let profile = choice.profile.iter().flat_map(|found| &found.files);
+        let startup = choice.startup.iter().flat_map(|found| &found.files);
+        options.uncompressed = profile.chain(startup).cloned().collect();
+        choice
+    }
+}
+
+/// The files that were found.
+pub struct Choice {
+    profile: Option<Selection>,
+    startup: Option<Startup>,
+    /// Whether the image compresses anything at all.
+    is_compressed: bool,
+}
+
+impl Choice {
+    /// Tells the user.
+    pub fn report(&self) {
+        if let Some(selection) = &self.profile {
+            summary::profile(selection, self.is_compressed);
+        }
+        if let Some(startup) = self.startup.as_ref().filter(|_| self.is_compressed) {
+            summary::startup(startup);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The files that are certainly read to start `/init`, for an image that stores them as they are.
+//!
+//! These are init itself, the interpreters of a script, and for a program the dynamic linker and all
+//! libraries that it needs, found as `ld.so` would. What a program opens later (`dlopen()`, and what
+//! a script calls) is not known here: profiles ([`crate::profile`]) are for that.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::rc::Rc;
+
+use crate::elf::{Abi, Requests};
+use crate::tree::{join, split, Id, Kind, Tree};
+
+/// Where the kernel looks for what it starts.
+const INIT: &[u8] = b"init";
+
+/// What glibc's `ld.so` reads on its own behalf.
+const LINKER_CACHE: &[u8] = b"etc/ld.so.cache";
+
+/// Directories that `ldconfig` adds to the usual ones.
+const LINKER_CONFIGURATION: &[u8] = b"etc/ld.so.conf";
+
+/// The usual directories for libraries, in their order.
+const DIRECTORIES: [&[u8]; 4] = [b"lib64", b"usr/lib64", b"lib", b"usr/lib"];
+
+/// What the names of directories for one of several architectures have in them, below the usual ones:
+/// `x86_64-linux-gnu`.
+const MULTIARCH: &[u8] = b"-linux-";
+
+/// Bytes of a script that the kernel looks at for its interpreter.
+const SCRIPT_START: usize = 256;
+
+/// How many paths are tried at most. systemd takes less than 300; only a hostile tree takes as many.
+const MOST_TRIES: usize = 4_096;
+
+/// How many directories of one kind are looked into at most.
+const MOST_DIRECTORIES: usize = 256;
+
+/// What is read to start `/init`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Startup {
+    /// The first name of each file.
+    pub files: BTreeSet<Vec<u8>>,
+    /// Bytes that these files hold together.
+    pub bytes: u64,
+}
+
+impl Startup {
+    /// Looks in a tree. There is none if `/init` is missing; a library that is missing is passed over.
+    pub fn of(tree: &Tree) -> Self {
+        let mut search = Search {
+            tree,
+            found: BTreeSet::new(),
+            tries: MOST_TRIES,
+        };
+        search.program(INIT);
+        let first_names = tree.first_names();
+        let mut startup = Self::default();
+        for id in search.found {
+            let bytes = regular(tree, id).map_or(0, <[u8]>::len);
+            if let Some(name) = first_names.get(&id).filter(|_| bytes > 0) {
+                startup.files.insert(name.to_vec());
+                startup.bytes += bytes as u64;
+            }
+        }
+        startup
+    }
+}
+
+/// What a regular file holds.
+fn regular(tree: &Tree, id: Id) -> Option<&[u8]> {
+    match &tree.inode(id).kind {
+        Kind::Regular(content) => Some(content.bytes()),
+        _ => None,
+    }
+}
+
+/// A program or a library whose libraries are still to be found.
+struct Object {
+    requests: Requests,
+    abi: Abi,
+    /// The directory that it is in (`$ORIGIN`).
+    origin: Vec<u8>,
+    /// Directories from the program and the libraries that led here, the nearest ones first.
+    inherited: Rc<[Vec<u8>]>,
+}
+
+impl Object {
+    fn new(bytes: &[u8], abi: Abi, path: &[u8], inherited: &[Vec<u8>]) -> Self {
+        let requests = Requests::of(bytes);
+        let origin = split(path).0.to_vec();
+        let own = directories(&requests.inherited_path, &origin);
+        let inherited = own
+            .chain(inherited.iter().cloned())
+            .take(MOST_DIRECTORIES)
+            .collect();
+        Self {
+            requests,
+            abi,
+            origin,
+            inherited,
+        }
+    }
+}
+
+/// The directories of a list that is separated by colons.
+fn directories<'a>(list: &'a [u8], origin: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let parts = list.split(|byte| *byte == b':');
+    let parts = parts.filter(|part| !part.is_empty());
+    parts.take(MOST_DIRECTORIES).map(move |part| {
+        let rest = [&b"$ORIGIN"[..], b"${ORIGIN}"]
+            .iter()
+            .find_map(|word| part.strip_prefix(*word));
+        match rest {
+            Some(rest) => [origin, rest].concat(),
+            None => part.to_vec(),
+        }
+    })
+}
+
+struct Search<'a> {
+    tree: &'a Tree,
+    found: BTreeSet<Id>,
+    /// How many paths may still be tried.
+    tries: usize,
+}
+
+impl<'a> Search<'a> {
+    /// The regular file that a path leads to.
+    fn file(&mut self, path: &[u8]) -> Option<(Id, &'a [u8])> {
+        self.tries = self.tries.checked_sub(1)?;
+        let id = self.tree.resolve_id(path)?;
+        Some((id, regular(self.tree, id)?))
+    }
+
+    /// Adds what the kernel starts under this name, and all that takes.
+    fn program(&mut self, path: &[u8]) {
+        let mut path = path.to_vec();
+        while let Some((id, bytes)) = self.file(&path) {
+            if !self.found.insert(id) {
+                return;
+            }
+            match script_interpreter(bytes) {
+                Some(interpreter) => path = interpreter.to_vec(),
+                None => {
+                    if let Some(abi) = Abi::of(bytes) {
+                        // The linker asks the kernel where the program is: behind all links.
+                        let path = self.tree.resolve_path(&path).unwrap_or(path);
+                        self.libraries(Object::new(bytes, abi, &path, &[]));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Adds the dynamic linker and the libraries of a program, those of libraries included.
+    fn libraries(&mut self, program: Object) {
+        let Some(linker) = program.requests.interpreter.as_deref() else {
+            return;
+        };
+        for path in [linker, LINKER_CACHE] {
+            let file = self.file(path);
+            self.found.extend(file.map(|(id, _)| id));
+        }
+        let usual = self.usual_directories();
+        let mut names = HashSet::new();
+        let mut waiting = VecDeque::from([program]);
+        while let Some(object) = waiting.pop_front() {
+            let run_path = &object.requests.run_path;
+            // Who has a run path of its own inherits nothing.
+            let inherited = if run_path.is_empty() {
+                &object.inherited[..]
+            } else {
+                &[]
+            };
+            let own: Vec<_> = directories(run_path, &object.origin).collect();
+            let places: Vec<_> = inherited.iter().chain(&own).chain(&usual).collect();
+            for name in &object.requests.needed {
+                if self.tries == 0 {
+                    return;
+                }
+                // Two libraries of the same name are never loaded.
+                if names.contains(name) {
+                    continue;
+                }
+                let library = if name.contains(&b'/') {
+                    self.library(name.clone(), object.abi)
+                } else {
+                    let mut paths = places.iter().map(|directory| join(directory, name));
+                    paths.find_map(|path| self.library(path, object.abi))
+                };
+                let Some((id, bytes, path)) = library else {
+                    continue;
+                };
+                names.insert(name.clone());
+                if self.found.insert(id) {
+                    let library = Object::new(bytes, object.abi, &path, &object.inherited);
+                    waiting.push_back(library);
+                }
+            }
+        }
+    }
+
+    /// The library that a path leads to, if it suits, with that path.
+    fn library(&mut self, path: Vec<u8>, abi: Abi) -> Option<(Id, &'a [u8], Vec<u8>)> {
+        let (id, bytes) = self.file(&path)?;
+        (Abi::of(bytes) == Some(abi)).then_some((id, bytes, path))
+    }
+
+    /// Where the linker looks for all libraries.
+    fn usual_directories(&mut self) -> Vec<Vec<u8>> {
+        let mut directories = self.configured_directories();
+        let multiarch = self.tree.iter().map(|(path, _)| path).filter(|path| {
+            let (directory, name) = split(path);
+            DIRECTORIES.contains(&directory) && memchr::memmem::find(name, MULTIARCH).is_some()
+        });
+        directories.extend(multiarch.take(MOST_DIRECTORIES).map(<[u8]>::to_vec));
+        directories.extend(DIRECTORIES.map(<[u8]>::to_vec));
+        directories
+    }
+
+    /// The directories of `ld.so.conf`, and of the files that it includes as `DIRECTORY/*.conf`.
+    fn configured_directories(&mut self) -> Vec<Vec<u8>> {
+        let mut directories = Vec::new();
+        for line in self.lines(LINKER_CONFIGURATION) {
+            let Some(pattern) = line.strip_prefix(b"include") else {
+                directories.push(line.to_vec());
+                continue;
+            };
+            if let Some(directory) = pattern.trim_ascii().strip_suffix(b"/*.conf") {
+                for path in self.configurations(directory) {
+                    let lines = self.lines(&path).filter(|line| line.starts_with(b"/"));
+                    directories.extend(lines.map(<[u8]>::to_vec));
+                }
+            }
+        }
+        directories.truncate(MOST_DIRECTORIES);
+        directories
+    }
+
+    /// The files in a directory, named as `ld.so.conf` names it, whose names end in `.conf`.
+    fn configurations(&self, directory: &[u8]) -> Vec<Vec<u8>> {
+        // What is not absolute is relative to the file.
+        let directory = match directory.strip_prefix(b"/") {
+            Some(directory) => directory.to_vec(),
+            None => join(split(LINKER_CONFIGURATION).0, directory),
+        };
+        let Some(place) = self.tree.resolve_path(&directory) else {
+            return Vec::new();
+        };
+        let paths = self.tree.iter().map(|(path, _)| path);
+        paths
+            .filter(|path| split(path).0 == place && path.ends_with(b".conf"))
+            .take(MOST_DIRECTORIES)
+            .map(<[u8]>::to_vec)
+            .collect()
+    }
+
+    /// The first lines of a configuration that say something; none if there is no such file.
+    fn lines(&mut self, path: &[u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.file(path).map_or(&[][..], |(_, bytes)| bytes);
+        let lines = bytes.split(|byte| *byte == b'\n').map(|line| {
+            let comment = memchr::memchr(b'#', line).unwrap_or(line.len());
+            line[..comment].trim_ascii()
+        });
+        lines.filter(|line| !line.is_empty()).take(MOST_DIRECTORIES)
+    }
+}
+
+/// The interpreter that a script names in its first line.
+fn script_interpreter(bytes: &[u8]) -> Option<&[u8]> {
+    let start = &bytes[..bytes.len().min(SCRIPT_START)];
+    let line = start.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t' | 0));
+    words.find(|word| !word.is_empty())
+}
