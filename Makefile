@@ -41,7 +41,7 @@ help:
 ##   make clean      remove results; make distclean also downloads and the graft
 ##
 ## Variables:
-##   KDIR=DIR        a Linux tree of yours, 7.2 or newer (else Debian's is fetched)
+##   KDIR=DIR        a Linux tree of yours, 7.3 or newer (else Debian's is fetched)
 ##   INITRD=FILE     what to boot instead of the demo image; nothing is checked then
 ##   APPEND=TEXT     added to the kernel's command line
 ##   MEM=1G          the guest's memory

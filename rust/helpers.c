@@ -10,41 +10,16 @@
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_struct.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 
 #include "helpers.h"
 
-/* Fill a locked folio with what the file has there, and end its read. */
-void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
-			      size_t len)
-{
-	memcpy_to_folio(folio, 0, contents, len);
-	folio_zero_segment(folio, len, folio_size(folio));
-	folio_end_read(folio, true);
-}
-
-/* End its read without contents. */
+/* End the read of a locked folio without contents. */
 void initoverlayfs_fail_folio(struct folio *folio)
 {
 	folio_end_read(folio, false);
-}
-
-loff_t initoverlayfs_folio_pos(const struct folio *folio)
-{
-	return folio_pos(folio);
-}
-
-size_t initoverlayfs_folio_size(const struct folio *folio)
-{
-	return folio_size(folio);
-}
-
-struct inode *initoverlayfs_folio_inode(const struct folio *folio)
-{
-	return folio->mapping->host;
 }
 
 void initoverlayfs_set_fops(struct inode *inode,

@@ -5,12 +5,7 @@
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 
-void initoverlayfs_fill_folio(struct folio *folio, const void *contents,
-			      size_t len);
 void initoverlayfs_fail_folio(struct folio *folio);
-loff_t initoverlayfs_folio_pos(const struct folio *folio);
-size_t initoverlayfs_folio_size(const struct folio *folio);
-struct inode *initoverlayfs_folio_inode(const struct folio *folio);
 void initoverlayfs_set_fops(struct inode *inode,
 			    const struct file_operations *fops);
 int initoverlayfs_set_string(struct fs_context *fc, const char *key,

@@ -405,40 +405,14 @@ fn read(file: &File, position: &mut i64, iter: &mut IovIterDest<'_>) -> Result<u
     Ok(copied.saturating_add(zeroed))
 }
 
-/// Fills a page-cache folio. Linux 7.2 reads an image's metadata this way, later ones do not.
+/// Would fill a page-cache folio. EROFS takes no file without this, and never calls it: it reads its
+/// source into pages of its own.
 ///
 /// # Safety
 ///
-/// `folio` is locked, not up to date, and belongs to a file of ours.
+/// `folio` is locked and not up to date.
 unsafe extern "C" fn read_folio(_file: *mut bindings::file, folio: *mut bindings::folio) -> c_int {
-    // SAFETY: The page cache passes a locked folio of a file of ours.
-    let (inode, position, size) = unsafe {
-        (
-            bindings::initoverlayfs_folio_inode(folio),
-            bindings::initoverlayfs_folio_pos(folio),
-            bindings::initoverlayfs_folio_size(folio),
-        )
-    };
-    let fill = |file: &File| {
-        let contents = file.checked(position, size)?;
-        let contents = usize::try_from(position)
-            .ok()
-            .and_then(|position| contents.get(position..))
-            .unwrap_or(&[]);
-        let contents = contents.get(..size).unwrap_or(contents);
-        // SAFETY: The folio is locked and not up to date, and `contents` is not longer than it.
-        unsafe {
-            bindings::initoverlayfs_fill_folio(folio, contents.as_ptr().cast(), contents.len());
-        }
-        Ok(())
-    };
-    // SAFETY: The inode is one of our files'.
-    match unsafe { with_file(inode, fill) } {
-        Ok(()) => 0,
-        Err(error) => {
-            // SAFETY: The folio is locked and not up to date.
-            unsafe { bindings::initoverlayfs_fail_folio(folio) };
-            error.to_errno()
-        }
-    }
+    // SAFETY: The page cache passes a locked folio that is not up to date.
+    unsafe { bindings::initoverlayfs_fail_folio(folio) };
+    EIO.to_errno()
 }

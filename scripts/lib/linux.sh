@@ -3,7 +3,7 @@
 # The kernel's source: the user's own tree, or Debian's package. Needs apt.sh.
 
 LINUX_PINNED=7.3
-LINUX_OLDEST=7.2
+LINUX_OLDEST=7.3
 
 find_linux() {
 	if [ -n "$KDIR_WANTED" ]; then
