@@ -21,6 +21,16 @@ pub fn probe() -> &'static Path {
     Path::new(env!("PROBE_BINARY"))
 }
 
+/// The init of the mini-initramfs that the benchmark compares with; made like the probe.
+pub fn mini_init() -> &'static Path {
+    Path::new(env!("MINI_INIT_BINARY"))
+}
+
+/// The project's directory.
+pub fn project_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// The project's build directory.
 pub fn build_dir() -> PathBuf {
     match env::var_os("BUILD_DIR") {

@@ -5,6 +5,7 @@
 //! line, does what `probe.do=` on the kernel command line orders, sends the verdict last, and resets the machine. A verdict says only
 //! that everything was carried out: whether the facts are right is for the host to judge.
 
+mod bench;
 mod channel;
 mod memory;
 mod orders;
@@ -58,12 +59,14 @@ fn main() {
 /// Opens the channel, reports, sends the verdict.
 fn run(start_ns: i64) -> Result<()> {
     mount("proc", "/proc")?;
+    let idle_ns = bench::idle_ns().unwrap_or(0);
     if !Path::new("/dev/ttyS1").exists() && on_disk() {
         mount("devtmpfs", "/dev")?;
     }
     let mut channel = Channel::open()?;
     channel.say("stage", if on_disk() { "disk" } else { "initrd" })?;
     channel.say("start", start_ns)?;
+    channel.say("idle", idle_ns)?;
     let verdict = report(&mut channel);
     let verdict = match &verdict {
         Ok(()) => "ok".to_owned(),
@@ -81,18 +84,10 @@ fn on_disk() -> bool {
 fn report(channel: &mut Channel) -> Result<()> {
     let orders = Orders::from_command_line()?;
     if orders.has("start") {
-        memory::report(channel)?;
-        // An initramfs has no devtmpfs of its own.
-        if !Path::new("/dev/kmsg").exists() {
-            mount("devtmpfs", "/dev")?;
-        }
-        surroundings::kernel_log(channel)?;
-        if orders.has("read") {
-            let start = std::time::Instant::now();
-            survey::report(channel)?;
-            channel.say("read", start.elapsed().as_nanos())?;
-        }
-        return Ok(());
+        return match on_disk() {
+            false => bench::initial_root(channel, &orders),
+            true => bench::next_root(channel),
+        };
     }
     if orders.has("survey") {
         return survey::report(channel);
