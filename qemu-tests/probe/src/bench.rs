@@ -61,17 +61,6 @@ pub fn next_root(channel: &mut Channel) -> Result<()> {
     memory::at(channel, "left")
 }
 
-/// How long the processor has been idle, in nanoseconds: the clock goes on meanwhile.
-pub fn idle_ns() -> Result<u64> {
-    let text = fs::read_to_string("/proc/timer_list").context("cannot read /proc/timer_list")?;
-    let times = text.lines().filter_map(|line| {
-        let (name, value) = line.trim().split_once(':')?;
-        let is_idle = [".idle_sleeptime", ".iowait_sleeptime"].contains(&name.trim());
-        value.trim().split(' ').next()?.parse::<u64>().ok().filter(|_| is_idle)
-    });
-    Ok(times.sum())
-}
-
 /// Sends the state of memory and layers at a stage.
 fn stage(channel: &mut Channel, name: &str) -> Result<()> {
     memory::at(channel, name)?;
@@ -87,15 +76,11 @@ fn counters(channel: &mut Channel, file: &str, key: &str) -> Result<()> {
     }
 }
 
-/// Sends how long this took and how long the processor was idle meanwhile, both in nanoseconds, and the
-/// bytes that were read.
+/// Sends how long this took, in nanoseconds, and the bytes that were read.
 fn timed(channel: &mut Channel, key: &str, work: impl FnOnce() -> Result<u64>) -> Result<()> {
-    let idle = idle_ns()?;
     let start = Instant::now();
     let bytes = work()?;
-    let taken = start.elapsed().as_nanos();
-    let idle = idle_ns()? - idle;
-    Ok(channel.say(key, format!("{taken} {idle} {bytes}"))?)
+    Ok(channel.say(key, format!("{} {bytes}", start.elapsed().as_nanos()))?)
 }
 
 /// The files of the list; none where there is no list.

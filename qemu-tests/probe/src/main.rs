@@ -59,14 +59,12 @@ fn main() {
 /// Opens the channel, reports, sends the verdict.
 fn run(start_ns: i64) -> Result<()> {
     mount("proc", "/proc")?;
-    let idle_ns = bench::idle_ns().unwrap_or(0);
     if !Path::new("/dev/ttyS1").exists() && on_disk() {
         mount("devtmpfs", "/dev")?;
     }
     let mut channel = Channel::open()?;
     channel.say("stage", if on_disk() { "disk" } else { "initrd" })?;
     channel.say("start", start_ns)?;
-    channel.say("idle", idle_ns)?;
     let verdict = report(&mut channel);
     let verdict = match &verdict {
         Ok(()) => "ok".to_owned(),

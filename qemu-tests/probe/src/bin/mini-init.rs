@@ -15,7 +15,7 @@ use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 use rustix::ioctl::{ioctl, IntegerSetter};
-use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
+use rustix::mount::{mount, mount_move, unmount, MountFlags, UnmountFlags};
 
 /// The disk, and its file with the image.
 const DISK: &str = "/dev/vda";
@@ -47,7 +47,9 @@ fn run() -> Result<std::convert::Infallible> {
     fs::create_dir("/upper/work")?;
     let layers = c"lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work";
     mount("overlay", "/root", "overlay", none, layers).context("overlay")?;
-    unmount("/dev", UnmountFlags::DETACH).context("/dev")?;
+    // The image need not have the directory.
+    let _ = fs::create_dir("/root/dev");
+    mount_move("/dev", "/root/dev").context("cannot move /dev")?;
 
     std::env::set_current_dir("/root")?;
     rustix::process::pivot_root(".", ".").context("pivot_root")?;

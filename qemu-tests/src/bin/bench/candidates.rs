@@ -23,6 +23,8 @@ const LZ4HC_64K: &[&str] = &["-zlz4hc,9", "-C65536"];
 pub enum Kind {
     /// An archive of nothing but init, unpacked by the stock code.
     Floor,
+    /// The same, beside a disk.
+    FloorWithDisk,
     /// An archive, unpacked by the stock code.
     Cpio(Compressor),
     /// An EROFS image made with these arguments, mounted by the kernel component.
@@ -53,7 +55,7 @@ pub struct Format {
     pub name: &'static str,
     pub kind: Kind,
     pub run: Run,
-    /// Whether a boot takes so long that few must do.
+    /// Whether a boot takes so long that one has to do for the larger sizes.
     pub is_slow: bool,
 }
 
@@ -63,7 +65,10 @@ const fn format(name: &'static str, kind: Kind, run: Run, is_slow: bool) -> Form
 
 pub const FLOOR: Format = format("floor: init alone", Kind::Floor, Run::Always, false);
 
-/// All kinds but the floor. The compressors' options are those that Debian's initramfs-tools uses.
+pub const DISK_FLOOR: Format =
+    format("floor with a disk: init alone", Kind::FloorWithDisk, Run::Always, false);
+
+/// All kinds but the floors. The compressors' options are those that Debian's initramfs-tools uses.
 pub const FORMATS: &[Format] = &[
     format("cpio", Kind::Cpio(Compressor::None), Run::Always, false),
     format("cpio.gz", Kind::Cpio(Compressor::Gzip), Run::Full, true),
@@ -76,7 +81,7 @@ pub const FORMATS: &[Format] = &[
     format("EROFS zstd 64K", Kind::Erofs(&["-zzstd,9", "-C65536"]), Run::Full, true),
     format("userspace: loop, plain", Kind::Loop(PLAIN), Run::Always, false),
     format("userspace: loop, lz4hc 64K", Kind::Loop(LZ4HC_64K), Run::Always, false),
-    format("userspace: file, lz4hc 64K", Kind::File(LZ4HC_64K), Run::OneSize, false),
+    format("userspace: file, lz4hc 64K", Kind::File(LZ4HC_64K), Run::Always, false),
     format("EROFS plain, verify=sha256", Kind::Sealed(PLAIN), Run::OneSize, false),
     format("EROFS plain, verify=signature", Kind::Signed(PLAIN), Run::OneSize, false),
     format("EROFS lz4hc 64K, verify=sha256", Kind::Sealed(LZ4HC_64K), Run::OneSize, false),
@@ -104,7 +109,9 @@ impl Candidate {
         let mini = || cpio::archive(&Tree::mini()?, Compressor::None);
         let off = || OFF.to_owned();
         let (initrd, on_disk, option) = match format.kind {
-            Kind::Floor => (cpio::archive(&Tree::probe_only()?, Compressor::None)?, None, off()),
+            Kind::Floor | Kind::FloorWithDisk => {
+                (cpio::archive(&Tree::probe_only()?, Compressor::None)?, None, off())
+            }
             Kind::Cpio(compressor) => (cpio::archive(tree, compressor)?, None, off()),
             Kind::Erofs(arguments) => (image(arguments)?, None, REQUIRE.to_owned()),
             Kind::Sealed(arguments) => {
@@ -123,7 +130,10 @@ impl Candidate {
         if let Some(image) = &on_disk {
             bytes += fs::metadata(image)?.len();
         }
-        let disk = on_disk.as_deref().map(disk::holding).transpose()?;
+        let disk = match (format.kind, on_disk) {
+            (Kind::FloorWithDisk, _) => Some(disk::image()?),
+            (_, image) => image.as_deref().map(disk::holding).transpose()?,
+        };
         Ok(Self { format, mb, content, initrd, disk, bytes, option })
     }
 }

@@ -18,7 +18,7 @@ use clap::Parser;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::tools;
 
-use crate::candidates::{formats, Candidate, FLOOR};
+use crate::candidates::{formats, Candidate, DISK_FLOOR, FLOOR};
 use crate::results::Results;
 
 /// Sizes of a full run, and the one that variants are shown for.
@@ -102,7 +102,12 @@ fn measured(options: &Options) -> Result<Results> {
             candidates.push(Candidate::new(format, mb, &tree, content)?);
         }
     }
+    if candidates.iter().any(|candidate| candidate.disk.is_some()) {
+        candidates.insert(1, Candidate::new(&DISK_FLOOR, 0, &Tree::probe_only()?, 0)?);
+    }
     let mut rows = measure::measure(&candidates, options.memory)?;
     let floor = rows.remove(0);
-    Ok(Results { kernel: String::new(), memory_mib: options.memory, floor, rows })
+    let has_disk_floor = rows.first().is_some_and(|row| row.initrd == DISK_FLOOR.name);
+    let disk_floor = has_disk_floor.then(|| rows.remove(0));
+    Ok(Results { memory_mib: options.memory, floor, disk_floor, rows })
 }

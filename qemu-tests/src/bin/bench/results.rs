@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 /// A run of the benchmark.
 #[derive(Serialize, Deserialize)]
 pub struct Results {
-    /// The kernel's release.
-    pub kernel: String,
     /// Memory of the guest in MiB.
     pub memory_mib: u32,
-    /// The floor, that all rows are compared with.
+    /// The floor, that the rows without a disk are compared with.
     pub floor: Row,
+    /// The floor for the rows with a disk.
+    pub disk_floor: Option<Row>,
     pub rows: Vec<Row>,
 }
 
@@ -31,8 +31,9 @@ pub struct Stages {
 pub struct Row {
     /// Kind of initrd.
     pub initrd: String,
-    /// Whether an image on a disk is mounted from userspace.
-    pub is_userspace: bool,
+    /// Whether there was a disk to wait for: then the clock goes with the host's while the guest waits, and the
+    /// figures do not repeat.
+    pub has_disk: bool,
     /// The files beside init, in MB.
     pub payload_mb: u64,
     /// The bytes of the initrd, and of the image on the disk.
@@ -43,9 +44,6 @@ pub struct Row {
     pub run_ms: f64,
     /// When the stages were reached, on the counting clock.
     pub at_ms: Stages,
-    /// The same without the time in which the processor had nothing to do. On this clock that is not the
-    /// time that a disk takes, but jumps to the next timer.
-    pub busy_ms: Stages,
     /// Memory available, by the kernel's own estimate: what the page cache holds counts as available.
     pub available_mib: Stages,
     /// Memory that nothing uses, not even the page cache.
@@ -60,20 +58,14 @@ pub struct Row {
     pub phases: Vec<(String, f64)>,
 }
 
-impl Row {
-    /// When the stages were reached: without the jumps, where a disk makes the clock jump.
-    pub fn counted_ms(&self) -> Stages {
-        if self.is_userspace {
-            self.busy_ms
-        } else {
-            self.at_ms
-        }
-    }
-
-    /// How much later than on the floor, which has nothing to read.
-    pub fn over(&self, floor: &Self) -> Stages {
-        let floor = if self.is_userspace { floor.busy_ms.init } else { floor.at_ms.init };
-        let at = self.counted_ms();
+impl Results {
+    /// How much later than on its floor, which has nothing to read, a row reached the stages.
+    pub fn over(&self, row: &Row) -> Stages {
+        let floor = match &self.disk_floor {
+            Some(floor) if row.has_disk => floor.at_ms.init,
+            _ => self.floor.at_ms.init,
+        };
+        let at = row.at_ms;
         Stages { init: at.init - floor, tenth: at.tenth - floor, all: at.all - floor }
     }
 }

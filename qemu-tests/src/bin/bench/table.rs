@@ -7,73 +7,130 @@ use anyhow::Result;
 
 use crate::results::{Results, Row};
 
+/// What the columns of the sizes' tables mean.
+const LEGEND: &str = "\
+Times are milliseconds over the floor: when `/init` starts, and when it has read a tenth of the bytes, and all. \
+Memory is MiB less than on the floor: available when `/init` starts, and after it has read all (what the page cache \
+holds counts as available); the most that was ever in use, page cache included, counted by the host as \
+memory that was touched; and what is still missing after the switch to another root. Copied is what the kernel \
+copied of the files, in MB: an archive's contents into the tmpfs, or what EROFS was given of an image.
+";
+
 /// All tables of a run: one for each size, and one of the component's own phases.
 pub fn tables(results: &Results) -> Result<String> {
     let mut out = String::new();
+    floors(&mut out, results)?;
+    writeln!(out, "{LEGEND}")?;
     let mut sizes: Vec<u64> = results.rows.iter().map(|row| row.payload_mb).collect();
     sizes.dedup();
     for mb in sizes {
-        let rows: Vec<&Row> = results.rows.iter().filter(|row| row.payload_mb == mb).collect();
-        size(&mut out, &results.floor, mb, &rows)?;
+        size(&mut out, results, mb)?;
     }
     phases(&mut out, &results.rows)?;
     Ok(out)
 }
 
-/// The table of a size.
-fn size(out: &mut String, floor: &Row, mb: u64, rows: &[&Row]) -> Result<()> {
-    writeln!(out, "| {mb} MB of files | initrd | `/init` | 10 % read | all read | memory at `/init` | all read | peak | left | copied before `/init` | in all |")?;
-    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+/// What is behind "over the floor".
+fn floors(out: &mut String, results: &Results) -> Result<()> {
+    let floor = &results.floor;
     writeln!(
         out,
-        "| {} | {} | at {:.1} ms | | | {:.0} MiB | | {:.0} MiB | {:.0} MiB | | |",
-        floor.initrd,
+        "The floor, an archive of init alone ({} MB), starts `/init` at {:.1} ms, with {:.0} MiB of {} MiB available \
+         and {:.0} MiB ever touched.",
         megabytes(floor.bytes as f64),
         floor.at_ms.init,
         floor.available_mib.init,
-        floor.touched_mib,
-        floor.left_mib
+        results.memory_mib,
+        floor.touched_mib
     )?;
-    for row in rows {
-        let over = row.over(floor);
-        let name = if row.initrd.starts_with("EROFS") {
-            format!("**{}**", row.initrd)
-        } else {
-            row.initrd.clone()
-        };
-        write!(out, "| {name} | {} ", megabytes(row.bytes as f64))?;
-        write!(out, "| {:.1} ms | {:.1} ms | {:.1} ms ", over.init, over.tenth, over.all)?;
-        let (available, base) = (row.available_mib, floor.available_mib);
-        write!(out, "| {:.1} | {:.1} ", base.init - available.init, base.all - available.all)?;
-        write!(
+    if let Some(floor) = &results.disk_floor {
+        writeln!(
             out,
-            "| {:.1} | {:.1} ",
-            row.touched_mib - floor.touched_mib,
-            floor.left_mib - row.left_mib
+            "Rows with `~` have a disk, and are compared with a floor beside a disk: {:.0} ms. While the guest waits \
+             for its disk, the clock goes with the host's, whose page cache holds the disk: these figures do not \
+             repeat.",
+            floor.at_ms.init
         )?;
-        match row.copied_bytes {
-            Some(copied) => {
-                writeln!(out, "| {} | {} |", megabytes(copied.init), megabytes(copied.all))?
-            }
-            None => writeln!(out, "| | |")?,
-        }
     }
-    writeln!(out)?;
+    Ok(())
+}
+
+/// The table of a size.
+fn size(out: &mut String, results: &Results, mb: u64) -> Result<()> {
+    let content = format!("{mb} MB of files");
+    writeln!(
+        out,
+        "| {content} | size, MB | `/init` | + 10 % read | + all read | memory at `/init` | all read | most | left \
+         | copied at `/init` | all read |"
+    )?;
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+    for row in results.rows.iter().filter(|row| row.payload_mb == mb) {
+        line(out, results, row)?;
+    }
+    Ok(writeln!(out)?)
+}
+
+/// A line of that table.
+fn line(out: &mut String, results: &Results, row: &Row) -> Result<()> {
+    let (over, floor) = (results.over(row), &results.floor);
+    let (available, base) = (row.available_mib, floor.available_mib);
+    let mark = if row.initrd.starts_with("EROFS") { "**" } else { "" };
+    let time = |ms: f64| if row.has_disk { format!("~{ms:.0}") } else { format!("{ms:.1}") };
+    write!(out, "| {mark}{}{mark} | {} ", row.initrd, megabytes(row.bytes as f64))?;
+    write!(out, "| {mark}{}{mark} ", time(over.init))?;
+    write!(out, "| {} | {} ", time(over.tenth), time(over.all))?;
+    for missing in [
+        base.init - available.init,
+        base.all - available.all,
+        row.touched_mib - floor.touched_mib,
+        floor.left_mib - row.left_mib,
+    ] {
+        write!(out, "| {missing:.0} ")?;
+    }
+    match row.copied_bytes {
+        Some(copied) => {
+            writeln!(out, "| {} | {} |", megabytes(copied.init), megabytes(copied.all))?;
+        }
+        None => writeln!(out, "| | |")?,
+    }
     Ok(())
 }
 
 /// The table of the phases, if the kernel tells them.
 fn phases(out: &mut String, rows: &[Row]) -> Result<()> {
-    let _ = (out, rows);
-    Ok(())
+    let ours: Vec<&Row> = rows.iter().filter(|row| !row.phases.is_empty()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in ours.iter().flat_map(|row| &row.phases) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    if ours.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "The component's own phases, in microseconds:\n")?;
+    writeln!(out, "| image | files, MB | {} | in all |", names.join(" | "))?;
+    writeln!(out, "|---|--:|{}--:|", "--:|".repeat(names.len()))?;
+    for row in ours {
+        write!(out, "| {} | {} ", row.initrd, row.payload_mb)?;
+        for name in &names {
+            match row.phases.iter().find(|(found, _)| found == name) {
+                Some((_, ms)) => write!(out, "| {:.0} ", ms * 1e3)?,
+                None => write!(out, "| ")?,
+            }
+        }
+        let all: f64 = row.phases.iter().map(|(_, ms)| ms).sum();
+        writeln!(out, "| {:.0} |", all * 1e3)?;
+    }
+    Ok(writeln!(out)?)
 }
 
 /// Bytes in millions.
 fn megabytes(bytes: f64) -> String {
     let mb = bytes / 1e6;
     if mb < 100.0 {
-        format!("{mb:.1} MB")
+        format!("{mb:.1}")
     } else {
-        format!("{mb:.0} MB")
+        format!("{mb:.0}")
     }
 }
