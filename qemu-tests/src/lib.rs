@@ -9,6 +9,7 @@ pub mod console;
 pub mod fixtures;
 pub mod hostile;
 pub mod machine;
+pub mod publish;
 pub mod report;
 pub mod scenario;
 pub mod summary;
