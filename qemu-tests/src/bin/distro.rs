@@ -4,7 +4,7 @@
 //! The guest's clock counts instructions (2 ns each) on one processor; it does not know cache misses, and
 //! nothing overlaps. Where the guest waits, for its disk above all, time passes as on the host: letting
 //! it jump to the next timer, as the other benchmark does, turns a read into seconds. The median of
-//! three boots counts. Needs what `scripts/distro` makes.
+//! three boots counts, and goes into the README. Needs what `scripts/distro` makes.
 //!
 //! Memory is what is available when `/init` starts, when the real root's init does, and when all is up. A
 //! script that says so is in a small archive behind each initrd.
@@ -20,7 +20,7 @@ use qemu_tests::fixtures::command::convert;
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Report;
-use qemu_tests::tools;
+use qemu_tests::{publish, tools};
 
 /// One processor with a clock that counts instructions. Without the features that make the kernel copy by
 /// `rep movsb`, which would count each byte: with them, unpacking a cpio takes twice as long.
@@ -100,36 +100,37 @@ fn boots(initrd: &[u8], option: &str) -> Result<Vec<Report>> {
     PADDINGS.into_iter().map(boot).collect()
 }
 
-fn row(name: &str, initrd: &[u8], option: &str) -> Result<()> {
+fn row(name: &str, initrd: &[u8], option: &str) -> Result<String> {
     eprintln!("distro: booting {name}");
     let boots = boots(initrd, option)?;
     let at = |time: Figure, stage| -> Result<String> {
         let available = Figure::Available(stage).median(&boots)? / MIB;
         Ok(format!("{}, {available} MiB", time.seconds(&boots)?))
     };
-    println!(
-        "| {name} | {} MB | {} | {} | {} |",
+    Ok(format!(
+        "| {name} | {} MB | {} | {} | {} |\n",
         initrd.len() / 1_000_000,
         at(Figure::Init, "initrd-init")?,
         at(Figure::RealInit, "real-init")?,
         at(Figure::Up, "disk")?
-    );
-    Ok(())
+    ))
 }
 
 fn run() -> Result<()> {
-    println!("| initrd | size | `/init` | real root's init | system up |");
-    println!("|---|--:|--:|--:|--:|");
+    let mut table = "| initrd | size | `/init` | real root's init | system up |\n".to_owned();
+    table += "|---|--:|--:|--:|--:|\n";
     for generator in GENERATORS {
         let initramfs = made(&format!("{SUITE}.{generator}.img"));
         let bytes = fs::read(&initramfs)
             .with_context(|| format!("{}: run scripts/distro", initramfs.display()))?;
-        row(&format!("{generator}, as it is"), &bytes, "off")?;
-        row(&format!("{generator}, EROFS lz4hc"), &convert(&initramfs, &[])?, "require")?;
+        table += &row(&format!("{generator}, as it is"), &bytes, "off")?;
+        table += &row(&format!("{generator}, EROFS lz4hc"), &convert(&initramfs, &[])?, "require")?;
         let options = ["--compression", "none"];
-        row(&format!("{generator}, EROFS plain"), &convert(&initramfs, &options)?, "require")?;
+        table +=
+            &row(&format!("{generator}, EROFS plain"), &convert(&initramfs, &options)?, "require")?;
     }
-    Ok(())
+    print!("{table}");
+    publish::section("bench-distro", &table)
 }
 
 fn main() -> ExitCode {

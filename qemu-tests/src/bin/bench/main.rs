@@ -107,7 +107,7 @@ fn counted(options: &Options) -> Result<()> {
     if options.is_complete() {
         fs::write(publish::directory()?.join("results.json"), &json)?;
         plot::write(&results, &publish::directory()?)?;
-        publish::section("bench", &(text.clone() + &plot::links()))?;
+        publish::section("bench", &(table::readme(&results)? + &plot::links()))?;
     }
     print(if options.json { &json } else { &text })
 }

@@ -16,18 +16,42 @@ memory that was touched; and what is still missing after the switch to another r
 copied of the files, in MB: an archive's contents into the tmpfs, or what EROFS was given of an image.
 ";
 
+/// Sizes that the README shows on demand.
+const FOLDED: [u64; 2] = [1, 300];
+
 /// All tables of a run: one for each size, and one of the component's own phases.
 pub fn tables(results: &Results) -> Result<String> {
     let mut out = String::new();
     floors(&mut out, results)?;
-    writeln!(out, "{LEGEND}")?;
-    let mut sizes: Vec<u64> = results.rows.iter().map(|row| row.payload_mb).collect();
-    sizes.dedup();
-    for mb in sizes {
+    for mb in sizes(results) {
         size(&mut out, results, mb)?;
     }
     phases(&mut out, &results.rows)?;
     Ok(out)
+}
+
+/// The same for the README, where some of it has to be unfolded.
+pub fn readme(results: &Results) -> Result<String> {
+    let mut out = String::new();
+    floors(&mut out, results)?;
+    let (folded, open): (Vec<u64>, Vec<u64>) =
+        sizes(results).into_iter().partition(|mb| FOLDED.contains(mb));
+    for mb in open {
+        size(&mut out, results, mb)?;
+    }
+    writeln!(out, "<details>\n<summary>Other sizes, and the component's own phases</summary>\n")?;
+    for mb in folded {
+        size(&mut out, results, mb)?;
+    }
+    phases(&mut out, &results.rows)?;
+    writeln!(out, "</details>\n")?;
+    Ok(out)
+}
+
+fn sizes(results: &Results) -> Vec<u64> {
+    let mut sizes: Vec<u64> = results.rows.iter().map(|row| row.payload_mb).collect();
+    sizes.dedup();
+    sizes
 }
 
 /// What is behind "over the floor".
@@ -52,7 +76,7 @@ fn floors(out: &mut String, results: &Results) -> Result<()> {
             floor.at_ms.init
         )?;
     }
-    Ok(())
+    Ok(writeln!(out, "\n{LEGEND}")?)
 }
 
 /// The table of a size.
