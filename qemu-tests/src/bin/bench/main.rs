@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Parser;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::{publish, tools};
@@ -104,12 +104,14 @@ fn counted(options: &Options) -> Result<()> {
     let (json, text) = (serde_json::to_string_pretty(&results)? + "\n", table::tables(&results)?);
     keep("results.json", &json)?;
     plot::write(&results, &tools::build_dir().join("bench"))?;
-    if options.is_complete() {
+    if options.is_complete() && results.missing == 0 {
         fs::write(publish::directory()?.join("results.json"), &json)?;
         plot::write(&results, &publish::directory()?)?;
         publish::section("bench", &(table::readme(&results)? + &plot::links()))?;
     }
-    print(if options.json { &json } else { &text })
+    print(if options.json { &json } else { &text })?;
+    ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);
+    Ok(())
 }
 
 /// The same on two processors.
@@ -141,7 +143,9 @@ fn joined(files: &[PathBuf]) -> Result<Results> {
     let mut all = files.iter().map(|path| read(path));
     let mut joined = all.next().context("no files")??;
     for results in all {
-        joined.rows.extend(results?.rows);
+        let results = results?;
+        joined.rows.extend(results.rows);
+        joined.missing += results.missing;
     }
     Ok(joined)
 }
@@ -178,7 +182,12 @@ fn measured(options: &Options) -> Result<Results> {
     }
     all.insert(0, floor(&FLOOR)?);
     let mut rows = measure::measure(&all, options.memory)?;
-    let floor = rows.remove(0);
-    let disk_floor = has_disk.then(|| rows.remove(0));
-    Ok(Results { memory_mib: options.memory, floor, disk_floor, rows })
+    let mut take = |format: &Format| {
+        let found = rows.iter().position(|row| row.initrd == format.name);
+        found.map(|index| rows.remove(index))
+    };
+    let floor = take(&FLOOR).context("the floor does not boot")?;
+    let disk_floor = take(&DISK_FLOOR);
+    let missing = all.len() - rows.len() - 1 - usize::from(disk_floor.is_some());
+    Ok(Results { memory_mib: options.memory, floor, disk_floor, rows, missing })
 }

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Section;
 
@@ -62,7 +62,7 @@ fn lengths(candidate: &Candidate) -> usize {
     }
 }
 
-/// Boots all of them, and takes the medians.
+/// Boots all of them, and takes the medians; leaves out what cannot be booted.
 pub fn measure(candidates: &[Candidate], memory_mib: u32) -> Result<Vec<Row>> {
     let boots: Vec<(usize, usize)> = candidates
         .iter()
@@ -75,26 +75,34 @@ pub fn measure(candidates: &[Candidate], memory_mib: u32) -> Result<Vec<Row>> {
     let work = || -> Result<()> {
         while let Some((index, step)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
             let candidate = candidates.get(*index).context("no such candidate")?;
-            let sample = sample(candidate, machine(candidate, memory_mib, *step))
-                .with_context(|| format!("{}, {} MB", candidate.format.name, candidate.mb))?;
-            eprintln!(
-                "bench: {}, {} MB: /init starts at {:.2} ms",
-                candidate.format.name, candidate.mb, sample.at_ms.init
-            );
-            let mut samples = samples.lock().map_err(|_| anyhow::anyhow!("a boot panicked"))?;
-            samples.get_mut(*index).context("no such candidate")?.push(sample);
+            let (name, mb) = (candidate.format.name, candidate.mb);
+            match sample(candidate, machine(candidate, memory_mib, *step)) {
+                Ok(sample) => {
+                    eprintln!(
+                        "bench: {name}, {mb} MB: /init starts at {:.2} ms",
+                        sample.at_ms.init
+                    );
+                    let mut all = samples.lock().map_err(|_| anyhow!("a boot panicked"))?;
+                    all.get_mut(*index).context("no such candidate")?.push(sample);
+                }
+                // The row will be missing, and the others need not be measured again.
+                Err(error) => eprintln!("bench: {name}, {mb} MB: {error:#}"),
+            }
         }
         Ok(())
     };
     thread::scope(|scope| -> Result<()> {
         let running: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
         for boots in running {
-            boots.join().map_err(|_| anyhow::anyhow!("a boot's thread panicked"))??;
+            boots.join().map_err(|_| anyhow!("a boot's thread panicked"))??;
         }
         Ok(())
     })?;
-    let samples = samples.into_inner().map_err(|_| anyhow::anyhow!("a boot panicked"))?;
-    candidates.iter().zip(samples).map(|(candidate, samples)| row(candidate, &samples)).collect()
+    let samples = samples.into_inner().map_err(|_| anyhow!("a boot panicked"))?;
+    let all = candidates.iter().zip(samples);
+    all.filter(|(_, samples)| !samples.is_empty())
+        .map(|(candidate, samples)| row(candidate, &samples))
+        .collect()
 }
 
 /// The machine for a boot; everything but the initrd is the same for all.

@@ -13,7 +13,7 @@ use crate::results::{Results, Row};
 /// Pixels. The background is white whatever the page's is.
 const SIZE: (u32, u32) = (860, 520);
 /// Least value shown: a logarithmic axis has no nought.
-const LEAST: f64 = 0.5;
+const LEAST: f64 = 0.1;
 
 /// What a plot shows of a row.
 type Figure = fn(&Results, &Row) -> f64;
@@ -24,8 +24,6 @@ struct Plot {
     title: &'static str,
     unit: &'static str,
     figure: Figure,
-    /// The same of the floor, as a line of its own.
-    floor: Option<fn(&Row) -> f64>,
     /// Whether the README shows it.
     is_shown: bool,
 }
@@ -33,42 +31,37 @@ struct Plot {
 const PLOTS: &[Plot] = &[
     Plot {
         file: "time-init.svg",
-        title: "From the kernel's start to /init",
-        unit: "ms (2 ns per instruction)",
-        figure: |_, row| row.at_ms.init,
-        floor: Some(|floor| floor.at_ms.init),
+        title: "Time to /init",
+        unit: "ms over the floor (0.1 if less), 2 ns per instruction",
+        figure: |results, row| results.over(row).init,
         is_shown: true,
     },
     Plot {
         file: "time-tenth.svg",
-        title: "From the kernel's start until 10 % of the bytes are read",
-        unit: "ms (2 ns per instruction)",
-        figure: |_, row| row.at_ms.tenth,
-        floor: Some(|floor| floor.at_ms.init),
+        title: "Time until /init has read 10 % of the bytes",
+        unit: "ms over the floor (0.1 if less), 2 ns per instruction",
+        figure: |results, row| results.over(row).tenth,
         is_shown: false,
     },
     Plot {
         file: "time-all.svg",
-        title: "From the kernel's start until all bytes are read",
-        unit: "ms (2 ns per instruction)",
-        figure: |_, row| row.at_ms.all,
-        floor: Some(|floor| floor.at_ms.init),
+        title: "Time until /init has read all bytes",
+        unit: "ms over the floor (0.1 if less), 2 ns per instruction",
+        figure: |results, row| results.over(row).all,
         is_shown: true,
     },
     Plot {
         file: "memory-init.svg",
-        title: "Memory in use when /init starts, over the floor",
-        unit: "MiB",
+        title: "Memory in use when /init starts",
+        unit: "MiB over the floor (0.1 if less)",
         figure: |results, row| results.floor.available_mib.init - row.available_mib.init,
-        floor: None,
         is_shown: true,
     },
     Plot {
         file: "memory-most.svg",
-        title: "Most memory ever in use, all bytes read, over the floor",
-        unit: "MiB",
+        title: "Most memory ever in use, all bytes read",
+        unit: "MiB over the floor (0.1 if less)",
         figure: |results, row| row.touched_mib - results.floor.touched_mib,
-        floor: None,
         is_shown: true,
     },
 ];
@@ -111,9 +104,8 @@ fn lines(plot: &Plot, results: &Results) -> Vec<(String, Vec<(f64, f64)>)> {
 fn draw(plot: &Plot, results: &Results) -> Result<String> {
     let lines = lines(plot, results);
     let points = || lines.iter().flat_map(|(_, points)| points.iter().copied());
-    let floor = plot.floor.map(|of| of(&results.floor));
     let most = points().map(|(_, y)| y).fold(LEAST, f64::max) * 1.3;
-    let least = points().map(|(_, y)| y).chain(floor).fold(most, f64::min) / 1.3;
+    let least = points().map(|(_, y)| y).fold(most, f64::min) / 1.3;
     let widest = points().map(|(x, _)| x).fold(1.0, f64::max);
     let narrowest = points().map(|(x, _)| x).fold(widest, f64::min);
 
@@ -136,19 +128,16 @@ fn draw(plot: &Plot, results: &Results) -> Result<String> {
             .x_label_formatter(&number)
             .y_label_formatter(&number)
             .axis_desc_style(("sans-serif", 14))
+            .light_line_style(TRANSPARENT)
             .label_style(("sans-serif", 13))
             .draw()?;
-        if let Some(floor) = floor {
-            let ends = [(narrowest, floor), (widest, floor)];
-            chart.draw_series(DashedLineSeries::new(ends, 6, 4, BLACK.stroke_width(1)))?;
-        }
         for (index, (name, points)) in lines.iter().enumerate() {
             let colour = colour(name, family_index(&lines, index));
             chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
             let marks = points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
             chart.draw_series(marks)?;
         }
-        legend(&right, &lines, floor.is_some())?;
+        legend(&right, &lines)?;
         area.present()?;
     }
     Ok(text)
@@ -165,7 +154,6 @@ fn family_index(lines: &[(String, Vec<(f64, f64)>)], index: usize) -> usize {
 fn legend<B: DrawingBackend>(
     area: &DrawingArea<B, plotters::coord::Shift>,
     lines: &[(String, Vec<(f64, f64)>)],
-    has_floor: bool,
 ) -> Result<()>
 where
     B::ErrorType: 'static,
@@ -181,9 +169,6 @@ where
     };
     for (index, (name, _)) in lines.iter().enumerate() {
         entry(name, colour(name, family_index(lines, index)))?;
-    }
-    if has_floor {
-        entry("floor (dashed)", BLACK)?;
     }
     Ok(())
 }

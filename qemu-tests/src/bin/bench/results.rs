@@ -13,6 +13,8 @@ pub struct Results {
     /// The floor for the rows with a disk.
     pub disk_floor: Option<Row>,
     pub rows: Vec<Row>,
+    /// Initrds that could not be booted.
+    pub missing: usize,
 }
 
 /// Figures at the three stages of a boot.
