@@ -28,7 +28,7 @@ help:
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
-##   make bench      time and memory against stock initramfs, into the README (BENCH_MINUTES)
+##   make bench      time and memory against stock initramfs, into the README (45 minutes)
 ##
 ##   make setup      find or install the tools and sources (into build/)
 ##   make kernel     build/x86_64/bzImage and build/x86_64/config
@@ -127,7 +127,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/fuzz build/demo build/demo.* build/run.log* build/.image-key build/.accel
+	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/bench build/fuzz build/demo build/demo.* build/run.log* build/.image-key build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \

@@ -147,6 +147,7 @@ fn joined(files: &[PathBuf]) -> Result<Results> {
         joined.rows.extend(results.rows);
         joined.missing += results.missing;
     }
+    joined.rows.sort_by_key(|row| row.payload_mb);
     Ok(joined)
 }
 
