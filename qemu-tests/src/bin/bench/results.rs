@@ -28,7 +28,7 @@ pub struct Stages {
     pub all: f64,
 }
 
-/// What was measured with one initrd: medians of several boots.
+/// What was measured with one initrd: medians of several boots, or the least where there is a disk.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Row {
     /// Kind of initrd.

@@ -73,7 +73,7 @@ fn floors(out: &mut String, results: &Results) -> Result<()> {
             out,
             "Rows with `~` have a disk, and are compared with a floor beside a disk: {:.0} ms. While the guest waits \
              for its disk, the clock goes with the host's, whose page cache holds the disk: these figures do not \
-             repeat.",
+             repeat, and are the least of their boots.",
             floor.at_ms.init
         )?;
     }
