@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS DESTDIR PREFIX COMMAND
+export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
@@ -28,7 +28,7 @@ help:
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
-##   make bench      when /init starts, against stock initramfs (20 minutes)
+##   make bench      time and memory against stock initramfs, into the README (45 minutes)
 ##   make profile    where the instructions to /init go, by function of the kernel
 ##
 ##   make setup      find or install the tools and sources (into build/)
@@ -51,6 +51,7 @@ help:
 ##   RUNS=N          executions of each fuzz target; else 200000
 ##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
 ##   BOOTS=N         boots of make mutate; else 500
+##   BENCH=wall      with bench: on two processors by an ordinary clock, instead of counting
 ##   COMMAND=TEXT    with vng: what to run instead of a look around
 ##   DESTDIR, PREFIX  with install; PREFIX is /usr/local unless told
 ##   J=N             build jobs; else one for each processor
@@ -112,7 +113,7 @@ fuzz: ready
 mutate: kernel
 	@scripts/mutate
 
-bench: kernel image
+bench: kernel tools
 	@scripts/bench
 
 profile: kernel $(if $(INITRD),,image)
@@ -130,7 +131,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/fuzz build/demo build/demo.* build/run.log* build/profile.folded build/.image-key build/.accel
+	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/bench build/fuzz build/demo build/demo.* build/run.log* build/profile.folded build/.image-key build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Builds the probe, a static program, and tells the crate where it is.
+//! Builds the probe and the mini-initramfs's init, static programs, and tells the crate where they are.
 //!
 //! A build script runs once per build, before any test process exists, so tests running in parallel
 //! never build the probe at the same time. It has a target directory of its own: Cargo holds
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     }
 
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--package=probe", "--bin=probe"])
+        .args(["build", "--quiet", "--locked", "--package=probe", "--bins"])
         .args(["--profile=probe", "--target", TARGET, "--target-dir"])
         .arg(&target_dir)
         // Flags and wrappers of the outer build (lints, coverage) are not for the guest.
@@ -33,8 +33,10 @@ fn main() -> ExitCode {
         .status();
     match status {
         Ok(status) if status.success() => {
-            let binary = target_dir.join(TARGET).join("probe").join("probe");
-            println!("cargo::rustc-env=PROBE_BINARY={}", binary.display());
+            let binaries = target_dir.join(TARGET).join("probe");
+            for (variable, name) in [("PROBE_BINARY", "probe"), ("MINI_INIT_BINARY", "mini-init")] {
+                println!("cargo::rustc-env={variable}={}", binaries.join(name).display());
+            }
             ExitCode::SUCCESS
         }
         Ok(status) => {

@@ -12,6 +12,7 @@ pub mod fixtures;
 pub mod hostile;
 pub mod machine;
 pub mod profile;
+pub mod publish;
 pub mod report;
 pub mod scenario;
 pub mod summary;

@@ -37,6 +37,7 @@ pub struct Machine {
     accel: Vec<String>,
     arguments: Vec<String>,
     quiet: bool,
+    count_memory: bool,
 }
 
 /// The initrd: a fixture, or bytes that a test made.
@@ -60,6 +61,8 @@ pub struct Boot {
     pub console: Console,
     /// From the emulator's start to its end.
     pub elapsed: Duration,
+    /// How many kB of the guest's memory were ever read or written, if they were counted.
+    pub touched_kb: u64,
 }
 
 /// How a boot ended, before it is judged.
@@ -70,6 +73,7 @@ struct Ending {
     complaints: String,
     status: Option<ExitStatus>,
     elapsed: Duration,
+    touched_kb: u64,
 }
 
 impl Default for Machine {
@@ -93,6 +97,7 @@ impl Machine {
             accel: tools::accel(),
             arguments: Vec::new(),
             quiet: false,
+            count_memory: false,
         }
     }
 
@@ -175,6 +180,12 @@ impl Machine {
         self
     }
 
+    /// Counts how much of the guest's memory is ever touched.
+    pub fn count_memory(mut self) -> Self {
+        self.count_memory = true;
+        self
+    }
+
     /// The kernel command line.
     pub fn command_line(&self) -> String {
         let more = tools::kernel_append();
@@ -201,7 +212,8 @@ impl Machine {
             // Test runners show this only if an assertion fails later on.
             println!("{}", ending.console);
         }
-        Ok(Boot { report, console: ending.console, elapsed: ending.elapsed })
+        let Ending { console, elapsed, touched_kb, .. } = ending;
+        Ok(Boot { report, console, elapsed, touched_kb })
     }
 
     /// Boots a machine that is expected to panic before any init runs; anything else is an error.
@@ -245,7 +257,8 @@ impl Machine {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&complaints)?);
         let start = Instant::now();
         let mut child = command.spawn().with_context(|| format!("cannot run {}", tools::qemu()))?;
-        let status = wait(&mut child, limit);
+        let mut touched_kb = 0;
+        let status = wait(&mut child, limit, &mut touched_kb);
         if !matches!(status, Ok(Some(_))) {
             child.kill().context("cannot stop the emulator")?;
             child.wait()?;
@@ -258,6 +271,7 @@ impl Machine {
             complaints: String::from_utf8_lossy(&read("stderr")).trim().to_owned(),
             status: status?,
             elapsed: start.elapsed(),
+            touched_kb,
         })
     }
 
@@ -268,6 +282,12 @@ impl Machine {
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
         command.args(&self.accel).args(&self.arguments);
         command.args(["-m", &format!("{}M", self.memory_mib), "-smp", &self.cpus.to_string()]);
+        if self.count_memory {
+            // Memory of a kind that the host accounts for separately, in pages of the small size.
+            let size = self.memory_mib;
+            command.arg("-object").arg(format!("memory-backend-memfd,id=ram,size={size}M"));
+            command.args(["-machine", "memory-backend=ram"]);
+        }
         for port in ["console", "result"] {
             let path = place.join(port);
             command.arg("-serial").arg(format!("file:{}", path.display()));
@@ -327,14 +347,23 @@ impl Ending {
     }
 }
 
-/// Waits for a process to end; nothing if it is still running at the limit.
-fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+/// Waits for a process to end; nothing if it is still running at the limit. Leaves the shared memory that
+/// it had last, in kB.
+fn wait(child: &mut Child, limit: Duration, shared_kb: &mut u64) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
     while start.elapsed() < limit {
         if let Some(status) = child.try_wait().context("lost sight of the emulator")? {
             return Ok(Some(status));
         }
+        *shared_kb = shared(child.id()).unwrap_or(*shared_kb);
         sleep(PAUSE);
     }
     Ok(None)
+}
+
+/// The shared memory of a process, in kB.
+fn shared(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix("RssShmem:"))?;
+    value.trim().strip_suffix(" kB")?.parse().ok()
 }

@@ -26,6 +26,16 @@ pub fn probe() -> &'static Path {
     Path::new(env!("PROBE_BINARY"))
 }
 
+/// The init of the mini-initramfs that the benchmark compares with; made like the probe.
+pub fn mini_init() -> &'static Path {
+    Path::new(env!("MINI_INIT_BINARY"))
+}
+
+/// The project's directory.
+pub fn project_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// The project's build directory.
 pub fn build_dir() -> PathBuf {
     match env::var_os("BUILD_DIR") {
@@ -73,11 +83,21 @@ pub fn accel() -> Vec<String> {
 
 /// The EROFS image builder: 1.8 or newer for all compressors.
 pub fn mkfs_erofs() -> PathBuf {
-    let own = build_dir().join("host/bin/mkfs.erofs");
-    match setting("MKFS_EROFS") {
+    erofs_tool("MKFS_EROFS", "mkfs.erofs")
+}
+
+/// The program that tells what an EROFS image is made of.
+pub fn dump_erofs() -> PathBuf {
+    erofs_tool("DUMP_EROFS", "dump.erofs")
+}
+
+/// The one that is set, that was built, or that is installed.
+fn erofs_tool(variable: &str, name: &str) -> PathBuf {
+    let own = build_dir().join("host/bin").join(name);
+    match setting(variable) {
         Some(path) => path.into(),
         None if own.is_file() => own,
-        None => "mkfs.erofs".into(),
+        None => name.into(),
     }
 }
 

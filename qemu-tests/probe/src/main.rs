@@ -5,7 +5,9 @@
 //! line, does what `probe.do=` on the kernel command line orders, sends the verdict last, and resets the machine. A verdict says only
 //! that everything was carried out: whether the facts are right is for the host to judge.
 
+mod bench;
 mod channel;
+mod cycles;
 mod memory;
 mod orders;
 mod surroundings;
@@ -40,13 +42,14 @@ const NOT_OURS: [&str; 4] = ["dev", "proc", "sys", "root"];
 const ACPI_TABLES: &str = "/sys/firmware/acpi/tables";
 
 fn main() {
+    let cycles = cycles::now();
     let start = rustix::time::clock_gettime(ClockId::Boottime);
     let start_ns = start.tv_sec * 1_000_000_000 + start.tv_nsec;
     if rustix::process::getpid().as_raw_nonzero().get() != 1 {
         eprintln!("probe: I am an init for tests and end by resetting the machine: not here");
         std::process::exit(2);
     }
-    match run(start_ns) {
+    match run(start_ns, cycles) {
         Ok(()) => {}
         Err(error) => eprintln!("probe: {error:#}"),
     }
@@ -56,7 +59,7 @@ fn main() {
 }
 
 /// Opens the channel, reports, sends the verdict.
-fn run(start_ns: i64) -> Result<()> {
+fn run(start_ns: i64, cycles: u64) -> Result<()> {
     mount("proc", "/proc")?;
     if !Path::new("/dev/ttyS1").exists() && on_disk() {
         mount("devtmpfs", "/dev")?;
@@ -64,6 +67,7 @@ fn run(start_ns: i64) -> Result<()> {
     let mut channel = Channel::open()?;
     channel.say("stage", if on_disk() { "disk" } else { "initrd" })?;
     channel.say("start", start_ns)?;
+    channel.say("start.cycles", cycles)?;
     let verdict = report(&mut channel);
     let verdict = match &verdict {
         Ok(()) => "ok".to_owned(),
@@ -81,18 +85,10 @@ fn on_disk() -> bool {
 fn report(channel: &mut Channel) -> Result<()> {
     let orders = Orders::from_command_line()?;
     if orders.has("start") {
-        memory::report(channel)?;
-        // An initramfs has no devtmpfs of its own.
-        if !Path::new("/dev/kmsg").exists() {
-            mount("devtmpfs", "/dev")?;
-        }
-        surroundings::kernel_log(channel)?;
-        if orders.has("read") {
-            let start = std::time::Instant::now();
-            survey::report(channel)?;
-            channel.say("read", start.elapsed().as_nanos())?;
-        }
-        return Ok(());
+        return match on_disk() {
+            false => bench::initial_root(channel, &orders),
+            true => bench::next_root(channel),
+        };
     }
     if orders.has("survey") {
         return survey::report(channel);

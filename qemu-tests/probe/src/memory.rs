@@ -28,6 +28,13 @@ pub fn report(channel: &mut Channel) -> Result<()> {
     Ok(())
 }
 
+/// Sends `memory.STAGE AVAILABLE FREE`, in kB; both with the free pages on per-CPU lists.
+pub fn at(channel: &mut Channel, stage: &str) -> Result<()> {
+    let waiting = per_cpu_free()?;
+    let (available, free) = (meminfo("MemAvailable")? + waiting, meminfo("MemFree")? + waiting);
+    Ok(channel.say(&format!("memory.{stage}"), format!("{available} {free}"))?)
+}
+
 /// Drops what the page cache can spare and waits until the free memory stands still.
 pub fn settle(channel: &mut Channel) -> Result<()> {
     rustix::fs::sync();

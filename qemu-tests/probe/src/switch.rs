@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The step from the initial root to the real one, as `switch_root` does it.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +18,9 @@ const DISK: &str = "/dev/vda";
 const NEW_ROOT: &str = "/newroot";
 /// The probe's name over there.
 const NEW_INIT: &str = "/sbin/init";
+/// `f_type` of the file systems that hold files in memory only.
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+const RAMFS_MAGIC: i64 = 0x8584_58f6;
 /// How often to look for the disk, 10 ms apart.
 const LOOKS: u32 = 500;
 
@@ -29,6 +34,49 @@ pub fn to_disk() -> Result<()> {
     }
     rustix::mount::mount(DISK, NEW_ROOT, "ext4", MountFlags::empty(), None)
         .context("cannot mount /dev/vda")?;
+    go()
+}
+
+/// Moves to a tmpfs with nothing but this program, and becomes its init. Returns only with an error.
+///
+/// A root that is a tmpfs itself, as a stock initramfs is, is emptied before, as `switch_root` does: what
+/// the kernel opened for the first process keeps it from going away as a whole.
+pub fn to_memory() -> Result<()> {
+    rustix::mount::mount("newroot", NEW_ROOT, "tmpfs", MountFlags::empty(), None)
+        .context("cannot mount a tmpfs")?;
+    for name in ["dev", "proc", "sbin", "sys", "tmp"] {
+        fs::create_dir(Path::new(NEW_ROOT).join(name))?;
+    }
+    fs::copy("/proc/self/exe", format!("{NEW_ROOT}{NEW_INIT}")).context("cannot copy myself")?;
+    let kind = rustix::fs::statfs("/").context("statfs of /")?.f_type;
+    if [TMPFS_MAGIC, RAMFS_MAGIC].contains(&kind) {
+        let root = fs::metadata("/")?.dev();
+        empty(Path::new("/"), root)?;
+    }
+    go()
+}
+
+/// Removes everything below a directory that is on this device.
+fn empty(directory: &Path, device: u64) -> Result<()> {
+    for member in fs::read_dir(directory)? {
+        let path = member?.path();
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.dev() != device {
+            continue;
+        }
+        if metadata.is_dir() {
+            empty(&path, device)?;
+            // A mount point, or what a mount point is in, stays.
+            let _ = fs::remove_dir(&path);
+        } else {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the new root the root, and executes its init.
+fn go() -> Result<()> {
     std::env::set_current_dir(NEW_ROOT)?;
     rustix::process::pivot_root(".", ".").context("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).context("cannot detach the old root")?;

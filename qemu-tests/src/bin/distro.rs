@@ -4,23 +4,25 @@
 //! The guest's clock counts instructions (2 ns each) on one processor; it does not know cache misses, and
 //! nothing overlaps. Where the guest waits, for its disk above all, time passes as on the host: letting
 //! it jump to the next timer, as the other benchmark does, turns a read into seconds. The median of
-//! three boots counts. Needs what `scripts/distro` makes.
+//! three boots counts, and goes into the README. Needs what `scripts/distro` makes.
 //!
 //! Memory is what is available when `/init` starts, when the real root's init does, and when all is up. A
 //! script that says so is in a small archive behind each initrd.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::archive;
-use qemu_tests::fixtures::command::convert;
+use qemu_tests::fixtures::command::{convert, files_read};
+use qemu_tests::fixtures::compress::{compress, Compressor};
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Report;
-use qemu_tests::tools;
+use qemu_tests::{publish, tools};
 
 /// One processor with a clock that counts instructions. Without the features that make the kernel copy by
 /// `rep movsb`, which would count each byte: with them, unpacking a cpio takes twice as long.
@@ -37,6 +39,8 @@ fn made(name: &str) -> PathBuf {
 
 /// The script, in the initial root and on the disk.
 const SCRIPT: &str = "rdinit=/report-init init=/usr/local/sbin/report-init";
+/// The first bytes of a frame of zstd.
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// In kB.
 const MIB: u64 = 1024;
 
@@ -100,36 +104,68 @@ fn boots(initrd: &[u8], option: &str) -> Result<Vec<Report>> {
     PADDINGS.into_iter().map(boot).collect()
 }
 
-fn row(name: &str, initrd: &[u8], option: &str) -> Result<()> {
+/// A row of the table, and what the boots reported.
+fn row(name: &str, initrd: &[u8], option: &str) -> Result<(String, Vec<Report>)> {
     eprintln!("distro: booting {name}");
     let boots = boots(initrd, option)?;
     let at = |time: Figure, stage| -> Result<String> {
         let available = Figure::Available(stage).median(&boots)? / MIB;
         Ok(format!("{}, {available} MiB", time.seconds(&boots)?))
     };
-    println!(
-        "| {name} | {} MB | {} | {} | {} |",
+    let row = format!(
+        "| {name} | {} MB | {} | {} | {} |\n",
         initrd.len() / 1_000_000,
         at(Figure::Init, "initrd-init")?,
         at(Figure::RealInit, "real-init")?,
         at(Figure::Up, "disk")?
     );
-    Ok(())
+    Ok((row, boots))
+}
+
+/// The image that is made for what a boot of the usual one read.
+fn profiled(initramfs: &Path, usual: &[u8], boots: &[Report]) -> Result<Vec<u8>> {
+    let found = boots.first().context("no boots")?.last()?;
+    let counted = ["phases", "layers", "touched"].map(|name| {
+        let lines = found.all(&format!("initoverlayfs.{name}"));
+        (name, lines.into_iter().map(|line| format!("{line}\n")).collect())
+    });
+    let list = tempfile::NamedTempFile::new()?;
+    fs::write(&list, files_read(usual, &counted)?)?;
+    let path = list.path().to_str().context("the temporary directory is not UTF-8")?;
+    convert(initramfs, &["--profile", path])
+}
+
+/// The same archives, as far as they are compressed by zstd compressed in another way.
+fn recompressed(bytes: &[u8], compressor: Compressor) -> Result<Vec<u8>> {
+    let at = bytes.windows(ZSTD.len()).position(|window| window == ZSTD);
+    let (head, tail) = bytes.split_at(at.context("Debian does not use zstd any more")?);
+    let mut file = tempfile::tempfile()?;
+    file.write_all(tail)?;
+    file.rewind()?;
+    let archive = tools::run(Command::new("zstd").arg("-dcq").stdin(file))?;
+    Ok([head, &compress(&archive, compressor)?].concat())
 }
 
 fn run() -> Result<()> {
-    println!("| initrd | size | `/init` | real root's init | system up |");
-    println!("|---|--:|--:|--:|--:|");
+    let mut table = "| initrd | size | `/init` | real root's init | system up |\n".to_owned();
+    table += "|---|--:|--:|--:|--:|\n";
     for generator in GENERATORS {
         let initramfs = made(&format!("{SUITE}.{generator}.img"));
         let bytes = fs::read(&initramfs)
             .with_context(|| format!("{}: run scripts/distro", initramfs.display()))?;
-        row(&format!("{generator}, as it is"), &bytes, "off")?;
-        row(&format!("{generator}, EROFS lz4hc"), &convert(&initramfs, &[])?, "require")?;
-        let options = ["--compression", "none"];
-        row(&format!("{generator}, EROFS plain"), &convert(&initramfs, &options)?, "require")?;
+        let stock = |kind, bytes: &[u8]| row(&format!("{generator}, {kind}"), bytes, "off");
+        table += &stock("as it is", &bytes)?.0;
+        table += &stock("cpio.lz4", &recompressed(&bytes, Compressor::Lz4)?)?.0;
+        table += &stock("cpio", &recompressed(&bytes, Compressor::None)?)?.0;
+        let ours = |kind, bytes: &[u8]| row(&format!("{generator}, {kind}"), bytes, "require");
+        let usual = convert(&initramfs, &[])?;
+        let (line, boots) = ours("EROFS lz4hc", &usual)?;
+        table += &line;
+        table += &ours("EROFS lz4hc, profiled", &profiled(&initramfs, &usual, &boots)?)?.0;
+        table += &ours("EROFS plain", &convert(&initramfs, &["--compression", "none"])?)?.0;
     }
-    Ok(())
+    print!("{table}");
+    publish::section("bench-distro", &table)
 }
 
 fn main() -> ExitCode {

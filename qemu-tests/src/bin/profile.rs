@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 use clap::{Parser, ValueEnum};
-use qemu_tests::fixtures::erofs::{self, USUAL};
-use qemu_tests::fixtures::tree::Tree;
+
 use qemu_tests::machine::Machine;
 use qemu_tests::profile::boot;
 use qemu_tests::profile::stacks::Stacks;
@@ -25,12 +24,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 /// Counts the guest's instructions from the claim to /init, by function of the kernel.
 #[derive(Parser)]
 struct Options {
-    /// What to boot [default: an image (lz4hc) of the payload]
+    /// What to boot [default: build/demo.erofs]
     #[arg(long)]
     initrd: Option<PathBuf>,
-    /// Directory with the files of that image [default: build/demo]
-    #[arg(long)]
-    payload: Option<PathBuf>,
     /// Added to the kernel's command line
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     append: String,
@@ -79,10 +75,9 @@ fn main() -> ExitCode {
 
 /// Boots, counts, prints.
 fn run(options: &Options) -> Result<()> {
-    let initrd = match &options.initrd {
-        Some(initrd) => initrd.clone(),
-        None => image(options)?,
-    };
+    let demo = || tools::build_dir().join("demo.erofs");
+    let initrd = options.initrd.clone().unwrap_or_else(demo);
+    ensure!(initrd.is_file(), "there is no {}: `make image` makes it", initrd.display());
     eprintln!("profile: booting {}", initrd.display());
     let machine = Machine::new().initrd(&initrd).orders("start").append(&options.append);
     let machine = machine.memory(options.memory).time_limit(TIME_LIMIT);
@@ -93,13 +88,6 @@ fn run(options: &Options) -> Result<()> {
     }
     print(&stacks, options)?;
     Ok(())
-}
-
-/// Makes the usual image of the payload, with the probe as its `/init`.
-fn image(options: &Options) -> Result<PathBuf> {
-    let payload = options.payload.clone().unwrap_or_else(|| tools::build_dir().join("demo"));
-    ensure!(payload.is_dir(), "no payload at {}: `make image` makes it", payload.display());
-    erofs::image(&Tree::payload(&payload)?, &USUAL)
 }
 
 /// Prints the parts that are wanted.

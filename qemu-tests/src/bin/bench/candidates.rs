@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What is compared: one line for each kind of initrd.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use qemu_tests::fixtures::compress::Compressor;
+use qemu_tests::fixtures::seal::Sealed;
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::fixtures::{command, cpio, disk};
+use qemu_tests::tools;
+
+const OFF: &str = "initoverlayfs=off";
+const REQUIRE: &str = "initoverlayfs=require";
+
+/// Options of `initoverlayfs create`: without compression; as it is without any; with larger clusters.
+const PLAIN: &[&str] = &["--compression=none"];
+const DEFAULT: &[&str] = &[];
+const LZ4HC_64K: &[&str] = &["--cluster-size=65536"];
+const ZSTD_64K: &[&str] = &["--compression=zstd", "--level=9", "--cluster-size=65536"];
+/// The tenth of the files that is read first is not compressed. The path is in the tree.
+const PROFILED: &[&str] = &["--profile=bench.tenth"];
+
+/// How an initrd is made and booted.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// An archive of nothing but init, unpacked by the stock code.
+    Floor,
+    /// The same, beside a disk.
+    FloorWithDisk,
+    /// An archive, unpacked by the stock code.
+    Cpio(Compressor),
+    /// An EROFS image made with these options, mounted by the kernel component.
+    Erofs(&'static [&'static str]),
+    /// The same, checked against a digest.
+    Sealed(&'static [&'static str]),
+    /// The same, checked against a signature.
+    Signed(&'static [&'static str]),
+    /// A mini-initramfs whose init mounts such an image from a disk: by a loop device.
+    Loop(&'static [&'static str]),
+    /// The same, but EROFS mounts the file on the disk itself.
+    File(&'static [&'static str]),
+}
+
+/// Which runs a kind is part of.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Run {
+    /// All.
+    Always,
+    /// Not the quick ones.
+    Full,
+    /// Full ones, for one size only: it shows what a variant costs.
+    OneSize,
+}
+
+/// A kind of initrd.
+pub struct Format {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub run: Run,
+    /// Whether a boot takes so long that one has to do for the larger sizes.
+    pub is_slow: bool,
+}
+
+const fn format(name: &'static str, kind: Kind, run: Run, is_slow: bool) -> Format {
+    Format { name, kind, run, is_slow }
+}
+
+pub const FLOOR: Format = format("floor: init alone", Kind::Floor, Run::Always, false);
+
+pub const DISK_FLOOR: Format =
+    format("floor with a disk: init alone", Kind::FloorWithDisk, Run::Always, false);
+
+/// All kinds but the floors. The compressors' options are those that Debian's initramfs-tools uses.
+pub const FORMATS: &[Format] = &[
+    format("cpio", Kind::Cpio(Compressor::None), Run::Always, false),
+    format("cpio.gz", Kind::Cpio(Compressor::Gzip), Run::Full, true),
+    format("cpio.lz4", Kind::Cpio(Compressor::Lz4), Run::Full, false),
+    format("cpio.zst", Kind::Cpio(Compressor::Zstd(9)), Run::Always, true),
+    format("EROFS plain", Kind::Erofs(PLAIN), Run::Always, false),
+    format("EROFS lz4hc", Kind::Erofs(DEFAULT), Run::Always, false),
+    format("EROFS lz4hc 4K", Kind::Erofs(&["--cluster-size=4096"]), Run::Full, false),
+    format("EROFS lz4hc 64K", Kind::Erofs(LZ4HC_64K), Run::Always, false),
+    format("EROFS zstd 64K", Kind::Erofs(ZSTD_64K), Run::Full, true),
+    format("userspace: loop, plain", Kind::Loop(PLAIN), Run::Always, false),
+    format("userspace: loop, lz4hc", Kind::Loop(DEFAULT), Run::Always, false),
+    format("userspace: file, lz4hc", Kind::File(DEFAULT), Run::Always, false),
+    format("EROFS lz4hc, profiled", Kind::Erofs(PROFILED), Run::OneSize, false),
+    format("EROFS lz4hc, init too", Kind::Erofs(&["--compress-init"]), Run::OneSize, false),
+    format("EROFS plain, verify=sha256", Kind::Sealed(PLAIN), Run::OneSize, false),
+    format("EROFS plain, verify=signature", Kind::Signed(PLAIN), Run::OneSize, false),
+    format("EROFS lz4hc, verify=sha256", Kind::Sealed(DEFAULT), Run::OneSize, false),
+];
+
+/// An initrd of a kind, with files of a size in it.
+pub struct Candidate {
+    pub format: &'static Format,
+    /// Of the files beside its init, in MB.
+    pub mb: u64,
+    /// The bytes of those files.
+    pub content: u64,
+    pub initrd: PathBuf,
+    pub disk: Option<PathBuf>,
+    /// The bytes of the initrd, and of the image on the disk if there is one.
+    pub bytes: u64,
+    /// What the command line has for it.
+    pub option: String,
+}
+
+impl Candidate {
+    /// Makes the initrd, unless it is there.
+    pub fn new(format: &'static Format, mb: u64, tree: &Tree, content: u64) -> Result<Self> {
+        let image = |options| command::image(tree, options);
+        let mini = || cpio::archive(&Tree::mini()?, Compressor::None);
+        let off = || OFF.to_owned();
+        let (initrd, on_disk, option) = match format.kind {
+            Kind::Floor | Kind::FloorWithDisk => {
+                (cpio::archive(&Tree::probe_only()?, Compressor::None)?, None, off())
+            }
+            Kind::Cpio(compressor) => (cpio::archive(tree, compressor)?, None, off()),
+            Kind::Erofs(options) => (image(options)?, None, REQUIRE.to_owned()),
+            Kind::Sealed(options) => {
+                let (path, option) = sealed(&image(options)?)?;
+                (path, None, option)
+            }
+            Kind::Signed(options) => {
+                (signed(&image(options)?)?, None, format!("{REQUIRE},verify=signature"))
+            }
+            Kind::Loop(options) => (mini()?, Some(image(options)?), off()),
+            Kind::File(options) => {
+                (mini()?, Some(image(options)?), format!("{OFF} mini.image=file"))
+            }
+        };
+        let mut bytes = fs::metadata(&initrd)?.len();
+        if let Some(image) = &on_disk {
+            bytes += fs::metadata(image)?.len();
+        }
+        let disk = match (format.kind, on_disk) {
+            (Kind::FloorWithDisk, _) => Some(disk::image()?),
+            (_, image) => image.as_deref().map(disk::holding).transpose()?,
+        };
+        Ok(Self { format, mb, content, initrd, disk, bytes, option })
+    }
+}
+
+/// The image with its Merkle tree, and the option that has the kernel check it.
+fn sealed(image: &Path) -> Result<(PathBuf, String)> {
+    let sealed = Sealed::new(&fs::read(image)?, &[])?;
+    let path = image.with_extension("sealed");
+    fs::write(&path, &sealed.bytes)?;
+    Ok((path, format!("{REQUIRE},verify={}", sealed.digest()?)))
+}
+
+/// The image with its Merkle tree and a signature.
+fn signed(image: &Path) -> Result<PathBuf> {
+    let path = image.with_extension("signed");
+    fs::write(&path, Sealed::new(&fs::read(image)?, &[])?.signed("trusted")?.bytes)?;
+    Ok(path)
+}
+
+/// The kinds of a run which the kernel under test can boot.
+pub fn formats(is_quick: bool, is_the_size: bool) -> Result<Vec<&'static Format>> {
+    let has_loop = tools::kernel_has("CONFIG_BLK_DEV_LOOP")?;
+    let wanted = |format: &&Format| match format.run {
+        Run::Always => true,
+        Run::Full => !is_quick,
+        Run::OneSize => !is_quick && is_the_size,
+    };
+    let can_boot = |format: &&Format| has_loop || !matches!(format.kind, Kind::Loop(_));
+    Ok(FORMATS.iter().filter(wanted).filter(can_boot).collect())
+}

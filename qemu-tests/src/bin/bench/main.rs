@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What does it cost to start from an initrd, in time and memory? The same kernel and files, as one
+//! kind of initrd or another, in several sizes.
+//!
+//! A complete run replaces the README's section and `Documentation/bench`; any other only prints.
+
+mod candidates;
+mod measure;
+mod payload;
+mod plot;
+mod results;
+mod table;
+mod wall;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{ensure, Context, Result};
+use clap::Parser;
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::{publish, tools};
+
+use crate::candidates::{formats, Candidate, Format, DISK_FLOOR, FLOOR};
+use crate::results::Results;
+
+/// Sizes of a complete run, of a quick one, and of one by an ordinary clock.
+const SIZES: &[u64] = &[1, 10, 100, 300, 1000];
+const QUICK_SIZES: &[u64] = &[10, 100];
+const WALL_SIZES: &[u64] = &[10, 100, 300];
+/// The size that variants are shown for.
+const VARIANTS_AT: u64 = 100;
+
+/// Measures what several kinds of initrd made from the same files cost.
+#[derive(Parser)]
+struct Options {
+    /// Sizes of the files, in MB [default: 1,10,100,300,1000; quick: 10,100; wall: 10,100,300]
+    #[arg(long, value_delimiter = ',')]
+    sizes: Vec<u64>,
+    /// Fewer sizes, and the main kinds
+    #[arg(long)]
+    quick: bool,
+    /// Only kinds whose name contains this
+    #[arg(long)]
+    only: Option<String>,
+    /// On two processors by an ordinary clock, in turns
+    #[arg(long)]
+    wall: bool,
+    /// Rounds of --wall
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+    /// Directory to take the files from, instead of Debian packages
+    #[arg(long)]
+    payload: Option<PathBuf>,
+    /// Memory of the guest in MiB
+    #[arg(long, default_value_t = 4096)]
+    memory: u32,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Boot nothing: take the results from these files, as if they were of one run
+    #[arg(long, value_delimiter = ',')]
+    from: Vec<PathBuf>,
+    /// Replace the README's section and the plots, even if the run is not complete
+    #[arg(long)]
+    publish: bool,
+}
+
+impl Options {
+    /// Whether this is a run that the project shows its figures of.
+    fn is_complete(&self) -> bool {
+        let is_all = self.sizes.is_empty() && self.only.is_none() && self.payload.is_none();
+        self.publish || (is_all && !self.quick && self.from.is_empty())
+    }
+
+    fn sizes(&self) -> &[u64] {
+        match (self.sizes.is_empty(), self.quick, self.wall) {
+            (false, _, _) => &self.sizes,
+            (true, true, _) => QUICK_SIZES,
+            (true, false, true) => WALL_SIZES,
+            (true, false, false) => SIZES,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match if options.wall { wall(&options) } else { counted(&options) } {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Boots on the counting clock; keeps the results, prints them.
+fn counted(options: &Options) -> Result<()> {
+    let results = match options.from.is_empty() {
+        true => measured(options)?,
+        false => joined(&options.from)?,
+    };
+    let (json, text) = (serde_json::to_string_pretty(&results)? + "\n", table::tables(&results)?);
+    keep("results.json", &json)?;
+    plot::write(&results, &tools::build_dir().join("bench"))?;
+    if options.is_complete() && results.missing == 0 {
+        fs::write(publish::directory()?.join("results.json"), &json)?;
+        plot::write(&results, &publish::directory()?)?;
+        publish::section("bench", &(table::readme(&results)? + &plot::links()))?;
+    }
+    print(if options.json { &json } else { &text })?;
+    ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);
+    Ok(())
+}
+
+/// The same on two processors.
+fn wall(options: &Options) -> Result<()> {
+    let wanted = |format: &Format| wall::KINDS.contains(&format.name);
+    let candidates = candidates(options, wanted)?;
+    let rounds = usize::from(options.rounds);
+    let all = wall::measure(&candidates, rounds, options.memory)?;
+    let (json, text) = (serde_json::to_string_pretty(&all)? + "\n", wall::table(&all, rounds)?);
+    keep("wall.json", &json)?;
+    if options.is_complete() {
+        fs::write(publish::directory()?.join("wall.json"), &json)?;
+        publish::section("bench-wall", &text)?;
+    }
+    print(if options.json { &json } else { &text })
+}
+
+/// Writes a file of results.
+fn keep(name: &str, text: &str) -> Result<()> {
+    Ok(fs::write(tools::build_dir().join("bench").join(name), text)?)
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// The results of earlier runs; the floors of the first.
+fn joined(files: &[PathBuf]) -> Result<Results> {
+    let mut all = files.iter().map(|path| read(path));
+    let mut joined = all.next().context("no files")??;
+    for results in all {
+        let results = results?;
+        joined.rows.extend(results.rows);
+        joined.missing += results.missing;
+    }
+    joined.rows.sort_by_key(|row| row.payload_mb);
+    Ok(joined)
+}
+
+fn read(path: &Path) -> Result<Results> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Makes the initrds of all sizes.
+fn candidates(options: &Options, wanted: impl Fn(&Format) -> bool) -> Result<Vec<Candidate>> {
+    fs::create_dir_all(tools::build_dir().join("bench"))?;
+    let mut candidates = Vec::new();
+    for &mb in options.sizes() {
+        let (tree, content) = payload::tree(mb, options.payload.as_deref())?;
+        for format in formats(options.quick, mb == VARIANTS_AT)? {
+            let is_named = options.only.as_ref().is_none_or(|part| format.name.contains(part));
+            if is_named && wanted(format) {
+                eprintln!("bench: making {}, {mb} MB", format.name);
+                candidates.push(Candidate::new(format, mb, &tree, content)?);
+            }
+        }
+    }
+    Ok(candidates)
+}
+
+/// Makes the initrds and boots them on the counting clock.
+fn measured(options: &Options) -> Result<Results> {
+    let mut all = candidates(options, |_| true)?;
+    let floor = |format| Candidate::new(format, 0, &Tree::probe_only()?, 0);
+    let has_disk = all.iter().any(|candidate| candidate.disk.is_some());
+    if has_disk {
+        all.insert(0, floor(&DISK_FLOOR)?);
+    }
+    all.insert(0, floor(&FLOOR)?);
+    let mut rows = measure::measure(&all, options.memory)?;
+    let mut take = |format: &Format| {
+        let found = rows.iter().position(|row| row.initrd == format.name);
+        found.map(|index| rows.remove(index))
+    };
+    let floor = take(&FLOOR).context("the floor does not boot")?;
+    let disk_floor = take(&DISK_FLOOR);
+    let missing = all.len() - rows.len() - 1 - usize::from(disk_floor.is_some());
+    Ok(Results { memory_mib: options.memory, floor, disk_floor, rows, missing })
+}
