@@ -32,10 +32,7 @@ pub fn initial_root(channel: &mut Channel, orders: &Orders) -> Result<()> {
         mount("devtmpfs", "/dev")?;
     }
     surroundings::kernel_log(channel)?;
-    mount("sysfs", "/sys")?;
-    if Path::new("/sys/kernel/debug").exists() {
-        mount("debugfs", "/sys/kernel/debug")?;
-    }
+    mount_debugfs()?;
     counters(channel, "phases", "phase")?;
     stage(channel, "init")?;
 
@@ -49,16 +46,30 @@ pub fn initial_root(channel: &mut Channel, orders: &Orders) -> Result<()> {
         timed(channel, "rest", || read_below(Path::new("/"), &done))?;
         stage(channel, "all")?;
     }
+    if orders.has("blocks") {
+        counters(channel, "touched", "touched")?;
+    }
     if orders.has("leave") {
         switch::to_memory()?;
     }
     Ok(())
 }
 
-/// Sends the memory that is left when the initial root is gone.
+/// Sends the memory that is left when the initial root is gone, and what the kernel remembers of it.
 pub fn next_root(channel: &mut Channel) -> Result<()> {
     memory::settle(channel)?;
-    memory::at(channel, "left")
+    memory::at(channel, "left")?;
+    mount_debugfs()?;
+    counters(channel, "layers", "layer.left")
+}
+
+/// Mounts debugfs, if the kernel has it.
+fn mount_debugfs() -> Result<()> {
+    mount("sysfs", "/sys")?;
+    if Path::new("/sys/kernel/debug").exists() {
+        mount("debugfs", "/sys/kernel/debug")?;
+    }
+    Ok(())
 }
 
 /// Sends the state of memory and layers at a stage.

@@ -10,7 +10,7 @@ use crate::results::{Results, Row};
 /// What the columns of the sizes' tables mean.
 const LEGEND: &str = "\
 Times are milliseconds over the floor: when `/init` starts, and when it has read a tenth of the bytes, and all. \
-A wait that ends at a timer tick can move a boot, the floor's too, by 4 ms: hence figures below it. \
+On the floor, the stock code unpacks the init, which takes longer than to mount an image: hence figures below it. \
 Memory is MiB less than on the floor: available when `/init` starts, and after it has read all (what the page cache \
 holds counts as available); the most that was ever in use, page cache included, counted by the host as \
 memory that was touched; and what is still missing after the switch to another root. Copied is what the kernel \
