@@ -8,6 +8,7 @@
 use kernel::prelude::*;
 
 use crate::{
+    background::Job,
     timeline::{
         Phase,
         Timeline, //
@@ -64,7 +65,7 @@ impl Account {
     }
 
     /// Says that all went well.
-    pub(crate) fn log_success(&self) {
+    fn log_success(&self) {
         self.log_found();
         let kind = if self.is_read_only {
             "erofs, read-only"
@@ -72,7 +73,7 @@ impl Account {
             "overlay of a tmpfs"
         };
         let is_hand_off = |phase| matches!(phase, Phase::Pivot | Phase::Devtmpfs);
-        let is_other = |phase| matches!(phase, Phase::Claim | Phase::Wait | Phase::Detach);
+        let is_other = |phase| matches!(phase, Phase::Claim | Phase::Wait);
         pr_info!(
             "mounted {kind} over {} layer(s), {} KiB in place, in {} us\n",
             self.layers.len(),
@@ -88,7 +89,15 @@ impl Account {
 
     /// Shows it in debugfs for good.
     #[cfg(not(CONFIG_DEBUG_FS))]
-    pub(crate) fn publish(self) {}
+    fn publish(self) {}
+}
+
+/// All went well.
+impl Job for Account {
+    fn run(self) {
+        self.log_success();
+        self.publish();
+    }
 }
 
 #[cfg(CONFIG_DEBUG_FS)]
@@ -103,7 +112,7 @@ mod files {
 
     impl Account {
         /// Shows it in debugfs for good, as far as there is memory for that.
-        pub(crate) fn publish(self) {
+        pub(super) fn publish(self) {
             if let Err(error) = self.make_files() {
                 pr_warn!("no files in debugfs: error {}\n", error.to_errno());
             }

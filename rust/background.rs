@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Work that `/init` needs done, but that nobody has to wait for before.
+//! Work that nobody has to wait for.
 //!
 //! C source: `kernel/async.c`. `kernel_init()` waits for all such work before it starts init.
 
@@ -8,7 +8,7 @@ use kernel::prelude::*;
 
 use crate::bindings;
 
-/// Something to be done once, by another thread.
+/// Something to be done once, by another thread, before `/init` runs.
 pub(crate) trait Job: Send + 'static {
     /// Does it. This is a kernel thread in the initial namespaces.
     fn run(self);

@@ -14,6 +14,9 @@
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 
+#include "internal.h"
+#include "mount.h"
+
 #include "helpers.h"
 
 /* End the read of a locked folio without contents. */
@@ -31,6 +34,27 @@ void initoverlayfs_set_fops(struct inode *inode,
 void initoverlayfs_set_size(struct inode *inode, loff_t size)
 {
 	i_size_write(inode, size);
+}
+
+/*
+ * Mount m at path. finish_automount() is the one function that takes a mount
+ * from a caller outside of fs/namespace.c. If something is mounted there, it
+ * drops the mount and reports success; and it marks the mount, and with it what
+ * is cloned from it, as one that may go with its parent, which no root should.
+ */
+int initoverlayfs_attach(struct vfsmount *m, const struct path *path)
+{
+	int err = finish_automount(m, path);
+
+	if (err)
+		return err;
+	if (!is_mounted(m))
+		return -EBUSY;
+	scoped_guard(mount_writer) {
+		m->mnt_flags &= ~(MNT_SHRINKABLE | MNT_ATIME_MASK);
+		m->mnt_flags |= MNT_RELATIME;
+	}
+	return 0;
 }
 
 /* An option of a filesystem that is about to be mounted; value may be NULL. */

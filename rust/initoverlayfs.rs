@@ -14,8 +14,8 @@
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
-//! What can be done beside that is: the old root is detached, the log is written and the figures are
-//! shown ([`account`]) in the [`background`].
+//! What can be done beside that is: the log is written, and the figures are shown ([`account`]), in the
+//! [`background`].
 //!
 //! Without an EROFS image, or with `initoverlayfs=off`, nothing after the claim happens, and the
 //! boot takes the stock path.
@@ -87,7 +87,6 @@ use crate::{
         Phase,
         Timeline, //
     },
-    vfs::Path,
 };
 
 /// What the kernel crate's printing macros put in front of each line.
@@ -327,7 +326,7 @@ fn mount_claimed(mut claimed: Claimed) {
         mut account,
     } = claimed;
     match take_over(region, segments, &options, &mut account) {
-        Ok(old_root) => handoff::leave(old_root, account),
+        Ok(()) => background::run(account),
         Err(failure) => {
             account.log_found();
             if options.mode == Mode::Require {
@@ -338,14 +337,14 @@ fn mount_claimed(mut claimed: Claimed) {
     }
 }
 
-/// Makes a root of it, and hands it to PID 1. Returns the old one.
+/// Makes a root of it, and hands it to PID 1.
 #[init]
 fn take_over(
     region: Region,
     segments: KVec<Segment>,
     options: &Options<'_>,
     account: &mut Account,
-) -> Result<Path, Failure> {
+) -> Result<(), Failure> {
     let stack = stack_up(region, segments, options, account)?;
     handoff::hand_off(stack, &mut account.timeline)
 }

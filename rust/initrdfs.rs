@@ -77,7 +77,9 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        self.usage.release();
+        if self.memory.is_given_back() {
+            self.usage.release();
+        }
     }
 }
 

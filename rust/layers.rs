@@ -156,8 +156,7 @@ impl Stack {
 
     /// Puts a mount on top of the others; returns its root.
     fn attach(&mut self, mount: Mount) -> Result<Path> {
-        let root = mount.root();
-        mount.attach(self.top.as_ref().unwrap_or(&self.old_root))?;
+        let root = mount.attach(self.top.as_ref().unwrap_or(&self.old_root))?;
         self.base.get_or_insert_with(|| root.clone());
         self.top = Some(root.clone());
         Ok(root)
@@ -248,7 +247,6 @@ pub(crate) fn mount(
     } else {
         mount_overlay(files, contents, options, timeline)?
     };
-    vfs::relatime().map_err(|e| Step::Root.failed(e))?;
     // A root whose directory cannot be read would be no root for the kernel's own fallback either.
     match Path::of(c"dev") {
         Err(error) if error != ENOENT && error != ENOTDIR => return Err(Step::Root.failed(error)),
@@ -309,8 +307,9 @@ impl Archives {
         let bytes = self.memory.bytes();
         self.usage.count(0, bytes.len());
         archive::unpack(bytes, layer, lower)?;
-        drop(self.memory);
-        self.usage.release();
+        if self.memory.is_given_back() {
+            self.usage.release();
+        }
         Ok(())
     }
 }

@@ -244,10 +244,10 @@ impl Region {
 /// nobody writes to `bytes`.
 pub(crate) struct Memory {
     bytes: Range<usize>,
-    // Never read: they are here to be dropped.
-    _own: Pages,
-    _left: Option<Arc<Pages>>,
-    _right: Option<Arc<Pages>>,
+    // They are here to be dropped.
+    own: Pages,
+    left: Option<Arc<Pages>>,
+    right: Option<Arc<Pages>>,
 }
 
 impl Memory {
@@ -261,10 +261,15 @@ impl Memory {
         // them immortal.
         Self {
             bytes,
-            _own: own,
-            _left: left,
-            _right: right,
+            own,
+            left,
+            right,
         }
+    }
+
+    /// Whether it goes back to the page allocator in the end, or stays for good.
+    pub(crate) fn is_given_back(&self) -> bool {
+        !self.own.range.is_empty() || self.left.is_some() || self.right.is_some()
     }
 
     /// What the segment holds.

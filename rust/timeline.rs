@@ -28,12 +28,10 @@ pub(crate) enum Phase {
     Archives(usize),
     /// Mounting the overlay, and looking into it.
     Overlay,
-    /// Making it the root.
+    /// Making it the root, and detaching the old one.
     Pivot,
     /// Mounting devtmpfs on `/dev`.
     Devtmpfs,
-    /// Detaching the old root, in the background.
-    Detach,
 }
 
 impl fmt::Display for Phase {
@@ -49,7 +47,6 @@ impl fmt::Display for Phase {
             Self::Overlay => "overlay",
             Self::Pivot => "pivot",
             Self::Devtmpfs => "devtmpfs",
-            Self::Detach => "detach",
         })
     }
 }

@@ -32,7 +32,7 @@ struct Figures {
     is_image: bool,
     /// The size of the segment, in bytes.
     len: usize,
-    /// How much memory it still holds, in bytes.
+    /// How much of the initrd's memory is still there for it, in bytes.
     held: Atomic<usize>,
     /// How often something was read.
     reads: Atomic<u64>,
@@ -58,7 +58,9 @@ impl Usage {
                 held: Atomic::new(len),
                 reads: Atomic::new(0),
                 served: Atomic::new(0),
-                touched: BitmapVec::new(len.div_ceil(BLOCK), GFP_KERNEL)?,
+                // Without memory for that, only the first blocks are told apart.
+                touched: BitmapVec::new(len.div_ceil(BLOCK), GFP_KERNEL)
+                    .unwrap_or_else(|_| BitmapVec::new_inline()),
             };
             Ok(Self(Arc::new(figures, GFP_KERNEL)?))
         }
@@ -76,8 +78,9 @@ impl Usage {
             self.0
                 .served
                 .fetch_add(end.saturating_sub(start) as u64, Relaxed);
-            for block in start / BLOCK..end.div_ceil(BLOCK) {
-                self.0.touched.set_bit_atomic(block);
+            let touched = &self.0.touched;
+            for block in start / BLOCK..end.div_ceil(BLOCK).min(touched.len()) {
+                touched.set_bit_atomic(block);
             }
         }
     }

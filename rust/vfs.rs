@@ -37,9 +37,6 @@ pub(crate) enum Access {
 /// Owns a reference to both.
 pub(crate) struct Path(bindings::path);
 
-// SAFETY: References to mounts and directory entries may be used and dropped by any thread.
-unsafe impl Send for Path {}
-
 impl Path {
     /// Looks up a directory, following symlinks and what is mounted on it.
     ///
@@ -291,18 +288,18 @@ impl Mount {
         NonNull::new(mount).map(Self).ok_or(EINVAL)
     }
 
-    /// Mounts it on `place`.
+    /// Mounts it on `place`, with the options that `mount(8)` would give it. Returns its root.
     ///
     /// # Errors
     ///
-    /// What the VFS says.
-    pub(crate) fn attach(self, place: &Path) -> Result {
+    /// `EBUSY` if something is mounted there, and what the VFS says.
+    pub(crate) fn attach(self, place: &Path) -> Result<Path> {
+        let root = self.root();
         let mount = core::mem::ManuallyDrop::new(self);
-        // The one function that takes a mount from a caller outside of `fs/namespace.c`. What it
-        // marks the mount with, `MNT_SHRINKABLE`, only lets it go with its parent.
-        //
-        // SAFETY: The mount is valid, its reference is handed over, and the path is valid.
-        to_result(unsafe { bindings::finish_automount(mount.0.as_ptr(), &place.0) })
+        // SAFETY: The mount is valid, its reference is handed over, and the path is valid. `root` keeps
+        // the mount meanwhile.
+        to_result(unsafe { bindings::initoverlayfs_attach(mount.0.as_ptr(), place.as_raw()) })?;
+        Ok(root)
     }
 }
 
@@ -311,26 +308,6 @@ impl Drop for Mount {
         // SAFETY: By the type invariant the reference is ours.
         unsafe { bindings::mntput(self.0.as_ptr()) };
     }
-}
-
-/// Lets files of the working directory's mount have their access times updated now and then only, as
-/// `mount(8)` would.
-///
-/// # Errors
-///
-/// `EINVAL` if the working directory is not the root of a mount.
-#[init]
-pub(crate) fn relatime() -> Result {
-    // SAFETY: The name is NUL-terminated; changing a mount takes neither source, type nor data.
-    to_result(unsafe {
-        bindings::init_mount(
-            core::ptr::null(),
-            c".".as_char_ptr(),
-            core::ptr::null(),
-            bindings::INITOVERLAYFS_MS_RELATIME,
-            core::ptr::null_mut(),
-        )
-    })
 }
 
 /// Makes a directory that everybody may search and only its owner may write to.

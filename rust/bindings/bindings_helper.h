@@ -44,8 +44,6 @@ char *unpack_to_rootfs(char *buf, unsigned long len);
 /* Macros that bindgen does not evaluate, in the types that our callees want. */
 const unsigned int INITOVERLAYFS_LOOKUP_DIR = LOOKUP_FOLLOW | LOOKUP_DIRECTORY;
 const int INITOVERLAYFS_SB_RDONLY = SB_RDONLY;
-const unsigned long INITOVERLAYFS_MS_RELATIME =
-	MS_REMOUNT | MS_BIND | MS_RELATIME;
 const int INITOVERLAYFS_MNT_DETACH = MNT_DETACH;
 const size_t INITOVERLAYFS_SECONDARY_KEYRING =
 	(size_t)VERIFY_USE_SECONDARY_KEYRING;

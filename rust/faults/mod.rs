@@ -20,11 +20,9 @@ use kernel::{
 
 use crate::{
     account::Account,
+    background,
     bindings,
-    handoff::{
-        hand_off,
-        leave, //
-    },
+    handoff::hand_off,
     region::Initrd,
     scan::scan,
     stack_up,
@@ -108,8 +106,8 @@ fn attempt(target: &Target<'_>) -> Outcome {
         return Outcome::Succeeded;
     }
     match hand_off(stack, &mut account.timeline) {
-        Ok(old_root) => {
-            leave(old_root, account);
+        Ok(()) => {
+            background::run(account);
             Outcome::Final
         }
         Err(_) => Outcome::Failed,

@@ -75,9 +75,10 @@ fn main() -> ExitCode {
 
 /// Boots, counts, prints.
 fn run(options: &Options) -> Result<()> {
-    let demo = || tools::build_dir().join("demo.erofs");
-    let initrd = options.initrd.clone().unwrap_or_else(demo);
-    ensure!(initrd.is_file(), "there is no {}: `make image` makes it", initrd.display());
+    let demo = tools::build_dir().join("demo.erofs");
+    let remedy = if options.initrd.is_some() { "" } else { ": `make image` makes it" };
+    let initrd = options.initrd.clone().unwrap_or(demo);
+    ensure!(initrd.is_file(), "there is no {}{remedy}", initrd.display());
     eprintln!("profile: booting {}", initrd.display());
     let machine = Machine::new().initrd(&initrd).orders("start").append(&options.append);
     let machine = machine.memory(options.memory).time_limit(TIME_LIMIT);

@@ -106,14 +106,17 @@ impl Touched {
         Ok(touched)
     }
 
-    /// Whether some of these bytes of a layer's image were read.
-    pub fn overlaps(&self, layer: usize, bytes: &Range<u64>) -> bool {
+    /// How many of these bytes of a layer's image lie in blocks that were read.
+    pub fn within(&self, layer: usize, bytes: &Range<u64>) -> u64 {
         let ranges = self.0.get(&layer).map(Vec::as_slice).unwrap_or_default();
         // They do not overlap each other, so their ends are in order as well.
         let next = ranges.partition_point(|range| range.end <= bytes.start);
         ranges
-            .get(next)
-            .is_some_and(|range| range.start < bytes.end)
+            .iter()
+            .skip(next)
+            .take_while(|range| range.start < bytes.end)
+            .map(|range| range.end.min(bytes.end) - range.start.max(bytes.start))
+            .sum()
     }
 }
 

@@ -36,7 +36,8 @@ pub struct ImageOptions {
     /// Bytes compressed together: larger is smaller, and slower where little is read
     #[arg(long, value_name = "BYTES", default_value_t = CLUSTER_SIZE, value_parser = cluster_size)]
     cluster_size: u32,
-    /// Bytes of a file that are compressed together at most, whatever would fit into a cluster
+    /// Bytes of a file that are compressed together at most, whatever would fit into a cluster: more than
+    /// 4096; a small limit makes a larger image
     #[arg(long, value_name = "BYTES", value_parser = max_extent)]
     max_extent: Option<u32>,
     /// Files to leave uncompressed, as `initoverlayfs stats --files` lists what a boot has read
@@ -93,7 +94,12 @@ fn cluster_size(text: &str) -> Result<u32, String> {
 fn max_extent(text: &str) -> Result<u32, String> {
     // What is no larger than a block never gets smaller by a block.
     let size = text.parse().ok().filter(|size| *size > BLOCK);
-    size.ok_or_else(|| format!("more than a block of {BLOCK} is wanted"))
+    size.ok_or_else(|| {
+        format!(
+            "a number of bytes is wanted, more than a block of {BLOCK}, at most {}",
+            u32::MAX
+        )
+    })
 }
 
 /// Where the result goes.

@@ -20,9 +20,9 @@ use crate::Verdict;
 
 /// Show how this boot went and what it read of its initrd, or list the files that it read.
 ///
-/// The kernel counts in blocks of 4096 bytes. A file is listed if a block was read that holds some of
-/// its data: what lies in the same block as something else, or was read ahead, is listed too. Only
-/// files of EROFS images are: those of archives were unpacked whole.
+/// The kernel counts in blocks of 4096 bytes. A file is listed if enough of the blocks were read that
+/// hold its data: what lies in the same block as something else, or was read ahead, counts too. Only
+/// files of EROFS images are listed: those of archives were unpacked whole.
 #[derive(Args)]
 pub struct Arguments {
     /// Print JSON
@@ -31,6 +31,10 @@ pub struct Arguments {
     /// List the files of IMAGE, the initrd that was booted, whose data was read, one a line
     #[arg(long, value_name = "IMAGE")]
     files: Option<PathBuf>,
+    /// List only files of which at least this part was read: a large one of which a boot needs little is
+    /// better compressed. 0 lists all of which anything was read
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(..=100))]
+    least: u8,
     /// Write the list into this file, for `convert --profile` and `create --profile`
     #[arg(short, long, value_name = "LIST", requires = "files")]
     output: Option<PathBuf>,
@@ -51,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     if let Some(image) = &arguments.files {
         let layers = Layer::read(&arguments.debugfs)?;
         let touched = Touched::read(&arguments.debugfs)?;
-        let (files, all) =
-            files(&read(image)?, &layers, &touched).with_context(|| image.display().to_string())?;
+        let (files, all) = files(&read(image)?, &layers, &touched, arguments.least)
+            .with_context(|| image.display().to_string())?;
         return list(&files, all, image, arguments);
     }
     let stats = Stats::read(&arguments.debugfs)?;
@@ -95,8 +99,8 @@ fn is_there(directory: &Path) -> Result<()> {
     }
 }
 
-/// The files whose data was read, and how many files there are.
-fn files(bytes: &[u8], layers: &[Layer], touched: &Touched) -> Result<(Profile, usize)> {
+/// The files of whose data at least so many percent were read, and how many files there are.
+fn files(bytes: &[u8], layers: &[Layer], touched: &Touched, least: u8) -> Result<(Profile, usize)> {
     // Archives beside the image may come from elsewhere, or be left out by the kernel.
     let booted = layers.iter().filter(|layer| layer.kind == "erofs");
     let booted: Vec<&Layer> = booted.collect();
@@ -125,8 +129,10 @@ fn files(bytes: &[u8], layers: &[Layer], touched: &Touched) -> Result<(Profile, 
         );
         for file in erofs::extents(image)? {
             all += file.paths.len();
-            let is_read = |extent| touched.overlaps(layer.layer, extent);
-            if file.extents.iter().any(is_read) {
+            let read = |extent| touched.within(layer.layer, extent);
+            let read: u64 = file.extents.iter().map(read).sum();
+            let stored: u64 = file.extents.iter().map(|e| e.end - e.start).sum();
+            if read > 0 && u128::from(read) * 100 >= u128::from(stored) * u128::from(least) {
                 found.extend(file.paths);
             }
         }

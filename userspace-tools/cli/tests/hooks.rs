@@ -165,13 +165,24 @@ fn a_profile_is_used_if_it_is_there() {
     ] {
         place.write("etc/initoverlayfs.conf", configuration);
         place.write("boot/initrd.img-7.3", &initramfs);
-        assert_eq!(
-            run(&place, "kernel-postinst", &["7.3"]).lines().count(),
-            1,
-            "{configuration}"
-        );
+        let said = run(&place, "kernel-postinst", &["7.3"]);
+        let warns = said.contains("cannot be read: going on without it");
+        assert_eq!(warns, configuration.contains("nowhere"), "{said}");
+        assert_eq!(said.lines().count(), 1 + usize::from(warns), "{said}");
         assert_eq!(is_compressed("hot"), hot, "{configuration}");
         assert_eq!(is_compressed("cold"), cold, "{configuration}");
+    }
+}
+
+#[test]
+fn a_broken_configuration_stops_nothing_but_the_conversion() {
+    let place = system();
+    let original = place.read("boot/initrd.img-7.3");
+    for configuration in ["CONVERT=\"no\n", "CONVERT=perhaps\n"] {
+        place.write("etc/initoverlayfs.conf", configuration);
+        let said = run(&place, "kernel-postinst", &["7.3"]);
+        assert!(said.contains("stays as it is"), "{said}");
+        assert!(place.read("boot/initrd.img-7.3") == original);
     }
 }
 

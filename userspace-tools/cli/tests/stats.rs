@@ -179,7 +179,7 @@ fn layer(number: usize, bytes: usize) -> String {
 
 /// The files that the command lists.
 fn listed(place: &Place, image: &str) -> BTreeSet<String> {
-    let list = place.succeed(&format!("{STATS} --files {image}"));
+    let list = place.succeed(&format!("{STATS} --least 0 --files {image}"));
     list.lines().map(str::to_owned).collect()
 }
 
@@ -278,7 +278,7 @@ fn images_of_other_makers_are_understood() {
     }
     let image = mkfs(&place, &["-zlz4hc", "-Eall-fragments"]);
     debugfs(&place, &layer(0, image.len()), "");
-    let said = place.fail(&format!("{STATS} --files other"));
+    let said = place.fail(&format!("{STATS} --least 0 --files other"));
     assert!(said.contains("not supported here"), "{said}");
 }
 
@@ -320,7 +320,7 @@ fn what_was_not_booted_is_refused() {
     tree(&place);
     place.succeed("create root -o image");
     let size = place.read("image").len();
-    let line = format!("{STATS} --files image");
+    let line = format!("{STATS} --least 0 --files image");
     debugfs(&place, &layer(0, size + 4096), "");
     let said = place.fail(&line);
     assert!(
@@ -331,6 +331,29 @@ fn what_was_not_booted_is_refused() {
     assert!(place.fail(&line).contains("it holds 1 EROFS image(s)"));
     place.write("image", newc(&[node("init", 0o100_755)]));
     assert!(place.fail(&line).contains("it holds 0 EROFS image(s)"));
+}
+
+#[test]
+fn files_of_which_little_was_read_are_left_out() {
+    let place = Place::new();
+    place.write("root/init", noise(1, 10));
+    place.write("root/large", noise(2, 100 * 4096));
+    place.succeed("create root -o image --compression none");
+    let image = place.read("image");
+    let start = find(&image, &noise(2, 100 * 4096)).expect("it is there") / 4096;
+    let listed = |blocks: usize, more: &str| {
+        let touched = format!("0 {start} {}\n", start + blocks - 1);
+        debugfs(&place, &layer(0, image.len()), &touched);
+        let list = place.succeed(&format!("{STATS} --files image {more}"));
+        list.lines().any(|line| line == "/large")
+    };
+    assert!(!listed(19, ""));
+    assert!(listed(20, ""));
+    assert!(!listed(49, "--least 50"));
+    assert!(listed(50, "--least 50"));
+    assert!(listed(1, "--least 0"));
+    assert!(!listed(99, "--least 100"));
+    assert!(listed(100, "--least 100"));
 }
 
 #[test]
@@ -356,7 +379,7 @@ fn list_goes_round_through_an_image() {
         .map(|block| format!("0 {block} {block}\n"))
         .concat();
     debugfs(&place, &layer(0, image.len()), &touched);
-    let line = format!("{STATS} --files image -o list");
+    let line = format!("{STATS} --least 0 --files image -o list");
     place.succeed(&line);
     let list = String::from_utf8(place.read("list")).expect("text");
     assert_eq!(list, "/odd\\nname\\\\n\n/other name\n/usr/lib/one\n");

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::rc::Rc;
 
 use crate::elf::{Abi, Requests};
-use crate::tree::{join, split, Id, Kind, Tree};
+use crate::tree::{join, split, Id, Kind, Tree, LONGEST_PATH};
 
 /// Where the kernel looks for what it starts.
 const INIT: &[u8] = b"init";
@@ -83,18 +83,21 @@ struct Object {
     /// The directory that it is in (`$ORIGIN`).
     origin: Vec<u8>,
     /// Directories from the program and the libraries that led here, the nearest ones first.
-    inherited: Rc<[Vec<u8>]>,
+    inherited: Rc<[Rc<[u8]>]>,
 }
 
 impl Object {
-    fn new(bytes: &[u8], abi: Abi, path: &[u8], inherited: &[Vec<u8>]) -> Self {
+    fn new(bytes: &[u8], abi: Abi, path: &[u8], inherited: &Rc<[Rc<[u8]>]>) -> Self {
         let requests = Requests::of(bytes);
         let origin = split(path).0.to_vec();
-        let own = directories(&requests.inherited_path, &origin);
-        let inherited = own
-            .chain(inherited.iter().cloned())
-            .take(MOST_DIRECTORIES)
-            .collect();
+        let inherited = if requests.inherited_path.is_empty() {
+            Rc::clone(inherited)
+        } else {
+            let own = directories(&requests.inherited_path, &origin);
+            own.chain(inherited.iter().cloned())
+                .take(MOST_DIRECTORIES)
+                .collect()
+        };
         Self {
             requests,
             abi,
@@ -105,16 +108,18 @@ impl Object {
 }
 
 /// The directories of a list that is separated by colons.
-fn directories<'a>(list: &'a [u8], origin: &'a [u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
+///
+/// What is too long for a path is left out, as it leads nowhere.
+fn directories<'a>(list: &'a [u8], origin: &'a [u8]) -> impl Iterator<Item = Rc<[u8]>> + 'a {
     let parts = list.split(|byte| *byte == b':');
-    let parts = parts.filter(|part| !part.is_empty());
+    let parts = parts.filter(|part| !part.is_empty() && part.len() < LONGEST_PATH);
     parts.take(MOST_DIRECTORIES).map(move |part| {
         let rest = [&b"$ORIGIN"[..], b"${ORIGIN}"]
             .iter()
             .find_map(|word| part.strip_prefix(*word));
         match rest {
-            Some(rest) => [origin, rest].concat(),
-            None => part.to_vec(),
+            Some(rest) => [origin, rest].concat().into(),
+            None => part.into(),
         }
     })
 }
@@ -147,7 +152,7 @@ impl<'a> Search<'a> {
                     if let Some(abi) = Abi::of(bytes) {
                         // The linker asks the kernel where the program is: behind all links.
                         let path = self.tree.resolve_path(&path).unwrap_or(path);
-                        self.libraries(Object::new(bytes, abi, &path, &[]));
+                        self.libraries(Object::new(bytes, abi, &path, &Rc::from([])));
                     }
                     return;
                 }
@@ -175,7 +180,7 @@ impl<'a> Search<'a> {
             } else {
                 &[]
             };
-            let own: Vec<_> = directories(run_path, &object.origin).collect();
+            let own: Vec<Rc<[u8]>> = directories(run_path, &object.origin).collect();
             let places: Vec<_> = inherited.iter().chain(&own).chain(&usual).collect();
             for name in &object.requests.needed {
                 if self.tries == 0 {
@@ -210,14 +215,15 @@ impl<'a> Search<'a> {
     }
 
     /// Where the linker looks for all libraries.
-    fn usual_directories(&mut self) -> Vec<Vec<u8>> {
-        let mut directories = self.configured_directories();
+    fn usual_directories(&mut self) -> Vec<Rc<[u8]>> {
+        let configured = self.configured_directories().into_iter();
+        let mut directories: Vec<Rc<[u8]>> = configured.map(Into::into).collect();
         let multiarch = self.tree.iter().map(|(path, _)| path).filter(|path| {
             let (directory, name) = split(path);
             DIRECTORIES.contains(&directory) && memchr::memmem::find(name, MULTIARCH).is_some()
         });
-        directories.extend(multiarch.take(MOST_DIRECTORIES).map(<[u8]>::to_vec));
-        directories.extend(DIRECTORIES.map(<[u8]>::to_vec));
+        directories.extend(multiarch.take(MOST_DIRECTORIES).map(Rc::from));
+        directories.extend(DIRECTORIES.map(Rc::from));
         directories
     }
 

@@ -159,6 +159,12 @@ impl Default for Tree {
 /// How many links a path may lead through, as in the kernel.
 const MOST_LINKS: usize = 40;
 
+/// What is as long as this is no path for the kernel, in bytes.
+pub const LONGEST_PATH: usize = 4096;
+
+/// How many parts a path may have, with those of the links that it leads through. The kernel would take more.
+const MOST_PARTS: usize = 1024;
+
 /// The parts of a path that lead somewhere.
 fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> + '_ {
     let parts = path.split(|byte| *byte == b'/');
@@ -211,9 +217,14 @@ impl Tree {
     /// Where [`resolve`](Self::resolve) leads to: a name of the tree with no link on the way.
     pub fn resolve_path(&self, path: &[u8]) -> Option<Vec<u8>> {
         let mut links = 0;
+        let mut seen = 0;
         let mut rest: Vec<Vec<u8>> = parts(path).rev().collect();
         let mut place: Vec<u8> = Vec::new();
         while let Some(part) = rest.pop() {
+            seen += 1;
+            if seen > MOST_PARTS {
+                return None;
+            }
             if part == b".." {
                 place = split(&place).0.to_vec();
                 continue;
@@ -222,7 +233,7 @@ impl Tree {
             match &self.get(&next)?.kind {
                 Kind::Symlink(target) => {
                     links += 1;
-                    if links > MOST_LINKS {
+                    if links > MOST_LINKS || target.len() >= LONGEST_PATH {
                         return None;
                     }
                     if target.starts_with(b"/") {
