@@ -10,7 +10,7 @@ use crate::{
         Failure,
         Step, //
     },
-    layers::Stack,
+    stack::Stack,
     timeline::{
         Phase,
         Timeline, //

@@ -9,8 +9,8 @@
 //!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
 //! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`, when
 //!    the keys are there that signatures are verified with: the images, if they are authentic
-//!    ([`policy`], [`guard`]), as files ([`initrdfs`]), the archives unpacked ([`archive`]), the
-//!    layers on top of each other ([`layers`]).
+//!    ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]), the archives unpacked ([`archive`]), the
+//!    layers on top of each other ([`layers`], [`stack`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
@@ -30,6 +30,7 @@ mod digest;
 mod failure;
 #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
 mod faults;
+mod file;
 mod guard;
 mod handoff;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
@@ -44,6 +45,7 @@ mod policy;
 mod region;
 mod retain;
 mod scan;
+mod stack;
 mod timeline;
 mod usage;
 mod vfs;
@@ -73,7 +75,6 @@ use crate::{
         Step, //
     },
     initrd::Segment,
-    layers::Stack,
     options::{
         BadOption,
         Mode,
@@ -83,6 +84,7 @@ use crate::{
         Initrd,
         Region, //
     },
+    stack::Stack,
     timeline::{
         Phase,
         Timeline, //

@@ -13,7 +13,6 @@
 use kernel::{
     error::from_result,
     iov::IovIterDest,
-    page::PAGE_SIZE,
     prelude::*,
     revocable::Revocable,
     str::{
@@ -26,62 +25,13 @@ use kernel::{
 
 use crate::{
     bindings,
-    guard::Guard,
-    region::Memory,
-    usage::Usage,
-    vfs::Mount, //
+    file::File,
+    vfs::{
+        Access,
+        Context,
+        Mount, //
+    }, //
 };
-
-/// What a file holds.
-pub(crate) struct File {
-    /// The image, and behind it what seals it.
-    memory: Memory,
-    /// The size of the image, in bytes.
-    len: usize,
-    /// What checks the image as it is read, if it has to be authentic.
-    guard: Option<Guard>,
-    /// What counts the reads.
-    usage: Usage,
-}
-
-impl File {
-    /// A file of the first `len` bytes of `memory`.
-    pub(crate) fn new(memory: Memory, len: usize, guard: Option<Guard>, usage: Usage) -> Self {
-        Self {
-            memory,
-            len,
-            guard,
-            usage,
-        }
-    }
-
-    /// All of it, checked or not.
-    fn bytes(&self) -> &[u8] {
-        let bytes = self.memory.bytes();
-        bytes.get(..self.len).unwrap_or(bytes)
-    }
-
-    /// All of it, of which `len` bytes at `position` have been checked.
-    ///
-    /// # Errors
-    ///
-    /// `EIO` if they are not authentic.
-    fn checked(&self, position: i64, len: usize) -> Result<&[u8]> {
-        self.usage.count(position, len);
-        if let (Some(guard), Ok(start)) = (&self.guard, usize::try_from(position)) {
-            guard.check(self.memory.bytes(), start..start.saturating_add(len))?;
-        }
-        Ok(self.bytes())
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        if self.memory.is_given_back() {
-            self.usage.release();
-        }
-    }
-}
 
 /// The files in the order of their names.
 type Files = Revocable<KVec<File>>;
@@ -151,21 +101,12 @@ pub(crate) fn mount(files: KVec<File>) -> Result<(Mount, Segments)> {
     let files: Shared = Arc::pin_init(Files::new(files), GFP_KERNEL)?;
 
     // SAFETY: `TYPE` is a complete file system type that lives forever.
-    let context = unsafe {
-        bindings::fs_context_for_mount(TYPE.0.get(), bindings::INITOVERLAYFS_SB_RDONLY as c_uint)
-    };
-    let context = kernel::error::from_err_ptr(context)?;
+    let context = unsafe { Context::of_type(TYPE.0.get(), Access::ReadOnly) }?;
 
     let shared = files.clone().into_raw();
     // SAFETY: The context is new and ours. `free_context` or the superblock takes the reference.
-    unsafe { (*context).s_fs_info = shared.cast_mut().cast() };
-    // SAFETY: The context is complete.
-    let mount = unsafe { bindings::fc_mount(context) };
-    // SAFETY: The context is ours and not used any more.
-    unsafe { bindings::put_fs_context(context) };
-
-    // SAFETY: `fc_mount()` returns an error or a mount with a reference for the caller.
-    let mount = unsafe { Mount::from_raw(kernel::error::from_err_ptr(mount)?) }?;
+    unsafe { (*context.as_raw()).s_fs_info = shared.cast_mut().cast() };
+    let mount = context.mount()?;
     Ok((mount, Segments(files)))
 }
 
@@ -276,7 +217,7 @@ unsafe fn fill(sb: *mut bindings::super_block) -> Result {
 fn sizes(files: &KVec<File>) -> Result<KVec<i64>> {
     let mut sizes = KVec::with_capacity(files.len(), GFP_ATOMIC)?;
     for file in files {
-        sizes.push(i64::try_from(file.bytes().len())?, GFP_ATOMIC)?;
+        sizes.push(i64::try_from(file.len())?, GFP_ATOMIC)?;
     }
     Ok(sizes)
 }
@@ -377,34 +318,11 @@ unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::
     // The readers are filesystems, whose buffers are the kernel's own: nothing to sleep for.
     //
     // SAFETY: The inode is one of our files'.
-    match unsafe { with_file(inode, |file| read(file, position, iter)) } {
+    match unsafe { with_file(inode, |file| file.read(position, iter)) } {
         // CAST: Never more than the iterator's length, which fits.
         Ok(copied) => copied as isize,
         Err(error) => error.to_errno() as isize,
     }
-}
-
-/// Copies what `file` has at `position`, then zeroes up to the end of the last page.
-///
-/// EROFS reads its metadata by pages and its blocks as a whole, and takes a short read for an I/O
-/// error, while an image need not end with a page.
-///
-/// # Errors
-///
-/// `EINVAL` for a negative position, `EIO` if what is there is not authentic.
-fn read(file: &File, position: &mut i64, iter: &mut IovIterDest<'_>) -> Result<usize> {
-    let contents = file.checked(*position, iter.len())?;
-    let copied = iter.simple_read_from_buffer(position, contents)?;
-    let readable = contents.len().next_multiple_of(PAGE_SIZE);
-    let rest = readable.saturating_sub(usize::try_from(*position)?);
-    let wanted = rest.min(iter.len());
-    if wanted == 0 || usize::try_from(*position)? < contents.len() {
-        return Ok(copied);
-    }
-    // SAFETY: The iterator is valid, and `wanted` is not more than it takes.
-    let zeroed = unsafe { bindings::iov_iter_zero(wanted, iter.as_raw()) };
-    *position = position.saturating_add(i64::try_from(zeroed)?);
-    Ok(copied.saturating_add(zeroed))
 }
 
 /// Would fill a page-cache folio. EROFS takes no file without this, and never calls it: it reads its

@@ -35,15 +35,12 @@ use crate::{
         Failure,
         Step, //
     },
+    file::File,
     initrd::{
         Kind,
         Segment, //
     },
-    initrdfs::{
-        self,
-        File,
-        Segments, //
-    },
+    initrdfs,
     options::{
         Options,
         Policy, //
@@ -52,6 +49,7 @@ use crate::{
         Memory,
         Region, //
     },
+    stack::Stack,
     timeline::{
         Phase,
         Timeline, //
@@ -124,84 +122,6 @@ pub(crate) fn divide(
         layers.push(layer, GFP_KERNEL)?;
     }
     Ok(layers)
-}
-
-/// The mounts that lead to the new root, each on the root of the one before.
-///
-/// Dropping it undoes them, and the working directory is the old root again.
-pub(crate) struct Stack {
-    /// The root that was there before: the built-in initramfs.
-    old_root: Path,
-    /// The first of our mounts, with all the others on it.
-    base: Option<Path>,
-    /// The last of them.
-    top: Option<Path>,
-    /// The images' memory, once it is mounted.
-    segments: Option<Segments>,
-    /// What archives are unpacked into, once it is mounted.
-    tmpfs: Option<Path>,
-}
-
-impl Stack {
-    /// Nothing mounted yet.
-    fn on_root() -> Result<Self> {
-        Ok(Self {
-            old_root: Path::of(c"/")?,
-            base: None,
-            top: None,
-            segments: None,
-            tmpfs: None,
-        })
-    }
-
-    /// Puts a mount on top of the others; returns its root.
-    fn attach(&mut self, mount: Mount) -> Result<Path> {
-        let root = mount.attach(self.top.as_ref().unwrap_or(&self.old_root))?;
-        self.base.get_or_insert_with(|| root.clone());
-        self.top = Some(root.clone());
-        Ok(root)
-    }
-
-    /// Puts the tmpfs on top, and enters it.
-    fn attach_tmpfs(&mut self, tmpfs: Mount) -> Result {
-        let root = self.attach(tmpfs)?;
-        root.enter();
-        self.tmpfs = Some(root);
-        Ok(())
-    }
-
-    /// Puts the new root on top, and enters it.
-    fn attach_root(&mut self, root: Mount) -> Result {
-        self.attach(root)?.enter();
-        Ok(())
-    }
-
-    /// Keeps the mounts; returns the old root, with which they can be detached.
-    pub(crate) fn into_old_root(mut self) -> Path {
-        self.base = None;
-        self.segments = None;
-        self.tmpfs = None;
-        self.old_root.clone()
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // The kernel's unpacker leaves a file open when it fails within one, and with it the tmpfs
-        // and the images below: what they hold goes back all the same.
-        if let Some(tmpfs) = self.tmpfs.take() {
-            tmpfs.truncate_all();
-        }
-        if let Some(base) = self.base.take() {
-            self.old_root.enter();
-            if let Err(error) = base.detach() {
-                pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
-            }
-        }
-        if let Some(segments) = self.segments.take() {
-            segments.withdraw();
-        }
-    }
 }
 
 /// Makes files of the images, if the policy admits them; archives stay what they are.
@@ -277,7 +197,7 @@ fn mount_read_only(
 
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
     let (files, segments) = initrdfs::mount(files).map_err(|e| Step::Segments.failed(e))?;
-    stack.segments = Some(segments);
+    stack.keep(segments);
     timeline.end(Phase::Segments);
     erofs(&files.root(), 0)
         .and_then(|image| stack.attach_root(image))
@@ -328,11 +248,11 @@ fn mount_overlay(
         .map_err(|e| Step::Tmpfs.failed(e))?;
     timeline.end(Phase::Tmpfs);
     let (files, segments) = initrdfs::mount(files).map_err(|e| Step::Segments.failed(e))?;
-    stack.segments = Some(segments);
+    stack.keep(segments);
     let files = files.root();
     timeline.end(Phase::Segments);
 
-    let mut lower = Lower::new(&stack.old_root).map_err(|e| Step::Tmpfs.failed(e))?;
+    let mut lower = Lower::new(stack.old_root()).map_err(|e| Step::Tmpfs.failed(e))?;
     for (index, content) in contents.into_iter().enumerate() {
         let layer = match content {
             Content::Image(file) => {

@@ -68,11 +68,11 @@ impl Usage {
         Ok(Self())
     }
 
-    /// `len` bytes at `position` are read. Does not sleep.
+    /// `len` bytes at `start` are read. Does not sleep.
     #[cfg_attr(not(CONFIG_DEBUG_FS), expect(unused_variables))]
-    pub(crate) fn count(&self, position: i64, len: usize) {
+    pub(crate) fn count(&self, start: usize, len: usize) {
         #[cfg(CONFIG_DEBUG_FS)]
-        if let Ok(start) = usize::try_from(position) {
+        {
             let end = start.saturating_add(len).min(self.0.len);
             self.0.reads.fetch_add(1, Relaxed);
             self.0

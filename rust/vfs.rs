@@ -175,19 +175,40 @@ impl Context {
         if kind.is_null() {
             return Err(ENODEV);
         }
-        let flags = match access {
-            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
-            Access::ReadWrite => 0,
-        };
         // SAFETY: The type is there for ever, being built in.
-        let context = unsafe { bindings::fs_context_for_mount(kind, flags as c_uint) };
-        let context = NonNull::new(from_err_ptr(context)?).ok_or(EINVAL)?;
-        // INVARIANT: It was made for us.
-        let mut context = Self(context);
+        let mut context = unsafe { Self::of_type(kind, access) }?;
         if let Some(source) = source {
             context.set(c"source", Some(source))?;
         }
         Ok(context)
+    }
+
+    /// A filesystem of a type that need not be registered.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what the filesystem says.
+    ///
+    /// # Safety
+    ///
+    /// `kind` is complete, and lives for ever.
+    pub(crate) unsafe fn of_type(
+        kind: *mut bindings::file_system_type,
+        access: Access,
+    ) -> Result<Self> {
+        let flags = match access {
+            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
+            Access::ReadWrite => 0,
+        };
+        // SAFETY: By this function's contract.
+        let context = unsafe { bindings::fs_context_for_mount(kind, flags as c_uint) };
+        // INVARIANT: It was made for us.
+        NonNull::new(from_err_ptr(context)?).map(Self).ok_or(EINVAL)
+    }
+
+    /// For the filesystem itself. Valid as long as the context.
+    pub(crate) fn as_raw(&self) -> *mut bindings::fs_context {
+        self.0.as_ptr()
     }
 
     /// Sets an option to a value, or one that needs none.
@@ -283,7 +304,7 @@ impl Mount {
     /// # Safety
     ///
     /// `mount` is null, or valid, and its reference is handed over.
-    pub(crate) unsafe fn from_raw(mount: *mut bindings::vfsmount) -> Result<Self> {
+    unsafe fn from_raw(mount: *mut bindings::vfsmount) -> Result<Self> {
         // INVARIANT: The reference is handed over.
         NonNull::new(mount).map(Self).ok_or(EINVAL)
     }

@@ -8,10 +8,10 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         bindings,
+        file::File,
         initrd::Kind,
         initrdfs::{
             self,
-            File,
             Segments, //
         },
         kunit::{
