@@ -9,6 +9,9 @@ use kernel::prelude::*;
 
 use crate::{
     background::Job,
+    failure::title,
+    initrd::image::Filesystem,
+    options::Root,
     timeline::{
         Phase,
         Timeline, //
@@ -28,8 +31,10 @@ pub(crate) struct Account {
     pub(crate) len: usize,
     /// The size of the initrd, in bytes.
     pub(crate) total_len: usize,
-    /// Whether there is no overlay.
-    pub(crate) is_read_only: bool,
+    /// What the first image is.
+    pub(crate) filesystem: Filesystem,
+    /// What is made of them.
+    pub(crate) root: Root,
     /// The phases so far.
     pub(crate) timeline: Timeline,
     /// The layers, the lowest first.
@@ -45,7 +50,8 @@ impl Account {
             offset: 0,
             len: 0,
             total_len: 0,
-            is_read_only: false,
+            filesystem: Filesystem::Erofs,
+            root: Root::Overlay,
             timeline,
             layers: KVec::new(),
         }
@@ -54,10 +60,11 @@ impl Account {
     /// Says what was found.
     pub(crate) fn log_found(&self) {
         pr_info!(
-            "found {} EROFS image(s) in {} segment(s), the first at offset {:#x} of the initrd, \
+            "found {} image(s) in {} segment(s), the first, {}, at offset {:#x} of the initrd, \
              {} KiB, in {} us\n",
             self.images,
             self.segments,
+            title(self.filesystem),
             self.offset,
             self.len / 1024,
             self.timeline.micros(|phase| phase == Phase::Claim)
@@ -67,15 +74,15 @@ impl Account {
     /// Says that all went well.
     fn log_success(&self) {
         self.log_found();
-        let kind = if self.is_read_only {
-            "erofs, read-only"
-        } else {
-            "overlay of a tmpfs"
+        let (kind, access) = match self.root {
+            Root::Overlay => ("overlay", " of a tmpfs"),
+            Root::ReadOnly => (self.filesystem.name(), ", read-only"),
+            Root::ReadWrite => (self.filesystem.name(), ", writable in place"),
         };
         let is_hand_off = |phase| matches!(phase, Phase::Pivot | Phase::Devtmpfs);
         let is_other = |phase| matches!(phase, Phase::Claim | Phase::Wait);
         pr_info!(
-            "mounted {kind} over {} layer(s), {} KiB in place, in {} us\n",
+            "mounted {kind}{access} over {} layer(s), {} KiB in place, in {} us\n",
             self.layers.len(),
             self.total_len / 1024,
             self.timeline

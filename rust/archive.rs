@@ -15,7 +15,8 @@ use crate::{
     layers::Lower,
     vfs::{
         self,
-        Path, //
+        Path,
+        View, //
     }, //
 };
 
@@ -51,19 +52,11 @@ pub(crate) fn unpack(archives: &[u8], layer: &Path, lower: &Lower) -> Result<(),
     Ok(())
 }
 
-/// Unpacks with `tree` as the root, so that neither an absolute symlink nor `..` leads out of it.
-/// Returns the unpacker's complaint.
+/// Unpacks with `tree` as the root. Returns the unpacker's complaint.
 #[init]
 fn unpack_as_root(archives: &[u8], tree: &Path) -> Result<Option<&'static CStr>> {
-    let outside = Path::of(c"/")?;
-    let tmpfs = Path::of(c".")?;
-
-    tree.enter_as_root();
-    tree.enter();
+    let _view = View::of(tree)?;
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     let _spared = crate::faults::Spared::new();
-    let complaint = vfs::unpack(archives).err();
-    outside.enter_as_root();
-    tmpfs.enter();
-    Ok(complaint)
+    Ok(vfs::unpack(archives).err())
 }

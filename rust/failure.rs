@@ -7,7 +7,18 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::policy::Refusal;
+use crate::{
+    initrd::image::Filesystem,
+    policy::Refusal, //
+};
+
+/// A filesystem's name in a message.
+pub(crate) fn title(filesystem: Filesystem) -> &'static str {
+    match filesystem {
+        Filesystem::Erofs => "EROFS",
+        _ => filesystem.name(),
+    }
+}
 
 /// What can go wrong on the way to the root.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +31,8 @@ pub(crate) enum Step {
     Segments,
     /// Unpacking an archive.
     Unpack,
-    /// Mounting an EROFS image.
-    Erofs,
+    /// Mounting an image of this filesystem.
+    Image(Filesystem),
     /// Mounting the overlay.
     Overlay,
     /// Looking into the new root.
@@ -91,11 +102,14 @@ pub(crate) struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = match self.step {
+            Step::Image(filesystem) => {
+                f.write_fmt(fmt!("mounting {}", title(filesystem)))?;
+                ""
+            }
             Step::Tmpfs => "mounting the tmpfs",
             Step::Verify => "authenticating the image",
             Step::Segments => "showing the segments as files",
             Step::Unpack => "unpacking cpio",
-            Step::Erofs => "mounting EROFS",
             Step::Overlay => "mounting the overlay",
             Step::Root => "looking into the new root",
             Step::Pivot => "pivoting into the new root",

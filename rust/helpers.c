@@ -4,6 +4,7 @@
  * over the kernel's lists, which Rust cannot reach, and nothing else.
  */
 
+#include <crypto/blake2b.h>
 #include <linux/crash_reserve.h>
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -134,6 +135,14 @@ void initoverlayfs_truncate_all(const struct path *tmpfs)
 	spin_unlock(&sb->s_inode_list_lock);
 	iput(last);
 }
+
+/* BLAKE2b without a key; btrfs brings it. */
+#ifdef CONFIG_BTRFS_FS
+void initoverlayfs_blake2b(u8 *out, size_t out_len, const u8 *in, size_t in_len)
+{
+	blake2b(NULL, 0, in, in_len, out, out_len);
+}
+#endif
 
 /*
  * Whether memory in the direct map belongs to the crash kernel: a kernel that

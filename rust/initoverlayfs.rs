@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! initoverlayfs: an EROFS initrd as the initial root filesystem, mounted in place.
+//! initoverlayfs: an initrd as the initial root filesystem, mounted in place: EROFS, or another.
 //!
 //! The phases, in the order in which the boot runs them:
 //!
 //! 1. parameter: `initoverlayfs=` is noted before any initcall ([`options`]).
-//! 2. claim, at `early`: if the initrd holds an EROFS image, take the initrd away from
+//! 2. claim, at `early`: if the initrd holds an image, take the initrd away from
 //!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
 //! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`, when
-//!    the keys are there that signatures are verified with: the images, if they are authentic
-//!    ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]), the archives unpacked ([`archive`]), the
-//!    layers on top of each other ([`layers`], [`stack`]).
+//!    also btrfs is there, and the keys that signatures are verified with: the images, if they are authentic
+//!    ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]) or block devices ([`disk`]), the archives
+//!    unpacked ([`archive`]), the layers on top of each other ([`layers`], [`image`], [`stack`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
 //! What can be done beside that is: the log is written, and the figures are shown ([`account`]), in the
 //! [`background`].
 //!
-//! Without an EROFS image, or with `initoverlayfs=off`, nothing after the claim happens, and the
+//! Without an image, or with `initoverlayfs=off`, nothing after the claim happens, and the
 //! boot takes the stock path.
 
 mod account;
@@ -27,12 +27,15 @@ mod background;
 mod bindings;
 mod clock;
 mod digest;
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+mod disk;
 mod failure;
 #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
 mod faults;
 mod file;
 mod guard;
 mod handoff;
+mod image;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod initrd;
 mod initrdfs;
@@ -74,11 +77,16 @@ use crate::{
         Failure,
         Step, //
     },
-    initrd::Segment,
+    initrd::{
+        image::Filesystem,
+        Kind,
+        Segment, //
+    },
     options::{
         BadOption,
         Mode,
-        Options, //
+        Options,
+        Root, //
     },
     region::{
         Initrd,
@@ -117,8 +125,7 @@ boot_param!(early "retain_initrd", note_retain_initrd);
 boot_param!(early "keepinitrd", note_retain_initrd);
 initcall!(early, claim);
 initcall!(device, mount);
-#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
-initcall!(late_sync, mount_with_keys);
+initcall!(late_sync, mount_late);
 
 /// What the claim leaves for the mount.
 struct Claimed {
@@ -126,6 +133,17 @@ struct Claimed {
     segments: KVec<Segment>,
     options: Options<'static>,
     account: Account,
+}
+
+impl Claimed {
+    /// Whether it cannot be mounted before the `late` initcalls: the kernel loads the keys for a signature
+    /// in one of them, and btrfs registers in one.
+    fn must_wait(&self) -> bool {
+        let is_btrfs =
+            |segment: &Segment| matches!(segment.kind, Kind::Image(Filesystem::Btrfs, _));
+        let wants_keys = self.options.policy.signature && !self.segments.is_empty();
+        wants_keys || self.segments.iter().any(is_btrfs)
+    }
 }
 
 #[init]
@@ -166,6 +184,8 @@ fn parse_parameters() -> Options<'static> {
                 BadOption::Unknown(text) => ("unknown option", text),
                 BadOption::Size(text) => ("not a size", text),
                 BadOption::Policy(text) => ("malformed policy", text),
+                BadOption::Filesystem(text) => ("not a filesystem for an image", text),
+                BadOption::Subvolume(text) => ("not a subvolume", text),
             };
             pr_err!("{problem} '{}' ignored\n", BStr::from_bytes(text));
             first_bad.get_or_insert((problem, text));
@@ -223,9 +243,9 @@ fn claim() -> Result {
     }
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     if faults::are_wanted() {
-        faults::drill_scan(&initrd);
+        faults::drill_scan(&initrd, options.filesystems);
     }
-    let segments = match scan::scan(&initrd) {
+    let segments = match scan::scan(&initrd, options.filesystems) {
         Ok(segments) => segments,
         Err(problem) => {
             if options.mode == Mode::Require {
@@ -240,19 +260,21 @@ fn claim() -> Result {
             return Ok(());
         }
     };
-    let Some(first) = segments.iter().find(|s| s.kind.is_image()) else {
+    let first = segments.iter().find_map(|segment| match segment.kind {
+        Kind::Image(filesystem, _) => Some((filesystem, &segment.range)),
+        Kind::Cpio | Kind::Unknown => None,
+    });
+    let Some((filesystem, range)) = first else {
         if options.mode == Mode::Require {
-            panic_required(fmt!("the initrd holds no EROFS image"));
+            panic_required(fmt!("the initrd holds no image"));
         }
         if options.policy.is_set() {
-            pr_err!(
-                "the initrd holds no EROFS image that could be authentic, going on without it\n"
-            );
+            pr_err!("the initrd holds no image that could be authentic, going on without it\n");
             give_up(initrd, options, timeline);
         }
         return Ok(());
     };
-    let (offset, len) = (first.range.start, first.range.len());
+    let (offset, len) = (range.start, range.len());
     let images = segments.iter().filter(|s| s.kind.is_image()).count();
     let region = initrd.claim();
     timeline.end(Phase::Claim);
@@ -263,7 +285,8 @@ fn claim() -> Result {
             offset,
             len,
             total_len: region.len(),
-            is_read_only: options.read_only,
+            filesystem,
+            root: options.root,
             ..Account::new(timeline)
         },
         region,
@@ -277,10 +300,8 @@ fn claim() -> Result {
 #[init]
 fn mount() -> Result {
     let mut slot = CLAIMED.lock();
-    let needs_keys =
-        |claimed: &Claimed| claimed.options.policy.signature && !claimed.segments.is_empty();
-    let is_early = cfg!(CONFIG_INITOVERLAYFS_SIGNATURES) && slot.as_ref().is_some_and(needs_keys);
-    let claimed = if is_early { None } else { slot.take() };
+    let is_ready = slot.as_ref().is_some_and(|claimed| !claimed.must_wait());
+    let claimed = if is_ready { slot.take() } else { None };
     drop(slot);
     if let Some(claimed) = claimed {
         mount_claimed(claimed);
@@ -288,10 +309,9 @@ fn mount() -> Result {
     Ok(())
 }
 
-/// The same once the kernel has loaded its keys, for an image whose signature is wanted.
-#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
+/// The same for what has to wait for the `late` initcalls.
 #[init]
-fn mount_with_keys() -> Result {
+fn mount_late() -> Result {
     let claimed = CLAIMED.lock().take();
     if let Some(claimed) = claimed {
         mount_claimed(claimed);
@@ -302,7 +322,9 @@ fn mount_with_keys() -> Result {
 /// Makes a root of it, or says why not.
 #[init]
 fn mount_claimed(mut claimed: Claimed) {
-    if claimed.options.retain {
+    if claimed.options.retain && claimed.options.root == Root::ReadWrite {
+        pr_warn!("rw: no /sys/firmware/initrd: the initrd is about to be written to\n");
+    } else if claimed.options.retain {
         if let Err(error) = retain::expose(claimed.region.retain()) {
             pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
         }

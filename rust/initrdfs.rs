@@ -5,8 +5,8 @@
 //! The files are named `0`, `1` and so on. A read copies straight from the initrd's memory: there
 //! is no page-cache copy of the image and no block device. EROFS mounts such a file as it is, see
 //! `erofs_fc_get_tree()` in `fs/erofs/super.c`. The memory belongs to the superblock: when the last
-//! file is closed and the mount is gone, it goes back to the page allocator; or sooner, by
-//! [`Segments::withdraw`].
+//! file is closed and the mount is gone, it goes back to the page allocator; or sooner, if it is
+//! withdrawn.
 //!
 //! The filesystem is not registered, so nobody else can mount it.
 
@@ -14,7 +14,6 @@ use kernel::{
     error::from_result,
     iov::IovIterDest,
     prelude::*,
-    revocable::Revocable,
     str::{
         as_char_ptr_in_const_context,
         CString, //
@@ -25,7 +24,11 @@ use kernel::{
 
 use crate::{
     bindings,
-    file::File,
+    file::{
+        File,
+        Files,
+        Segments, //
+    },
     vfs::{
         Access,
         Context,
@@ -33,23 +36,8 @@ use crate::{
     }, //
 };
 
-/// The files in the order of their names.
-type Files = Revocable<KVec<File>>;
-
-/// What the superblock owns.
+/// What the superblock owns: the files in the order of their names.
 type Shared = Arc<Files>;
-
-/// The files' memory, for who may have to take it back while the mount is in use. Keeps it as long as the
-/// mount would.
-pub(crate) struct Segments(Shared);
-
-impl Segments {
-    /// Gives the memory back. Whoever still reads gets `EIO` from now on.
-    pub(crate) fn withdraw(self) {
-        // It waits for those who are reading.
-        self.0.revoke();
-    }
-}
 
 /// The number of the root directory.
 const ROOT_INO: u64 = 1;
@@ -96,18 +84,15 @@ static MAPPING_OPS: Table<bindings::address_space_operations> =
 ///
 /// # Errors
 ///
-/// `ENOMEM`, or what the VFS says; the memory has been freed then.
-pub(crate) fn mount(files: KVec<File>) -> Result<(Mount, Segments)> {
-    let files: Shared = Arc::pin_init(Files::new(files), GFP_KERNEL)?;
-
+/// `ENOMEM`, or what the VFS says.
+pub(crate) fn mount(files: &Segments) -> Result<Mount> {
     // SAFETY: `TYPE` is a complete file system type that lives forever.
     let context = unsafe { Context::of_type(TYPE.0.get(), Access::ReadOnly) }?;
 
-    let shared = files.clone().into_raw();
+    let shared = files.share().into_raw();
     // SAFETY: The context is new and ours. `free_context` or the superblock takes the reference.
     unsafe { (*context.as_raw()).s_fs_info = shared.cast_mut().cast() };
-    let mount = context.mount()?;
-    Ok((mount, Segments(files)))
+    context.mount()
 }
 
 /// Sets up a new context.

@@ -8,16 +8,16 @@
 //!      |  layer0, ...    archives, unpacked ([`archive`])
 //!      |  upper          what is written
 //!      |  work           overlayfs's scratch
-//!      `- EROFS          the first image, mounted on the tmpfs's root
-//!          `- EROFS      the second one, mounted on the root of the first, and so on
+//!      `- image          the first one, mounted on the tmpfs's root
+//!          `- image      the second one, mounted on the root of the first, and so on
 //!              `- overlay
 //! ```
 //!
 //! Each mount is on the root of the one before, where nobody looks for it: overlayfs takes the
-//! layers as open files. The files that the images are mounted from belong to an [`initrdfs`] that
-//! is mounted nowhere. Nothing of this is left in the root or in the namespace afterwards:
-//! overlayfs keeps private clones of its layers, and the hand-off detaches the rest with the old
-//! root.
+//! layers as open files. The files that EROFS images are mounted from belong to an [`initrdfs`] that
+//! is mounted nowhere; other filesystems have a block device each ([`image`]). Nothing of this is left
+//! in the root or in the namespace afterwards: overlayfs keeps private clones of its layers, and the
+//! hand-off detaches the rest with the old root.
 
 use initoverlayfs_macros::init;
 use kernel::{
@@ -35,15 +35,24 @@ use crate::{
         Failure,
         Step, //
     },
-    file::File,
+    file::{
+        File,
+        Segments, //
+    },
+    image::{
+        self,
+        OnDisk, //
+    },
     initrd::{
+        image::Filesystem,
         Kind,
         Segment, //
     },
     initrdfs,
     options::{
         Options,
-        Policy, //
+        Policy,
+        Root, //
     },
     region::{
         Memory,
@@ -75,9 +84,9 @@ const UUID: (&CStr, Option<&CStr>) = (c"uuid", Some(c"null"));
 /// A segment with its memory.
 pub(crate) struct Layer {
     /// What it is.
-    pub(crate) kind: Kind,
+    kind: Kind,
     /// Where its bytes are, and behind them its trailer.
-    pub(crate) memory: Memory,
+    memory: Memory,
     /// Its size in bytes, without the trailer.
     len: usize,
     /// The size of its trailer, in bytes; 0 if it has none.
@@ -124,33 +133,71 @@ pub(crate) fn divide(
     Ok(layers)
 }
 
+/// The layers on their way to being mounted.
+struct Contents<'a> {
+    /// The lowest first.
+    list: KVec<Content<'a>>,
+    /// The EROFS images, in their order.
+    files: KVec<File>,
+}
+
+/// What a layer is made of, once images are files.
+enum Content<'a> {
+    /// The EROFS image in the file with this number.
+    Erofs(usize),
+    /// An image of another filesystem.
+    OnDisk(OnDisk<'a>),
+    /// Archives, still to be unpacked.
+    Archives(Archives),
+}
+
+impl Content<'_> {
+    /// How a failure to mount it is told.
+    fn step(&self) -> Step {
+        match self {
+            Self::Erofs(_) => Step::Image(Filesystem::Erofs),
+            Self::OnDisk(image) => Step::Image(image.filesystem),
+            Self::Archives(_) => Step::Unpack,
+        }
+    }
+}
+
 /// Makes files of the images, if the policy admits them; archives stay what they are.
-fn contents(
-    layers: KVec<Layer>,
-    policy: &Policy<'_>,
-) -> Result<(KVec<File>, KVec<Content>), Failure> {
+fn contents<'a>(layers: KVec<Layer>, options: &Options<'a>) -> Result<Contents<'a>, Failure> {
     let no_memory = |error: AllocError| Step::Segments.failed(error);
+    let policy = &options.policy;
     let images = layers.iter().filter(|layer| layer.kind.is_image()).count();
     policy
         .check_count(images)
         .map_err(|refusal| Step::Verify.failed(refusal))?;
     let mut files = KVec::with_capacity(images, GFP_KERNEL).map_err(no_memory)?;
-    let mut contents = KVec::with_capacity(layers.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut list = KVec::with_capacity(layers.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut number = 0usize;
     for (index, layer) in layers.into_iter().enumerate() {
-        let content = if layer.kind.is_image() {
-            let number = files.len();
-            let file = layer.into_file(policy, number, index)?;
-            files.push(file, GFP_KERNEL).map_err(no_memory)?;
-            Content::Image(number)
-        } else {
-            Content::Archives(Archives {
+        let content = match layer.kind {
+            Kind::Image(filesystem, geometry) => {
+                let file = layer.into_file(policy, number, index)?;
+                number = number.saturating_add(1);
+                if filesystem == Filesystem::Erofs {
+                    files.push(file, GFP_KERNEL).map_err(no_memory)?;
+                    Content::Erofs(files.len().saturating_sub(1))
+                } else {
+                    Content::OnDisk(OnDisk {
+                        filesystem,
+                        file,
+                        block_size: geometry.block_size,
+                        subvol: options.subvol,
+                    })
+                }
+            }
+            Kind::Cpio | Kind::Unknown => Content::Archives(Archives {
                 memory: layer.memory,
                 usage: layer.usage,
-            })
+            }),
         };
-        contents.push(content, GFP_KERNEL).map_err(no_memory)?;
+        list.push(content, GFP_KERNEL).map_err(no_memory)?;
     }
-    Ok((files, contents))
+    Ok(Contents { list, files })
 }
 
 /// Mounts the layers and what makes one tree of them, and enters it.
@@ -160,19 +207,18 @@ pub(crate) fn mount(
     options: &Options<'_>,
     timeline: &mut Timeline,
 ) -> Result<Stack, Failure> {
-    let (files, contents) = contents(layers, &options.policy)?;
+    let contents = contents(layers, options)?;
     timeline.end(Phase::Admit);
-    let stack = if options.read_only {
-        mount_read_only(files, &contents, timeline)?
-    } else {
-        mount_overlay(files, contents, options, timeline)?
+    let stack = match options.root {
+        Root::Overlay => mount_overlay(contents, options, timeline)?,
+        Root::ReadOnly | Root::ReadWrite => mount_bare(contents, options.root, timeline)?,
     };
     // A root whose directory cannot be read would be no root for the kernel's own fallback either.
     match Path::of(c"dev") {
         Err(error) if error != ENOENT && error != ENOTDIR => return Err(Step::Root.failed(error)),
         _ => (),
     }
-    if !options.read_only {
+    if options.root == Root::Overlay {
         timeline.end(Phase::Overlay);
     }
     Ok(stack)
@@ -180,38 +226,67 @@ pub(crate) fn mount(
 
 /// The image itself as the root.
 #[init]
-fn mount_read_only(
-    files: KVec<File>,
-    contents: &KVec<Content>,
+fn mount_bare(
+    contents: Contents<'_>,
+    root: Root,
     timeline: &mut Timeline,
 ) -> Result<Stack, Failure> {
-    for content in contents {
+    let is_writable = root == Root::ReadWrite;
+    let option = if is_writable { "rw" } else { "ro" };
+    let Contents { list, files } = contents;
+    let mut image = None;
+    let mut images = 0usize;
+    for (index, content) in list.into_iter().enumerate() {
         if let Content::Archives(_) = content {
-            pr_warn!("ro: a cpio archive in the initrd is left out\n");
+            pr_warn!("{option}: a cpio archive in the initrd is left out\n");
+        } else {
+            images = images.saturating_add(1);
+            image = Some((index, content));
         }
     }
-    if files.len() != 1 {
-        pr_err!("ro: needs one EROFS image, found {}\n", files.len());
+    let Some((index, image)) = image.filter(|_| images == 1) else {
+        pr_err!("{option}: needs one image, found {images}\n");
         return Err(Step::Segments.failed(EINVAL));
-    }
+    };
 
+    let step = image.step();
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
-    let (files, segments) = initrdfs::mount(files).map_err(|e| Step::Segments.failed(e))?;
-    stack.keep(segments);
-    timeline.end(Phase::Segments);
-    erofs(&files.root(), 0)
-        .and_then(|image| stack.attach_root(image))
-        .map_err(|e| Step::Erofs.failed_at(0, e))?;
-    timeline.end(Phase::Image(0));
+    let mount = match image {
+        Content::OnDisk(image) if is_writable => image
+            .writable()
+            .and_then(|image| mount_on_disk(image, 0, &mut stack))
+            .map_err(|e| step.failed_at(index, e))?,
+        Content::OnDisk(image) => {
+            mount_on_disk(image, 0, &mut stack).map_err(|e| step.failed_at(index, e))?
+        }
+        _ if is_writable => return Err(step.failed_at(index, EROFS)),
+        _ => {
+            let files = mount_files(files, &mut stack).map_err(|e| Step::Segments.failed(e))?;
+            timeline.end(Phase::Segments);
+            image::erofs(&files.root(), 0).map_err(|e| step.failed_at(index, e))?
+        }
+    };
+    stack
+        .attach_root(mount)
+        .map_err(|e| step.failed_at(index, e))?;
+    timeline.end(Phase::Image(index));
     Ok(stack)
 }
 
-/// What a layer is made of, once the images are files.
-enum Content {
-    /// The image in the file with this number.
-    Image(usize),
-    /// Archives, still to be unpacked.
-    Archives(Archives),
+/// Shows EROFS images as files.
+fn mount_files(files: KVec<File>, stack: &mut Stack) -> Result<Mount> {
+    let segments = Segments::new(files)?;
+    let mount = initrdfs::mount(&segments)?;
+    stack.keep(segments)?;
+    Ok(mount)
+}
+
+/// Mounts an image of another filesystem from the block device with this number.
+#[init]
+fn mount_on_disk(image: OnDisk<'_>, number: usize, stack: &mut Stack) -> Result<Mount> {
+    let (mount, segments) = image.mount(number)?;
+    stack.keep(segments)?;
+    Ok(mount)
 }
 
 /// Archives that become one layer.
@@ -237,41 +312,57 @@ impl Archives {
 /// All layers below a writable tmpfs.
 #[init]
 fn mount_overlay(
-    files: KVec<File>,
-    contents: KVec<Content>,
+    contents: Contents<'_>,
     options: &Options<'_>,
     timeline: &mut Timeline,
 ) -> Result<Stack, Failure> {
+    let Contents { list, files } = contents;
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
     tmpfs(options)
         .and_then(|tmpfs| stack.attach_tmpfs(tmpfs))
         .map_err(|e| Step::Tmpfs.failed(e))?;
     timeline.end(Phase::Tmpfs);
-    let (files, segments) = initrdfs::mount(files).map_err(|e| Step::Segments.failed(e))?;
-    stack.keep(segments);
-    let files = files.root();
-    timeline.end(Phase::Segments);
+    let files = if files.is_empty() {
+        None
+    } else {
+        let files = mount_files(files, &mut stack).map_err(|e| Step::Segments.failed(e))?;
+        timeline.end(Phase::Segments);
+        Some(files.root())
+    };
 
     let mut lower = Lower::new(stack.old_root()).map_err(|e| Step::Tmpfs.failed(e))?;
-    for (index, content) in contents.into_iter().enumerate() {
+    let mut disks = 0usize;
+    for (index, content) in list.into_iter().enumerate() {
+        let step = content.step();
+        let phase = if matches!(content, Content::Archives(_)) {
+            Phase::Archives(index)
+        } else {
+            Phase::Image(index)
+        };
         let layer = match content {
-            Content::Image(file) => {
-                let layer = erofs(&files, file)
+            Content::Erofs(number) => files
+                .as_ref()
+                .ok_or(EINVAL)
+                .and_then(|files| image::erofs(files, number))
+                .and_then(|image| stack.attach(image))
+                .map_err(|e| step.failed_at(index, e))?,
+            Content::OnDisk(image) => {
+                let mount = mount_on_disk(image, disks, &mut stack);
+                disks = disks.saturating_add(1);
+                mount
                     .and_then(|image| stack.attach(image))
-                    .map_err(|e| Step::Erofs.failed_at(index, e))?;
-                timeline.end(Phase::Image(index));
-                layer
+                    .map_err(|e| step.failed_at(index, e))?
             }
             Content::Archives(archives) => {
                 let layer =
                     layer_dir(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
                 archives
                     .unpack(&layer, &lower)
-                    .map_err(|cause| Step::Unpack.failed_at(index, cause))?;
-                timeline.end(Phase::Archives(index));
+                    .map_err(|cause| step.failed_at(index, cause))?;
                 layer
             }
         };
+        timeline.end(phase);
         lower
             .cover_with(layer)
             .map_err(|e| Step::Overlay.failed(e))?;
@@ -291,14 +382,6 @@ fn tmpfs(options: &Options<'_>) -> Result<Mount> {
     tmpfs.set(c"mode", Some(c"0755"))?;
     tmpfs.set(c"size", Some(&size))?;
     tmpfs.mount()
-}
-
-/// The image in initrdfs file `number`.
-fn erofs(files: &Path, number: usize) -> Result<Mount> {
-    let name = CString::try_from_fmt(fmt!("{number}"))?;
-    let mut erofs = Context::new(c"erofs", None, Access::ReadOnly)?;
-    erofs.set_path(c"source", &files.below(&name)?, Handle::Reader)?;
-    erofs.mount()
 }
 
 /// Makes the directory in the tmpfs for layer `index`.

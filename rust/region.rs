@@ -14,7 +14,10 @@ use core::{
     slice, //
 };
 
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+use kernel::iov::IovIterSource;
 use kernel::{
+    iov::IovIterDest,
     page::{
         PAGE_MASK,
         PAGE_SIZE, //
@@ -277,5 +280,46 @@ impl Memory {
         // SAFETY: By the type invariant the bytes are mapped as long as `self` lives, and nobody
         // writes to them.
         unsafe { slice::from_raw_parts(self.bytes.start as *const u8, self.bytes.len()) }
+    }
+
+    /// The same memory, to be written to.
+    pub(crate) fn into_scratch(self) -> Scratch {
+        // INVARIANT: Nobody has a slice of the bytes, which would borrow `self`.
+        Scratch(self)
+    }
+}
+
+/// The memory of one segment that is written to in place. Readers may see a write half done, as with any
+/// block device.
+///
+/// # Invariants
+///
+/// There is no reference to the bytes, and none is made: they are only copied, by C.
+pub(crate) struct Scratch(Memory);
+
+impl Scratch {
+    /// The address of what is at `range`, in bytes from the start, and how much of that there is, `len` at
+    /// the most.
+    fn part(&self, range: Range<usize>, len: usize) -> (usize, usize) {
+        let end = range.end.min(self.0.bytes.len());
+        let start = range.start.min(end);
+        // OVERFLOW: It lies in the segment.
+        (self.0.bytes.start + start, len.min(end - start))
+    }
+
+    /// Copies what is at `range` to `iter`; returns how many bytes it took.
+    pub(crate) fn read(&self, range: Range<usize>, iter: &mut IovIterDest<'_>) -> usize {
+        let (address, len) = self.part(range, iter.len());
+        // SAFETY: By the invariants of `Memory` the bytes are mapped.
+        unsafe { bindings::_copy_to_iter(address as *const c_void, len, iter.as_raw()) }
+    }
+
+    /// Copies from `iter` to what is at `range`; returns how many bytes that were.
+    #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+    pub(crate) fn write(&self, range: Range<usize>, iter: &mut IovIterSource<'_>) -> usize {
+        let (address, len) = self.part(range, iter.len());
+        // SAFETY: By the invariants of `Memory` the bytes are mapped, and by ours nobody minds if they
+        // change.
+        unsafe { bindings::_copy_from_iter(address as *mut c_void, len, iter.as_raw()) }
     }
 }

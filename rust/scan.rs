@@ -10,9 +10,14 @@ use kernel::{
 
 use crate::{
     bindings,
+    digest,
+    failure::title,
     initrd::{
-        erofs::{
-            self,
+        self,
+        image::{
+            Checksums,
+            Filesystem,
+            Filesystems,
             SuperblockError, //
         },
         Damage,
@@ -28,32 +33,57 @@ use crate::{
 /// How many segments an initrd may have; overlayfs would take more, a boot stub makes about ten.
 const MAX_SEGMENTS: usize = 64;
 
-/// The kernel's CRC-32C, in the form that [`initrd`] wants.
-pub(crate) fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
+/// The filesystems that this kernel can mount an image of.
+const MOUNTABLE: Filesystems = {
+    let mut all = Filesystems::NONE.with(Filesystem::Erofs);
+    if cfg!(all(CONFIG_INITOVERLAYFS_BLOCK, CONFIG_BTRFS_FS = "y")) {
+        all = all.with(Filesystem::Btrfs);
+    }
+    if cfg!(all(CONFIG_INITOVERLAYFS_BLOCK, CONFIG_SQUASHFS = "y")) {
+        all = all.with(Filesystem::Squashfs);
+    }
+    if cfg!(all(CONFIG_INITOVERLAYFS_BLOCK, CONFIG_EXT4_FS = "y")) {
+        all = all.with(Filesystem::Ext4);
+    }
+    all
+};
+
+/// The kernel's own checksums.
+pub(crate) const CHECKSUMS: Checksums = Checksums {
+    crc32c,
+    xxh64: digest::xxh64,
+    sha256: digest::sha256,
+    blake2b: digest::blake2b,
+};
+
+/// The kernel's CRC-32C, without any inversion.
+fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     // SAFETY: The slice is valid for its length.
     unsafe { bindings::crc32c(seed, bytes.as_ptr().cast(), bytes.len()) }
 }
 
-/// Lists the segments of the initrd: images and archives.
+/// Lists the segments of the initrd: images of the `wanted` filesystems, as far as this kernel can mount
+/// them, and archives.
 ///
 /// Archives alone are listed as far as they make sense.
 ///
 /// # Errors
 ///
 /// Each [`ScanProblem`], if there is an image as well.
-pub(crate) fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
+pub(crate) fn scan(initrd: &Initrd, wanted: Filesystems) -> Result<KVec<Segment>, ScanProblem> {
     let mut segments = KVec::new();
     let mut any_image = false;
     let mut left_out = false;
     let mut unknown = None;
-    for segment in Scanner::new(initrd.bytes(), crc32c) {
+    let kinds = wanted.intersection(MOUNTABLE);
+    for segment in Scanner::new(initrd.bytes(), &CHECKSUMS, kinds) {
         let segment = match segment {
             Ok(segment) => segment,
             // Archives alone are none of our business, however broken they are.
             Err(ScanError {
                 cause: Damage::Cpio { at },
                 ..
-            }) if !any_image && !is_image_behind(initrd, at) => return Ok(KVec::new()),
+            }) if !any_image && !is_image_behind(initrd, at, kinds) => return Ok(KVec::new()),
             Err(error) => return Err(ScanProblem::Segment(error)),
         };
         if segment.kind == Kind::Unknown {
@@ -74,7 +104,7 @@ pub(crate) fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
     }
     if let (true, Some(range)) = (any_image, unknown) {
         pr_warn!(
-            "{} bytes at offset {:#x} of the initrd are neither EROFS nor cpio: ignored\n",
+            "{} bytes at offset {:#x} of the initrd are neither an image nor cpio: ignored\n",
             range.len(),
             range.start
         );
@@ -83,9 +113,9 @@ pub(crate) fn scan(initrd: &Initrd) -> Result<KVec<Segment>, ScanProblem> {
 }
 
 /// Whether there is an image somewhere from `offset` on.
-fn is_image_behind(initrd: &Initrd, offset: usize) -> bool {
+fn is_image_behind(initrd: &Initrd, offset: usize, kinds: Filesystems) -> bool {
     let behind = initrd.bytes().get(offset..).unwrap_or(&[]);
-    erofs::find(behind, crc32c).is_some()
+    initrd::find(behind, &CHECKSUMS, kinds).is_some()
 }
 
 /// Why an initrd cannot be used.
@@ -119,36 +149,59 @@ impl fmt::Display for ScanProblem {
             Self::TooMany => return write!(f, "the initrd has more than {MAX_SEGMENTS} segments"),
             Self::Memory => return f.write_str("there is no memory for the list of segments"),
         };
-        let superblock = match cause {
-            Damage::Erofs(error) => error,
+        match cause {
+            Damage::Image(filesystem, error) => {
+                let title = title(*filesystem);
+                write!(f, "the {title} image at offset {offset:#x} of the initrd ")?;
+                fmt_superblock(error, f)
+            }
             Damage::Seal(error) => {
                 write!(
                     f,
-                    "the EROFS image at offset {offset:#x} of the initrd cannot be used: "
+                    "the image at offset {offset:#x} of the initrd cannot be used: "
                 )?;
-                return policy::fmt_trailer(error, f);
+                policy::fmt_trailer(error, f)
             }
-            Damage::Cpio { at } => {
-                return write!(
-                    f,
-                    "the cpio archive at offset {offset:#x} of the initrd breaks off at {at:#x}"
-                )
-            }
-        };
-        write!(f, "the EROFS image at offset {offset:#x} of the initrd ")?;
-        match superblock {
-            SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),
-            SuperblockError::BlockBits(bits) => {
-                write!(f, "has a block size of 2^{bits} bytes, not 2^9 to 2^16")
-            }
-            SuperblockError::Checksum { stored, computed } => write!(
+            Damage::Cpio { at } => write!(
                 f,
-                "has superblock checksum {stored:#010x}, but its bytes amount to {computed:#010x}"
+                "the cpio archive at offset {offset:#x} of the initrd breaks off at {at:#x}"
             ),
-            SuperblockError::Size { blocks } => write!(f, "cannot have {blocks} blocks"),
-            SuperblockError::Truncated { need, have } => {
-                write!(f, "is truncated: {have} of {need} bytes are there")
-            }
         }
+    }
+}
+
+/// What is wrong with a superblock, in words that follow the image's.
+fn fmt_superblock(error: &SuperblockError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),
+        SuperblockError::Version { major, minor } => {
+            write!(f, "has format version {major}.{minor}, which nothing reads")
+        }
+        SuperblockError::BlockBits(bits) => {
+            write!(f, "has a block size of 2^{bits} bytes, which is none")
+        }
+        SuperblockError::BlockSize(size) => {
+            write!(f, "has a block size of {size} bytes, which is none")
+        }
+        SuperblockError::Compression(number) => write!(f, "has unknown compression {number}"),
+        SuperblockError::ChecksumType(number) => write!(f, "has unknown checksum type {number}"),
+        SuperblockError::Checksum { stored, computed } => write!(
+            f,
+            "has superblock checksum {stored:#x}, but its bytes amount to {computed:#x}"
+        ),
+        SuperblockError::Size { blocks } => write!(f, "cannot have {blocks} blocks"),
+        SuperblockError::Bytes { bytes } => write!(f, "cannot have {bytes} bytes"),
+        SuperblockError::Truncated { need, have } => {
+            write!(f, "is truncated: {have} of {need} bytes are there")
+        }
+        SuperblockError::Table(at) => write!(f, "has a table at {at:#x}, outside of it"),
+        SuperblockError::Address(at) => write!(f, "has a superblock that belongs at {at:#x}"),
+        SuperblockError::Devices(count) => write!(f, "is one of {count} devices"),
+        SuperblockError::DeviceSize { device, total } => {
+            write!(f, "has {total} bytes on a device of {device}")
+        }
+        SuperblockError::Unfinished => f.write_str("was left by a tool in the middle of a change"),
+        SuperblockError::JournalDevice => f.write_str("is another filesystem's journal"),
+        SuperblockError::Recovery => f.write_str("was not unmounted: its journal is needed"),
     }
 }

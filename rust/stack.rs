@@ -5,7 +5,7 @@
 use kernel::prelude::*;
 
 use crate::{
-    initrdfs::Segments,
+    file::Segments,
     vfs::{
         Mount,
         Path, //
@@ -22,8 +22,8 @@ pub(crate) struct Stack {
     base: Option<Path>,
     /// The last of them.
     top: Option<Path>,
-    /// The images' memory, once it is mounted.
-    segments: Option<Segments>,
+    /// The images' memory, as far as it is mounted.
+    segments: KVec<Segments>,
     /// What archives are unpacked into, once it is mounted.
     tmpfs: Option<Path>,
 }
@@ -35,7 +35,7 @@ impl Stack {
             old_root: Path::of(c"/")?,
             base: None,
             top: None,
-            segments: None,
+            segments: KVec::new(),
             tmpfs: None,
         })
     }
@@ -62,9 +62,13 @@ impl Stack {
         Ok(())
     }
 
-    /// Has the images' memory taken back with the mounts.
-    pub(crate) fn keep(&mut self, segments: Segments) {
-        self.segments = Some(segments);
+    /// Has the memory of some images taken back with the mounts.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn keep(&mut self, segments: Segments) -> Result {
+        Ok(self.segments.push(segments, GFP_KERNEL)?)
     }
 
     /// The root that was there before.
@@ -75,7 +79,7 @@ impl Stack {
     /// Keeps the mounts; returns the old root, with which they can be detached.
     pub(crate) fn into_old_root(mut self) -> Path {
         self.base = None;
-        self.segments = None;
+        self.segments.clear();
         self.tmpfs = None;
         self.old_root.clone()
     }
@@ -94,7 +98,7 @@ impl Drop for Stack {
                 pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
             }
         }
-        if let Some(segments) = self.segments.take() {
+        for segments in core::mem::take(&mut self.segments) {
             segments.withdraw();
         }
     }

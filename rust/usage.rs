@@ -29,7 +29,8 @@ pub(crate) struct Usage(#[cfg(CONFIG_DEBUG_FS)] Arc<Figures>);
 
 #[cfg(CONFIG_DEBUG_FS)]
 struct Figures {
-    is_image: bool,
+    /// What the segment is: `cpio`, or a filesystem.
+    kind: &'static str,
     /// The size of the segment, in bytes.
     len: usize,
     /// How much of the initrd's memory is still there for it, in bytes.
@@ -53,7 +54,10 @@ impl Usage {
         #[cfg(CONFIG_DEBUG_FS)]
         {
             let figures = Figures {
-                is_image: kind.is_image(),
+                kind: match kind {
+                    Kind::Image(filesystem, _) => filesystem.name(),
+                    Kind::Cpio | Kind::Unknown => "cpio",
+                },
                 len,
                 held: Atomic::new(len),
                 reads: Atomic::new(0),
@@ -115,14 +119,13 @@ impl Usage {
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Figures {
-            is_image,
+            kind,
             len,
             held,
             reads,
             served,
             ..
         } = &*self.0;
-        let kind = if *is_image { "erofs" } else { "cpio" };
         let (held, reads, served) = (
             held.load(Relaxed),
             reads.load(Relaxed),

@@ -31,12 +31,14 @@
 #include <linux/task_work.h>
 #include <linux/verification.h>
 #include <linux/xattr.h>
+#include <linux/xxhash.h>
 #include <uapi/linux/mount.h>
 #include "internal.h"
 
 /* Declared only where it is defined, in init/initramfs.c. */
 char *unpack_to_rootfs(char *buf, unsigned long len);
 
+#include "../disk/helpers.h"
 #include "../faults/helpers.h"
 #include "../helpers.h"
 #include "../kunit/helpers.h"
@@ -85,6 +87,9 @@ INITOVERLAYFS_OFFSET(kstat, gid);
 INITOVERLAYFS_OFFSET(kstat, mtime);
 INITOVERLAYFS_OFFSET(kstatfs, f_bfree);
 INITOVERLAYFS_OFFSET(kstatfs, f_ffree);
+INITOVERLAYFS_OFFSET(gendisk, fops);
+INITOVERLAYFS_OFFSET(gendisk, private_data);
+INITOVERLAYFS_OFFSET(block_device_operations, release);
 INITOVERLAYFS_OFFSET(bin_attribute, attr);
 INITOVERLAYFS_OFFSET(bin_attribute, size);
 INITOVERLAYFS_OFFSET(bin_attribute, private);

@@ -80,6 +80,13 @@ assert_offsets! {
         f_bfree: INITOVERLAYFS_OFFSET_kstatfs_f_bfree,
         f_ffree: INITOVERLAYFS_OFFSET_kstatfs_f_ffree,
     }
+    gendisk {
+        fops: INITOVERLAYFS_OFFSET_gendisk_fops,
+        private_data: INITOVERLAYFS_OFFSET_gendisk_private_data,
+    }
+    block_device_operations {
+        release: INITOVERLAYFS_OFFSET_block_device_operations_release,
+    }
     bin_attribute {
         attr: INITOVERLAYFS_OFFSET_bin_attribute_attr,
         size: INITOVERLAYFS_OFFSET_bin_attribute_size,

@@ -23,6 +23,7 @@ use crate::{
     background,
     bindings,
     handoff::hand_off,
+    initrd::image::Filesystems,
     region::Initrd,
     scan::scan,
     stack_up,
@@ -58,13 +59,13 @@ pub(crate) fn drill_mount(mut claimed: Claimed) {
 
 /// The scan of phase 2 with a fault in each allocation.
 #[init]
-pub(crate) fn drill_scan(initrd: &Initrd) {
-    drill("scan", &Target::Scan(initrd));
+pub(crate) fn drill_scan(initrd: &Initrd, wanted: Filesystems) {
+    drill("scan", &Target::Scan(initrd, wanted));
 }
 
 /// What is attempted.
 enum Target<'a> {
-    Scan(&'a Initrd),
+    Scan(&'a Initrd, Filesystems),
     Mount(&'a Claimed),
     HandOff(&'a Claimed),
 }
@@ -82,8 +83,8 @@ enum Outcome {
 #[init]
 fn attempt(target: &Target<'_>) -> Outcome {
     let (claimed, is_final) = match target {
-        Target::Scan(initrd) if scan(initrd).is_ok() => return Outcome::Succeeded,
-        Target::Scan(_) => return Outcome::Failed,
+        Target::Scan(initrd, wanted) if scan(initrd, *wanted).is_ok() => return Outcome::Succeeded,
+        Target::Scan(..) => return Outcome::Failed,
         Target::Mount(claimed) => (claimed, false),
         Target::HandOff(claimed) => (claimed, true),
     };

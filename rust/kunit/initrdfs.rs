@@ -8,12 +8,12 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         bindings,
-        file::File,
-        initrd::Kind,
-        initrdfs::{
-            self,
+        file::{
+            File,
             Segments, //
         },
+        initrd::Kind,
+        initrdfs,
         kunit::{
             managed,
             pattern,
@@ -45,7 +45,9 @@ mod tests {
             let usage = Usage::new(&Kind::Cpio, len)?;
             files.push(File::new(memory, len, None, usage), GFP_KERNEL)?;
         }
-        initrdfs::mount(files)
+        let segments = Segments::new(files)?;
+        let mount = initrdfs::mount(&segments)?;
+        Ok((mount, segments))
     }
 
     /// Reads file `name` as a program would; returns what there is of `len` bytes at `position`.

@@ -4,6 +4,8 @@
 //!
 //! `kunit.enable=1 kunit.filter_glob=initoverlayfs*` runs them at boot.
 
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+mod disk;
 mod guard;
 mod initrdfs;
 mod options;
@@ -47,6 +49,15 @@ impl Fake {
         Ok(Self {
             start: start as usize,
         })
+    }
+
+    /// Whether the pages still have their pattern but for these bytes.
+    #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+    fn is_unchanged_outside(&self, bytes: &Range<usize>) -> bool {
+        (0..PAGES * PAGE_SIZE)
+            .filter(|at| !bytes.contains(at))
+            // SAFETY: `at` lies in the pages, which the test has not given back yet.
+            .all(|at| unsafe { ((self.start + at) as *const u8).read() } == pattern(at))
     }
 
     /// An initrd at these bytes of the pages. It may be taken once.

@@ -8,7 +8,8 @@ use kernel::prelude::*;
 mod tests {
     use crate::options::{
         Mode,
-        Options, //
+        Options,
+        Root, //
     };
 
     /// What a list makes of the defaults, and how many options of it are bad.
@@ -25,7 +26,7 @@ mod tests {
         assert_eq!(bad, 0);
         assert_eq!(options.mode, Mode::Require);
         assert_eq!(options.size, Some("70%"));
-        assert!(options.read_only && options.retain);
+        assert!(options.root == Root::ReadOnly && options.retain);
     }
 
     #[test]

@@ -9,11 +9,15 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         initrd::{
+            image::{
+                Filesystem,
+                Filesystems, //
+            },
             Damage,
             Kind,
             Scanner, //
         },
-        scan::crc32c, //
+        scan::CHECKSUMS, //
     };
     use kernel::prelude::*;
 
@@ -22,6 +26,10 @@ mod tests {
         000000000000000000000000000000000000000000000000\
         0000000b00000000TRAILER!!!\0\0\0\0";
 
+    fn scanner(buffer: &[u8]) -> Scanner<'_> {
+        Scanner::new(buffer, &CHECKSUMS, Filesystems::ALL)
+    }
+
     /// An image of two blocks of 512 bytes and a third that holds the superblock.
     fn image() -> Result<KVec<u8>> {
         let mut image = KVec::from_elem(0u8, 1536, GFP_KERNEL)?;
@@ -29,15 +37,21 @@ mod tests {
         image[1032] = 1;
         image[1036] = 9;
         image[1060] = 3;
-        let checksum = crc32c(0x5045_b54a, &image[1032..]);
+        let checksum = (CHECKSUMS.crc32c)(0x5045_b54a, &image[1032..]);
         image[1028..1032].copy_from_slice(&checksum.to_le_bytes());
         Ok(image)
     }
 
     #[test]
-    fn the_checksum_is_crc32c() {
-        // The check value that every catalogue of checksums has.
-        assert_eq!(!crc32c(!0, b"123456789"), 0xe306_9283);
+    fn the_checksums_are_what_they_are_called() {
+        // The check values that every catalogue of checksums has.
+        assert_eq!(!(CHECKSUMS.crc32c)(!0, b"123456789"), 0xe306_9283);
+        #[cfg(CONFIG_BTRFS_FS = "y")]
+        {
+            assert_eq!((CHECKSUMS.xxh64)(b""), 0xef46_db37_51d8_e999);
+            assert_eq!((CHECKSUMS.sha256)(b"abc")[..4], [0xba, 0x78, 0x16, 0xbf]);
+            assert_eq!((CHECKSUMS.blake2b)(b"")[..4], [0x0e, 0x57, 0x51, 0xc0]);
+        }
     }
 
     #[test]
@@ -47,7 +61,7 @@ mod tests {
         for part in [ARCHIVE, &image, ARCHIVE] {
             buffer.extend_from_slice(part, GFP_KERNEL)?;
         }
-        let mut found = Scanner::new(&buffer, crc32c);
+        let mut found = scanner(&buffer);
         for (is_image, len) in [
             (false, ARCHIVE.len()),
             (true, image.len()),
@@ -56,7 +70,7 @@ mod tests {
             let segment = found.next();
             let right = matches!(
                 segment,
-                Some(Ok(segment)) if matches!(segment.kind, Kind::Erofs(_)) == is_image
+                Some(Ok(segment)) if matches!(segment.kind, Kind::Image(Filesystem::Erofs, _)) == is_image
                     && segment.range.len() == len
             );
             assert!(right);
@@ -69,8 +83,10 @@ mod tests {
     fn a_flipped_bit_is_an_error() -> Result {
         let mut image = image()?;
         image[1100] ^= 4;
-        let error = Scanner::new(&image, crc32c).next();
-        assert!(matches!(error, Some(Err(error)) if matches!(error.cause, Damage::Erofs(_))));
+        let error = scanner(&image).next();
+        assert!(
+            matches!(error, Some(Err(error)) if matches!(error.cause, Damage::Image(Filesystem::Erofs, _)))
+        );
         Ok(())
     }
 
@@ -78,7 +94,7 @@ mod tests {
     fn no_prefix_of_an_image_is_one() -> Result {
         let image = image()?;
         for len in 0..image.len() {
-            let taken = Scanner::new(&image[..len], crc32c)
+            let taken = scanner(&image[..len])
                 .any(|segment| matches!(segment, Ok(segment) if segment.kind != Kind::Unknown));
             assert!(!taken);
         }

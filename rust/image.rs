@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Mounting an image: EROFS from a file of the [`initrdfs`], any other filesystem from a block device.
+//!
+//! [`initrdfs`]: crate::initrdfs
+
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+use initoverlayfs_macros::init;
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+use crate::{
+    disk::Disk,
+    vfs::{
+        self,
+        View, //
+    }, //
+};
+use crate::{
+    file::{
+        File,
+        Segments, //
+    },
+    initrd::image::Filesystem,
+    vfs::{
+        Access,
+        Context,
+        Handle,
+        Mount,
+        Path, //
+    }, //
+};
+
+/// The name that it is registered under.
+fn kind(filesystem: Filesystem) -> &'static CStr {
+    match filesystem {
+        Filesystem::Erofs => c"erofs",
+        Filesystem::Btrfs => c"btrfs",
+        Filesystem::Squashfs => c"squashfs",
+        Filesystem::Ext4 => c"ext4",
+    }
+}
+
+/// Mounts the EROFS image in file `number` of an initrdfs, whose root is `files`.
+///
+/// # Errors
+///
+/// What EROFS says.
+pub(crate) fn erofs(files: &Path, number: usize) -> Result<Mount> {
+    let name = CString::try_from_fmt(fmt!("{number}"))?;
+    let mut erofs = Context::new(kind(Filesystem::Erofs), None, Access::ReadOnly)?;
+    erofs.set_path(c"source", &files.below(&name)?, Handle::Reader)?;
+    erofs.mount()
+}
+
+/// An image of a filesystem that wants a block device.
+pub(crate) struct OnDisk<'a> {
+    /// What it is.
+    pub(crate) filesystem: Filesystem,
+    /// Its bytes.
+    pub(crate) file: File,
+    /// The size of its blocks, in bytes.
+    pub(crate) block_size: usize,
+    /// Which subvolume of it is meant, if it has any.
+    pub(crate) subvol: Option<&'a [u8]>,
+}
+
+impl OnDisk<'_> {
+    /// Has it mounted to be written to.
+    ///
+    /// # Errors
+    ///
+    /// `EROFS` unless it is a btrfs, which alone is made to be, and `EIO` if it has to be authentic and
+    /// is not.
+    pub(crate) fn writable(self) -> Result<Self> {
+        if self.filesystem != Filesystem::Btrfs {
+            return Err(EROFS);
+        }
+        Ok(Self {
+            file: self.file.into_writable()?,
+            ..self
+        })
+    }
+}
+
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+impl OnDisk<'_> {
+    /// Mounts it from device `initoverlayfs<number>`. Returns also its memory, to be withdrawn if the
+    /// mount comes to nothing.
+    ///
+    /// # Errors
+    ///
+    /// What making the device says, and the filesystem.
+    #[init]
+    pub(crate) fn mount(self, number: usize) -> Result<(Mount, Segments)> {
+        let access = if self.file.is_writable() {
+            Access::ReadWrite
+        } else {
+            Access::ReadOnly
+        };
+        let source = CString::try_from_fmt(fmt!("/dev/initoverlayfs{number}"))?;
+        let mut files = KVec::with_capacity(1, GFP_KERNEL)?;
+        files.push(self.file, GFP_KERNEL)?;
+        let segments = Segments::new(files)?;
+        let disk = Disk::new(number, &segments, self.block_size)?;
+
+        // Filesystems find a block device by its name only, and nothing has one yet: neither is devtmpfs
+        // mounted, nor may the built-in initramfs be changed.
+        let mut nodes = Context::new(c"tmpfs", None, Access::ReadWrite)?;
+        nodes.set(c"size", Some(c"64k"))?;
+        let nodes = nodes.mount()?;
+        let view = View::of(&nodes.root())?;
+        vfs::make_dir(c"/dev")?;
+        vfs::make_block_node(&source, disk.dev())?;
+
+        let mut context = Context::new(kind(self.filesystem), Some(&source), access)?;
+        if let (Filesystem::Btrfs, Some(subvol)) = (self.filesystem, self.subvol) {
+            let subvol = core::str::from_utf8(subvol).map_err(|_| EINVAL)?;
+            let subvol = CString::try_from_fmt(fmt!("{subvol}"))?;
+            context.set(c"subvol", Some(&subvol))?;
+        }
+        let mount = context.mount()?;
+        drop(view);
+        // From here on, the device is there as long as the filesystem has it open.
+        drop(disk);
+        Ok((mount, segments))
+    }
+}
+
+/// Never called: without its option, no such image is looked for.
+#[cfg(not(CONFIG_INITOVERLAYFS_BLOCK))]
+impl OnDisk<'_> {
+    pub(crate) fn mount(self, _number: usize) -> Result<(Mount, Segments)> {
+        Err(ENODEV)
+    }
+}
