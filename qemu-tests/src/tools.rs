@@ -83,16 +83,21 @@ pub fn accel() -> Vec<String> {
 
 /// The EROFS image builder: 1.8 or newer for all compressors.
 pub fn mkfs_erofs() -> PathBuf {
-    erofs_tool("MKFS_EROFS", "mkfs.erofs")
+    built_tool("MKFS_EROFS", "mkfs.erofs")
 }
 
 /// The program that tells what an EROFS image is made of.
 pub fn dump_erofs() -> PathBuf {
-    erofs_tool("DUMP_EROFS", "dump.erofs")
+    built_tool("DUMP_EROFS", "dump.erofs")
+}
+
+/// The btrfs image builder: 6.14 or newer, which compresses.
+pub fn mkfs_btrfs() -> PathBuf {
+    built_tool("MKFS_BTRFS", "mkfs.btrfs")
 }
 
 /// The one that is set, that was built, or that is installed.
-fn erofs_tool(variable: &str, name: &str) -> PathBuf {
+fn built_tool(variable: &str, name: &str) -> PathBuf {
     let own = build_dir().join("host/bin").join(name);
     match setting(variable) {
         Some(path) => path.into(),
