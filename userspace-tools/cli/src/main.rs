@@ -17,6 +17,7 @@ mod pkcs11;
 mod pkcs7;
 mod quick;
 mod sealing;
+mod sizes;
 mod source;
 mod stats;
 mod summary;

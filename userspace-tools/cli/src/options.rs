@@ -12,6 +12,7 @@ use initoverlayfs_image::output::Output;
 use initoverlayfs_image::profile::Profile;
 
 use crate::quick::Quick;
+use crate::sizes::Size;
 
 /// How the image is compressed.
 #[derive(Clone, Copy, ValueEnum)]
@@ -30,16 +31,18 @@ pub struct ImageOptions {
     /// Compression; the kernel must have it too
     #[arg(long, value_enum, default_value = "lz4hc", value_name = "METHOD")]
     compression: Compression,
-    /// Level of the compression, as `mkfs.erofs --help` lists them
+    /// Level of the compression, as `mkfs.erofs --help` lists them [default: 12 for lz4hc, else that of
+    /// `mkfs.erofs`]
     #[arg(long)]
     level: Option<u32>,
-    /// Bytes compressed together: larger is smaller, and slower where little is read
-    #[arg(long, value_name = "BYTES", default_value_t = CLUSTER_SIZE, value_parser = cluster_size)]
-    cluster_size: u32,
-    /// Bytes of a file that are compressed together at most, whatever would fit into a cluster: more than
-    /// 4096; a small limit makes a larger image
-    #[arg(long, value_name = "BYTES", value_parser = max_extent)]
-    max_extent: Option<u32>,
+    /// Bytes compressed together, K and M for 1024 and 1024K: larger is smaller, and slower where little is
+    /// read
+    #[arg(long, value_name = "SIZE", default_value_t = Size(CLUSTER_SIZE), value_parser = cluster_size)]
+    cluster_size: Size,
+    /// Bytes of a file that are compressed together at most: more than 4K; a small limit makes a larger
+    /// image [default: whatever fits into a cluster]
+    #[arg(long, value_name = "SIZE", value_parser = max_extent)]
+    max_extent: Option<Size>,
     /// Files to leave uncompressed, as `initoverlayfs stats --files` lists what a boot has read
     #[arg(long, value_name = "LIST")]
     profile: Option<PathBuf>,
@@ -62,8 +65,8 @@ impl ImageOptions {
         mkfs::Options {
             compression,
             level: self.level,
-            cluster_size: self.cluster_size,
-            max_extent: self.max_extent,
+            cluster_size: self.cluster_size.0,
+            max_extent: self.max_extent.map(|size| size.0),
             uncompressed: BTreeSet::new(),
         }
     }
@@ -84,22 +87,22 @@ impl ImageOptions {
 /// Bytes in a block.
 const BLOCK: u32 = 4096;
 
-fn cluster_size(text: &str) -> Result<u32, String> {
-    const LARGEST: u32 = 1 << 20;
-    let size = text.parse().ok().filter(|size| size % BLOCK == 0);
-    size.filter(|size| (BLOCK..=LARGEST).contains(size))
-        .ok_or_else(|| format!("a multiple of {BLOCK} up to {LARGEST} is wanted"))
+fn cluster_size(text: &str) -> Result<Size, String> {
+    const LARGEST: Size = Size(1 << 20);
+    let size: Size = text.parse()?;
+    if size.0 % BLOCK != 0 || !(Size(BLOCK)..=LARGEST).contains(&size) {
+        return Err(format!("a multiple of {BLOCK} up to {LARGEST} is wanted"));
+    }
+    Ok(size)
 }
 
-fn max_extent(text: &str) -> Result<u32, String> {
+fn max_extent(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse()?;
     // What is no larger than a block never gets smaller by a block.
-    let size = text.parse().ok().filter(|size| *size > BLOCK);
-    size.ok_or_else(|| {
-        format!(
-            "a number of bytes is wanted, more than a block of {BLOCK}, at most {}",
-            u32::MAX
-        )
-    })
+    if size <= Size(BLOCK) {
+        return Err(format!("more than a block of {BLOCK} bytes is wanted"));
+    }
+    Ok(size)
 }
 
 /// Where the result goes.
