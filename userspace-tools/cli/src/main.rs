@@ -20,6 +20,7 @@ mod sealing;
 mod sizes;
 mod source;
 mod stats;
+mod streams;
 mod summary;
 mod trees;
 mod view;

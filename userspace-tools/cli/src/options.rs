@@ -13,6 +13,7 @@ use initoverlayfs_image::profile::Profile;
 
 use crate::quick::Quick;
 use crate::sizes::Size;
+use crate::streams::{self, Target};
 
 /// How the image is compressed.
 #[derive(Clone, Copy, ValueEnum)]
@@ -108,7 +109,7 @@ fn max_extent(text: &str) -> Result<Size, String> {
 /// Where the result goes.
 #[derive(Args)]
 pub struct OutputOptions {
-    /// The file to make; it appears whole or not at all
+    /// The file to make, which appears whole or not at all; `-` for standard output
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
     /// Replace the file if it is there
@@ -123,16 +124,26 @@ pub struct OutputOptions {
 }
 
 impl OutputOptions {
-    /// Starts the file.
-    pub fn create(&self) -> Result<Output> {
-        create(&self.output, self.force)
+    /// Starts the result.
+    pub fn create(&self) -> Result<Target> {
+        if streams::is_output(&self.output) {
+            return Target::standard();
+        }
+        create(&self.output, self.force).map(Target::File)
     }
 
-    /// Puts the file in its place; returns its size in bytes.
-    pub fn finish(&self, output: Output) -> Result<u64> {
-        output
-            .finish()
-            .with_context(|| self.output.display().to_string())
+    /// Puts the result in its place; returns its size in bytes.
+    pub fn finish(&self, target: Target) -> Result<u64> {
+        target.finish().with_context(|| self.name())
+    }
+
+    /// What the user is told that it is.
+    pub fn name(&self) -> String {
+        if streams::is_output(&self.output) {
+            "standard output".into()
+        } else {
+            self.output.display().to_string()
+        }
     }
 }
 
