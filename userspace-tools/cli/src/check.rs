@@ -28,6 +28,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let opened = view::open(&streams::read(&arguments.file)?)?;
+    if let Some(obstacle) = opened.obstacle {
+        return Err(obstacle).with_context(|| input_name(&arguments.file));
+    }
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {
         problems.push("there is no EROFS image: the kernel unpacks it, as any initramfs".into());

@@ -3,7 +3,7 @@
 //! `initoverlayfs convert`: an initramfs becomes an initrd that is mounted in place.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 use clap::Args;
@@ -16,7 +16,7 @@ use initoverlayfs_image::tree::Tree;
 use crate::options::{ImageOptions, OutputOptions};
 use crate::sealing::NewOptions;
 use crate::streams::{self, input_name};
-use crate::{source, summary, Verdict};
+use crate::{room, source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
 const ALIGNMENT: u64 = 4096;
@@ -72,11 +72,15 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let early = bytes
         .get(..usize::try_from(parts.early)?)
         .context("no such prefix")?;
+    let make = |image: &Path| {
+        mkfs.from_tree(&parts.tree, image, &options)
+            .map_err(|error| room::explain(error, image))
+    };
     let left_out = if early.is_empty() {
-        mkfs.from_tree(&parts.tree, out.temporary_path(), &options)?
+        make(out.temporary_path())?
     } else {
         let place = temporary::file().context("no temporary file")?;
-        let left_out = mkfs.from_tree(&parts.tree, place.path(), &options)?;
+        let left_out = make(place.path())?;
         let mut image = std::fs::File::open(place.path())?;
         let file = out.file();
         file.write_all(early)?;

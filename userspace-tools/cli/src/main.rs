@@ -16,6 +16,7 @@ mod options;
 mod pkcs11;
 mod pkcs7;
 mod quick;
+mod room;
 mod sealing;
 mod sizes;
 mod source;

@@ -20,6 +20,7 @@ pub mod mkfs;
 pub mod output;
 pub mod profile;
 pub mod seal;
+pub mod space;
 pub mod stack;
 pub mod startup;
 pub mod tarball;
