@@ -15,7 +15,7 @@ use initoverlayfs_image::tree::Tree;
 
 use crate::options::{ImageOptions, OutputOptions};
 use crate::sealing::NewOptions;
-use crate::streams::{self, input_name};
+use crate::streams::{self, input_name, is_input};
 use crate::{room, source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     progress.set_message("reading the initramfs");
     let bytes = streams::read(&arguments.source)?;
     let name = || input_name(&arguments.source);
-    let mut parts = take_apart(&bytes).with_context(name)?;
+    let mut parts = take_apart(&bytes, &arguments.source).with_context(name)?;
     let found = handover::find(&parts.tree);
     let replace = !output.no_handover_shim && found.values().any(|tool| tool.is_replaceable());
     if replace {
@@ -115,9 +115,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 }
 
 /// Tells the early archives from those that make the tree, and merges these.
-fn take_apart(bytes: &[u8]) -> Result<Parts> {
+fn take_apart(bytes: &[u8], source: &Path) -> Result<Parts> {
     let layers = initrd::read(bytes)?;
-    let archives = archives(&layers)?;
+    let archives = archives(&layers, source)?;
     let early = archives
         .iter()
         .take_while(|archive| archive.is_early())
@@ -135,14 +135,32 @@ fn take_apart(bytes: &[u8]) -> Result<Parts> {
     })
 }
 
+/// What is said of a source that holds an image at an offset: also where its original is, as the hooks keep it.
+fn converted_already(at: usize, source: &Path) -> String {
+    let mut original = source.as_os_str().to_owned();
+    original.push(".cpio");
+    let original = Path::new(&original);
+    let remedy = if is_input(source) {
+        "convert what it was made from".to_owned()
+    } else if original.exists() {
+        format!("its original is {}", original.display())
+    } else {
+        format!(
+            "convert what it was made from; the hooks keep that as {}, or in /var/lib/initoverlayfs",
+            original.display()
+        )
+    };
+    format!("it is converted already, with an EROFS image at offset {at:#x}, and stays as it is: {remedy}")
+}
+
 /// All archives; an error if there is anything else.
-fn archives(layers: &[Layer]) -> Result<Vec<&Archive>> {
+fn archives<'a>(layers: &'a [Layer], source: &Path) -> Result<Vec<&'a Archive>> {
     let mut archives = Vec::new();
     for layer in layers {
         let at = layer.range.start;
         match &layer.part {
             Part::Archives(part) => archives.extend(part),
-            Part::Image(_) => bail!("offset {at:#x}: an EROFS image: this is converted already"),
+            Part::Image(_) => bail!("{}", converted_already(at, source)),
             Part::Unknown => bail!(
                 "offset {at:#x}: no archive in a format that the kernel reads: `cpio -H newc` makes one"
             ),

@@ -388,7 +388,7 @@ fn errors_name_the_offset_and_the_remedy() {
         (
             "twice",
             image,
-            "offset 0x0: an EROFS image: this is converted already",
+            "twice: it is converted already, with an EROFS image at offset 0x0, and stays as it is: convert what",
         ),
         (
             "odc",
