@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&streams::read(&arguments.file)?)?;
+    let opened = view::open(&streams::read_initrd(&arguments.file)?)?;
     if let Some(obstacle) = opened.obstacle {
         return Err(obstacle).with_context(|| input_name(&arguments.file));
     }

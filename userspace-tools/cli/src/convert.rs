@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let progress = summary::progress(output.quiet);
 
     progress.set_message("reading the initramfs");
-    let bytes = streams::read(&arguments.source)?;
+    let bytes = streams::read_initrd(&arguments.source)?;
     let name = || input_name(&arguments.source);
     let mut parts = take_apart(&bytes, &arguments.source).with_context(name)?;
     let found = handover::find(&parts.tree);

@@ -149,6 +149,11 @@ struct Change {
 
 impl Change {
     fn images(&self, initrd: &[u8]) -> Result<Vec<Segment>> {
+        ensure!(
+            !initrd.starts_with(b"MZ"),
+            "{}: it is a PE file: a unified kernel image gets its initrd when that is sealed and signed",
+            self.file.display()
+        );
         let images = sealing::images(initrd);
         let images = images.with_context(|| self.file.display().to_string())?;
         ensure!(
@@ -283,7 +288,7 @@ pub struct DigestArguments {
 }
 
 pub fn digest(arguments: &DigestArguments) -> Result<Verdict> {
-    let initrd = streams::read(&arguments.file)?;
+    let initrd = streams::read_initrd(&arguments.file)?;
     let name = || input_name(&arguments.file);
     let images = sealing::images(&initrd).with_context(name)?;
     ensure!(
@@ -350,7 +355,7 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 }
 
 pub fn verify(arguments: &VerifyArguments) -> Result<Verdict> {
-    let initrd = streams::read(&arguments.file)?;
+    let initrd = streams::read_initrd(&arguments.file)?;
     let name = || input_name(&arguments.file);
     let images = sealing::images(&initrd).with_context(name)?;
     let certificate = arguments

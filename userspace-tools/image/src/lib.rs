@@ -26,5 +26,6 @@ pub mod startup;
 pub mod tarball;
 pub mod temporary;
 pub mod tree;
+pub mod uki;
 pub mod unpack;
 pub mod untar;
