@@ -28,12 +28,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let opened = view::open(&streams::read_initrd(&arguments.file)?)?;
-    let mut out = io::stdout().lock();
     if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &opened.view)?;
-        writeln!(out)?;
+        streams::print_json(&opened.view)?;
     } else {
-        print(&mut out, &opened.view)?;
+        print(&mut io::stdout().lock(), &opened.view)?;
     }
     Ok(Verdict::Good)
 }

@@ -8,6 +8,7 @@ mod check;
 mod convert;
 mod create;
 mod debugfs;
+mod digest;
 mod extract;
 mod inspect;
 mod listing;
@@ -57,7 +58,7 @@ enum Command {
     Check(check::Arguments),
     Seal(sealing::SealArguments),
     Sign(sealing::SignArguments),
-    Digest(sealing::DigestArguments),
+    Digest(digest::Arguments),
     Verify(sealing::VerifyArguments),
     Stats(stats::Arguments),
     #[command(hide = true)]
@@ -83,7 +84,7 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Seal(arguments) => sealing::seal(&arguments),
         Command::Sign(arguments) => sealing::sign(&arguments),
-        Command::Digest(arguments) => sealing::digest(&arguments),
+        Command::Digest(arguments) => digest::run(&arguments),
         Command::Verify(arguments) => sealing::verify(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),

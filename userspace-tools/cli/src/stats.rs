@@ -63,12 +63,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         return list(&files, all, image, arguments);
     }
     let stats = Stats::read(&arguments.debugfs)?;
-    let mut out = io::stdout().lock();
     if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &stats)?;
-        writeln!(out)?;
+        streams::print_json(&stats)?;
     } else {
-        print(&mut out, &stats)?;
+        print(&mut io::stdout().lock(), &stats)?;
     }
     Ok(Verdict::Good)
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{ensure, Context, Result};
 use initoverlayfs_image::output::Output;
 use initoverlayfs_image::{temporary, uki};
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::options;
@@ -68,6 +69,14 @@ pub fn read_initrd(path: &Path) -> Result<Vec<u8>> {
     bytes.truncate(range.end);
     bytes.drain(..range.start);
     Ok(bytes)
+}
+
+/// Prints a value for programs.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
 }
 
 /// A result that is being made.
