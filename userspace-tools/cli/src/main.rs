@@ -14,6 +14,7 @@ mod inspect;
 mod listing;
 mod manual;
 mod options;
+mod pages;
 mod pkcs11;
 mod pkcs7;
 mod quick;

@@ -445,33 +445,6 @@ fn a_missing_or_old_mkfs_is_named_with_the_remedy() {
 }
 
 #[test]
-fn manual_pages_and_completions_are_written() {
-    let place = Place::new();
-    place.succeed("manual out");
-    let names: Vec<String> = fs::read_dir(place.path("out"))
-        .expect("a directory")
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    for name in [
-        "initoverlayfs.1",
-        "initoverlayfs-convert.1",
-        "initoverlayfs.bash",
-        "_initoverlayfs",
-    ] {
-        assert!(
-            names.iter().any(|found| found == name),
-            "{name} is not in {names:?}"
-        );
-    }
-}
-
-#[test]
 fn what_holds_nothing_that_is_known_is_an_error() {
     let place = usual();
     place.write("junk", "hello");
