@@ -167,6 +167,24 @@ pub enum SuperblockError {
     Recovery,
 }
 
+/// Where the first byte stands that is not NUL.
+///
+/// In front of a btrfs superblock there are 64 KiB of them: they are looked at 16 at a time.
+pub(super) fn first_set(bytes: &[u8]) -> Option<usize> {
+    const STEP: usize = 16;
+    let nuls = bytes
+        .chunks_exact(STEP)
+        .take_while(|chunk| {
+            chunk
+                .first_chunk()
+                .is_some_and(|chunk| u128::from_ne_bytes(*chunk) == 0)
+        })
+        .count()
+        .checked_mul(STEP)?;
+    let rest = bytes.get(nuls..)?;
+    rest.iter().position(|byte| *byte != 0)?.checked_add(nuls)
+}
+
 /// A little-endian field of a superblock.
 pub(super) fn field<const N: usize>(
     superblock: &[u8],

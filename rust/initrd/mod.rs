@@ -270,10 +270,7 @@ impl Iterator for Scanner<'_> {
     type Item = Result<Segment, ScanError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let padding = self
-            .tail(self.position)
-            .iter()
-            .position(|byte| *byte != 0)?;
+        let padding = image::first_set(self.tail(self.position))?;
         let first_set = self.position.checked_add(padding)?;
         if let Some((filesystem, start)) = self.image_start(first_set) {
             return Some(self.take_image(filesystem, start));

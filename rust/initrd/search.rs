@@ -7,6 +7,7 @@ use super::{
     erofs,
     ext4,
     image::{
+        first_set,
         Checksums,
         Filesystem,
         Filesystems,
@@ -102,7 +103,7 @@ pub fn find(bytes: &[u8], checksums: &Checksums, kinds: Filesystems) -> Option<u
                 .iter()
                 .rposition(|byte| *byte != 0)
                 .map_or(0, |last_set| last_set.saturating_add(1));
-            let nul_to = at.checked_add(bytes.get(at..)?.iter().position(|byte| *byte != 0)?)?;
+            let nul_to = at.checked_add(first_set(bytes.get(at..)?)?)?;
             let nuls = nul_to.checked_sub(nul_from)?;
             let candidate = recognise(bytes.get(nul_from..)?, nuls, kinds);
             if let Some((filesystem, start)) = candidate.filter(|_| nuls >= MIN_NULS) {

@@ -224,6 +224,21 @@ fn later_archives_win_as_in_the_kernel() {
 }
 
 #[test]
+fn names_that_the_kernel_passes_over_are_listed() {
+    let place = Place::new();
+    let names: Vec<String> = (0..8).map(|number| format!("missing/{number}")).collect();
+    let entries: Vec<Entry<'_>> = names.iter().map(|name| file(name, b"x")).collect();
+    place.write("a", newc(&entries));
+    let said = place.run("convert a -o image").err;
+    for name in &names[..5] {
+        let line = format!("  passed over, as the kernel would: {name}\n");
+        assert!(said.contains(&line), "{said}");
+    }
+    let rest = "  passed over, as the kernel would: 3 more\n";
+    assert!(said.contains(rest) && !said.contains("missing/5"), "{said}");
+}
+
+#[test]
 fn links_do_not_reach_into_the_next_archive() {
     let place = Place::new();
     let one = newc(&[Entry {
@@ -300,4 +315,30 @@ fn the_same_input_makes_the_same_bytes() {
     let shown = place.succeed("inspect --json dated");
     assert!(shown.contains("\"build_time\": 1234567890"), "{shown}");
     assert_eq!(place.succeed("diff one dated"), "");
+}
+
+#[test]
+fn what_is_converted_already_is_left_alone_and_its_original_named() {
+    let place = Place::new();
+    let early = newc(&[node("kernel", 0o040_755), node("kernel/x86", 0o040_755)]);
+    let main = newc(&[node("init", 0o100_755)]);
+    place.write("initrd.img.cpio", [early, main].concat());
+    place.succeed("convert initrd.img.cpio -o initrd.img");
+    let before = place.read("initrd.img");
+    // An archive behind it, as of systemd-stub, changes nothing.
+    place.write("other", [&before[..], &newc(&[file("more", b"")])].concat());
+    for (source, remedy) in [
+        ("initrd.img", "its original is initrd.img.cpio\n"),
+        (
+            "other",
+            "the hooks keep that as other.cpio, or in /var/lib/initoverlayfs\n",
+        ),
+    ] {
+        let said = place.fail(&format!("convert --force {source} -o initrd.img"));
+        let words =
+            "it is converted already, with an image, of erofs, at offset 0x1000, and stays as it is: ";
+        assert!(said.contains(&format!("{source}: {words}")), "{said}");
+        assert!(said.ends_with(remedy), "{said}");
+        assert!(place.read("initrd.img") == before);
+    }
 }
