@@ -88,24 +88,24 @@ impl OnDisk<'_> {
 
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 impl OnDisk<'_> {
-    /// Mounts it from device `initoverlayfs<number>`. Returns also its memory, to be withdrawn if the
+    /// Mounts it from a block device. Returns also its memory, to be withdrawn if the
     /// mount comes to nothing.
     ///
     /// # Errors
     ///
     /// What making the device says, and the filesystem.
     #[init]
-    pub(crate) fn mount(self, number: usize) -> Result<(Mount, Segments)> {
+    pub(crate) fn mount(self) -> Result<(Mount, Segments)> {
         let access = if self.file.is_writable() {
             Access::ReadWrite
         } else {
             Access::ReadOnly
         };
-        let source = CString::try_from_fmt(fmt!("/dev/initoverlayfs{number}"))?;
         let mut files = KVec::with_capacity(1, GFP_KERNEL)?;
         files.push(self.file, GFP_KERNEL)?;
         let segments = Segments::new(files)?;
-        let disk = Disk::new(number, &segments, self.block_size)?;
+        let disk = Disk::new(&segments, self.block_size)?;
+        let source = CString::try_from_fmt(fmt!("/dev/initoverlayfs{}", disk.number()))?;
 
         // Filesystems find a block device by its name only, and nothing has one yet: neither is devtmpfs
         // mounted, nor may the built-in initramfs be changed.
@@ -133,7 +133,7 @@ impl OnDisk<'_> {
 /// Never called: without its option, no such image is looked for.
 #[cfg(not(CONFIG_INITOVERLAYFS_BLOCK))]
 impl OnDisk<'_> {
-    pub(crate) fn mount(self, _number: usize) -> Result<(Mount, Segments)> {
+    pub(crate) fn mount(self) -> Result<(Mount, Segments)> {
         Err(ENODEV)
     }
 }

@@ -254,10 +254,10 @@ fn mount_bare(
     let mount = match image {
         Content::OnDisk(image) if is_writable => image
             .writable()
-            .and_then(|image| mount_on_disk(image, 0, &mut stack))
+            .and_then(|image| mount_on_disk(image, &mut stack))
             .map_err(|e| step.failed_at(index, e))?,
         Content::OnDisk(image) => {
-            mount_on_disk(image, 0, &mut stack).map_err(|e| step.failed_at(index, e))?
+            mount_on_disk(image, &mut stack).map_err(|e| step.failed_at(index, e))?
         }
         _ if is_writable => return Err(step.failed_at(index, EROFS)),
         _ => {
@@ -281,10 +281,10 @@ fn mount_files(files: KVec<File>, stack: &mut Stack) -> Result<Mount> {
     Ok(mount)
 }
 
-/// Mounts an image of another filesystem from the block device with this number.
+/// Mounts an image of another filesystem from a block device.
 #[init]
-fn mount_on_disk(image: OnDisk<'_>, number: usize, stack: &mut Stack) -> Result<Mount> {
-    let (mount, segments) = image.mount(number)?;
+fn mount_on_disk(image: OnDisk<'_>, stack: &mut Stack) -> Result<Mount> {
+    let (mount, segments) = image.mount()?;
     stack.keep(segments)?;
     Ok(mount)
 }
@@ -331,7 +331,6 @@ fn mount_overlay(
     };
 
     let mut lower = Lower::new(stack.old_root()).map_err(|e| Step::Tmpfs.failed(e))?;
-    let mut disks = 0usize;
     for (index, content) in list.into_iter().enumerate() {
         let step = content.step();
         let phase = if matches!(content, Content::Archives(_)) {
@@ -346,13 +345,9 @@ fn mount_overlay(
                 .and_then(|files| image::erofs(files, number))
                 .and_then(|image| stack.attach(image))
                 .map_err(|e| step.failed_at(index, e))?,
-            Content::OnDisk(image) => {
-                let mount = mount_on_disk(image, disks, &mut stack);
-                disks = disks.saturating_add(1);
-                mount
-                    .and_then(|image| stack.attach(image))
-                    .map_err(|e| step.failed_at(index, e))?
-            }
+            Content::OnDisk(image) => mount_on_disk(image, &mut stack)
+                .and_then(|image| stack.attach(image))
+                .map_err(|e| step.failed_at(index, e))?,
             Content::Archives(archives) => {
                 let layer =
                     layer_dir(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;

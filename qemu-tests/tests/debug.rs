@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use qemu_tests::fixtures::archive::{newc, Style};
 use qemu_tests::fixtures::compress::{compress, Compressor};
 use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::filesystem::{self, Filesystem};
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
@@ -50,10 +51,21 @@ fn undone(found: &Section, name: &str) -> Result<u32> {
 
 #[test]
 fn every_allocation_may_fail() -> Result<()> {
+    check_faults(layers()?)
+}
+
+#[test]
+fn every_allocation_for_a_block_device_may_fail() -> Result<()> {
+    let image = filesystem::image(Filesystem::Squashfs, &Tree::probe_only()?, &[])?;
+    check_faults(std::fs::read(image)?)
+}
+
+/// Boots with a fault in each allocation on the way to the root.
+fn check_faults(initrd: Vec<u8>) -> Result<()> {
     if !kernel_has("CONFIG_INITOVERLAYFS_FAULT_INJECTION")? {
         return Ok(());
     }
-    let machine = Machine::new().initrd_bytes(layers()?).append("initoverlayfs_faults");
+    let machine = Machine::new().initrd_bytes(initrd).append("initoverlayfs_faults");
     let machine = machine.memory(1024).time_limit(Duration::from_secs(120));
     let boot = machine.orders("report,leaks").run()?;
     let found = boot.report.first()?;

@@ -44,6 +44,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         ArcBorrow, //
     },
@@ -75,6 +79,9 @@ const DEPTH: u32 = 64;
 /// The smallest and the largest logical block size, in bytes; the latter also fits every page size.
 const BLOCK_SIZES: core::ops::RangeInclusive<usize> = 512..=4096;
 
+/// The number of the next device. One that was taken away may keep its name for a while.
+static NEXT: Atomic<u32> = Atomic::new(0);
+
 /// A device that we have open. Dropping it closes it; if nobody else has it open then, it goes, and the
 /// memory of its image with it.
 ///
@@ -85,21 +92,23 @@ pub(crate) struct Disk {
     opened: NonNull<bindings::file>,
     /// What device nodes call it.
     dev: bindings::dev_t,
+    number: u32,
 }
 
 impl Disk {
-    /// Makes device `initoverlayfs<number>` of the one file of `image`, whose blocks have `block_size`
-    /// bytes, a power of two.
+    /// Makes a device of the one file of `image`, whose blocks have `block_size` bytes, a power of two. The
+    /// first one is `initoverlayfs0`; no name is used twice.
     ///
     /// # Errors
     ///
     /// `EINVAL` for a block size below 512 bytes, `ENOMEM`, and what the block layer says. The image is
     /// dropped then.
-    pub(crate) fn new(number: usize, image: &Segments, block_size: usize) -> Result<Self> {
+    pub(crate) fn new(image: &Segments, block_size: usize) -> Result<Self> {
         let (len, is_writable) = image.with(0, |file| Ok((file.len(), file.is_writable())))?;
         let block_size = block_size.min(*BLOCK_SIZES.end());
         // The file has whole pages, with zeroes behind the end of the image.
         let capacity = u64::try_from(len.next_multiple_of(block_size))?;
+        let number = NEXT.fetch_add(1, Relaxed);
         let tags = Arc::pin_init(TagSet::<Blocks>::new(1, DEPTH, 1), GFP_KERNEL)?;
         let disk = GenDiskBuilder::new()
             .capacity_sectors(capacity >> SECTOR_SHIFT)
@@ -125,10 +134,16 @@ impl Disk {
             opened,
             // SAFETY: As above.
             dev: unsafe { bindings::initoverlayfs_disk_number(raw) },
+            number,
         })
     }
 
-    /// Its number.
+    /// The number in its name.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Its device number.
     pub(crate) fn dev(&self) -> bindings::dev_t {
         self.dev
     }

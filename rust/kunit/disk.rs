@@ -32,9 +32,6 @@ mod tests {
     /// Neither end is that of a page.
     const SEGMENT: Range<usize> = 3..PAGE_SIZE * 9 + 100;
 
-    /// Numbers that no device of the boot has.
-    const NUMBER: usize = 900;
-
     /// The file of [`SEGMENT`].
     fn file(fake: &Fake) -> Result<File> {
         let region = fake.region(0..PAGES * PAGE_SIZE);
@@ -44,11 +41,11 @@ mod tests {
     }
 
     /// A device of `file`, and what withdraws its memory.
-    fn device(file: File, number: usize, block_size: usize) -> Result<(Disk, Segments)> {
+    fn device(file: File, block_size: usize) -> Result<(Disk, Segments)> {
         let mut files = KVec::new();
         files.push(file, GFP_KERNEL)?;
         let segments = Segments::new(files)?;
-        let disk = Disk::new(number, &segments, block_size)?;
+        let disk = Disk::new(&segments, block_size)?;
         Ok((disk, segments))
     }
 
@@ -105,9 +102,9 @@ mod tests {
 
     #[test]
     fn reads_are_exact_for_every_block_size() -> Result {
-        for (number, block_size) in (NUMBER..).zip([512, 1024, 2048, 4096, 65536]) {
+        for block_size in [512, 1024, 2048, 4096, 65536] {
             let fake = Fake::new()?;
-            let (disk, _) = device(file(&fake)?, number, block_size)?;
+            let (disk, _) = device(file(&fake)?, block_size)?;
             let end = SEGMENT.len().next_multiple_of(block_size.min(4096));
             for (position, len) in [
                 (0, 1),
@@ -135,7 +132,7 @@ mod tests {
     #[test]
     fn no_device_has_blocks_of_256_bytes() -> Result {
         let fake = Fake::new()?;
-        assert_eq!(device(file(&fake)?, NUMBER, 256).err(), Some(EINVAL));
+        assert_eq!(device(file(&fake)?, 256).err(), Some(EINVAL));
         assert_eq!(fake.reserved(), 0);
         Ok(())
     }
@@ -143,7 +140,7 @@ mod tests {
     #[test]
     fn nobody_may_write() -> Result {
         let fake = Fake::new()?;
-        let (disk, _) = device(file(&fake)?, NUMBER, 4096)?;
+        let (disk, _) = device(file(&fake)?, 4096)?;
         assert!(write(disk.dev(), 0, 4096, 1).is_err());
         assert_eq!(read(disk.dev(), 0, 1)?[0], expected(0));
         drop(disk);
@@ -154,7 +151,7 @@ mod tests {
     #[test]
     fn what_may_be_written_to_is_written_in_place() -> Result {
         let fake = Fake::new()?;
-        let (disk, _) = device(file(&fake)?.into_writable()?, NUMBER, 4096)?;
+        let (disk, _) = device(file(&fake)?.into_writable()?, 4096)?;
         write(disk.dev(), 4096, 4096, 0x5a)?;
         // Not from a page cache: the device was closed in between.
         let found = read(disk.dev(), 0, 3 * 4096)?;
@@ -176,7 +173,7 @@ mod tests {
     fn the_memory_goes_back_when_the_last_user_is_gone() -> Result {
         let before = managed();
         let fake = Fake::new()?;
-        let (disk, segments) = device(file(&fake)?, NUMBER, 4096)?;
+        let (disk, segments) = device(file(&fake)?, 4096)?;
         drop(segments);
         // SAFETY: The device is there.
         let other = unsafe { bindings::initoverlayfs_test_disk_hold(disk.dev()) };
@@ -195,7 +192,7 @@ mod tests {
     #[test]
     fn what_is_withdrawn_is_read_no_more() -> Result {
         let fake = Fake::new()?;
-        let (disk, segments) = device(file(&fake)?, NUMBER, 4096)?;
+        let (disk, segments) = device(file(&fake)?, 4096)?;
         assert_eq!(read(disk.dev(), 0, 1)?.len(), 1);
         segments.withdraw();
         assert_eq!(fake.reserved(), 0);
