@@ -255,7 +255,8 @@ fn squashfs(bytes: &[u8]) -> Result<Geometry, SuperblockError> {
     ] {
         let start = number(bytes, at, 8);
         let is_missing = start == u64::MAX.into() || at == 80;
-        if !(96..used).contains(&start) && !(may_be_missing && is_missing) {
+        let is_right = (96..used).contains(&start) || may_be_missing && is_missing;
+        if !is_right {
             return Err(SuperblockError::Table(start as u64));
         }
         if at == 72 && start <= number(bytes, 64, 8) {
