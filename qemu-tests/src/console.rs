@@ -21,6 +21,10 @@ const FAULTS: [&str; 14] = [
     "bad pmd",
 ];
 
+/// What stands two lines in front of a call trace that is no fault: for want of memory, some cache could
+/// not be created, which the kernel tells in that way and survives.
+const NO_CACHE: &str = "__kmem_cache_create_args(";
+
 /// Lines shown of a failed boot.
 const TAIL_LINES: usize = 60;
 
@@ -46,7 +50,13 @@ impl Console {
 
     /// Lines with signs of a kernel fault.
     pub fn faults(&self) -> Vec<&str> {
-        self.0.lines().filter(|line| FAULTS.iter().any(|fault| line.contains(fault))).collect()
+        let lines: Vec<&str> = self.0.lines().collect();
+        let is_fault = |line: &&str| FAULTS.iter().any(|fault| line.contains(fault));
+        let is_told = |at: usize| lines[at.saturating_sub(2)..at].iter().any(|l| l.contains(NO_CACHE));
+        let found = lines.iter().enumerate().filter(|(at, line)| {
+            is_fault(line) && !(line.contains("Call Trace") && is_told(*at))
+        });
+        found.map(|(_, line)| *line).collect()
     }
 
     /// What was printed before the kernel panicked, if it did.
@@ -82,6 +92,16 @@ mod tests {
         let console = Console::new(b"fine\r\n[ 1.0] WARNING: CPU: 0 at mm/x.c:1\r\nfine\r\n");
         assert_eq!(console.faults(), ["[ 1.0] WARNING: CPU: 0 at mm/x.c:1"]);
         assert_eq!(console.panic(), None);
+    }
+
+    #[test]
+    fn only_the_trace_of_a_cache_that_failed_is_no_fault() {
+        let told = "[ 1.0] __kmem_cache_create_args(x) failed with error -12\n[ 1.0] CPU: 0\n";
+        let trace = "[ 1.0] Call Trace:\n";
+        let console = Console::new(format!("{told}{trace}").as_bytes());
+        assert_eq!(console.faults(), [""; 0]);
+        let console = Console::new(format!("{told}{trace}[ 1.0] x\n{trace}").as_bytes());
+        assert_eq!(console.faults(), [trace.trim()]);
     }
 
     #[test]

@@ -29,8 +29,8 @@ mod tests {
         prelude::*, //
     };
 
-    /// Neither end is that of a page.
-    const SEGMENT: Range<usize> = 3..PAGE_SIZE * 9 + 100;
+    /// Neither end is that of a page, and all pages are its own: others would be given back at once.
+    const SEGMENT: Range<usize> = 3..PAGES * PAGE_SIZE - 100;
 
     /// The file of [`SEGMENT`].
     fn file(fake: &Fake) -> Result<File> {
@@ -112,7 +112,7 @@ mod tests {
                 (511, 5000),
                 (4095, 2),
                 (PAGE_SIZE * 8, PAGE_SIZE),
-                (0, PAGE_SIZE * 9),
+                (0, PAGE_SIZE * PAGES),
                 (end - 1, 100),
                 (end, 1),
             ] {
