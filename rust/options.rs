@@ -5,12 +5,18 @@
 //! A comma-separated list, as `Documentation/kernel-parameters.txt` describes it. Pure: no kernel
 //! calls, no allocation, the same file compiled by the kernel and by `cargo test`.
 
-use super::initrd::seal::{
-    Algorithm,
-    Digest, //
+use super::initrd::{
+    image::{
+        Filesystem,
+        Filesystems, //
+    },
+    seal::{
+        Algorithm,
+        Digest, //
+    },
 };
 
-/// When to use an EROFS image that the initrd holds.
+/// When to use an image that the initrd holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Use it if there is one and it can be mounted; else stay out of the way.
@@ -87,20 +93,54 @@ impl<'a> Digests<'a> {
     }
 }
 
-/// What the boot parameter asks for. Later options win over earlier ones.
+/// What the image is to the root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Root {
+    /// The lower layer of an overlay, whose upper one is a tmpfs.
+    #[default]
+    Overlay,
+    /// The root itself, without tmpfs and overlay; it cannot be written to.
+    ReadOnly,
+    /// The root itself, without tmpfs and overlay; what is written changes the image in memory.
+    /// For btrfs only.
+    ReadWrite,
+}
+
+/// What the boot parameter asks for. Later options win over earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options<'a> {
     /// When to act.
     pub mode: Mode,
     /// The size of the tmpfs in its own syntax, digits with an optional unit; [`None`] for the
     /// tmpfs default, half of memory.
     pub size: Option<&'a str>,
-    /// Make the EROFS image itself the root: no tmpfs, no overlay.
-    pub read_only: bool,
+    /// What the image is to the root.
+    pub root: Root,
+    /// The filesystems whose images are taken; all of them, as long as none was asked for.
+    pub filesystems: Filesystems,
+    /// The subvolume of a btrfs image to mount, never empty; [`None`] for the image's default one.
+    pub subvol: Option<&'a [u8]>,
     /// Keep the initrd's memory and show it in `/sys/firmware/initrd`.
     pub retain: bool,
     /// What an image has to be.
     pub policy: Policy<'a>,
+    /// Whether some filesystem was asked for, which may have been one that does not exist.
+    pub is_restricted: bool,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            size: None,
+            root: Root::default(),
+            filesystems: Filesystems::ALL,
+            subvol: None,
+            retain: false,
+            policy: Policy::default(),
+            is_restricted: false,
+        }
+    }
 }
 
 /// An option that is ignored, with its text.
@@ -112,6 +152,10 @@ pub enum BadOption<'a> {
     Size(&'a [u8]),
     /// `verify=` or `unsigned-cpio=` with what is no policy, or another list of digests.
     Policy(&'a [u8]),
+    /// `fstype=` without the name of a filesystem.
+    Filesystem(&'a [u8]),
+    /// `subvol=` without what can be a name.
+    Subvolume(&'a [u8]),
 }
 
 impl<'a> Options<'a> {
@@ -133,7 +177,8 @@ impl<'a> Options<'a> {
             b"auto" => self.mode = Mode::Auto,
             b"require" => self.mode = Mode::Require,
             b"off" => self.mode = Mode::Off,
-            b"ro" => self.read_only = true,
+            b"ro" => self.root = Root::ReadOnly,
+            b"rw" => self.root = Root::ReadWrite,
             b"retain" => self.retain = true,
             b"verify=signature" => self.policy.signature = true,
             b"unsigned-cpio=ignore" => self.policy.unsigned_cpio = UnsignedCpio::Ignore,
@@ -148,6 +193,19 @@ impl<'a> Options<'a> {
         if let Some(size) = option.strip_prefix(b"size=") {
             self.size = Some(tmpfs_size(size).ok_or(BadOption::Size(option))?);
             return Ok(());
+        }
+        if let Some(name) = option.strip_prefix(b"subvol=") {
+            let is_name = !name.is_empty() && !name.contains(&0);
+            self.subvol = Some(
+                is_name
+                    .then_some(name)
+                    .ok_or(BadOption::Subvolume(option))?,
+            );
+            return Ok(());
+        }
+        if let Some(rest) = option.strip_prefix(b"fstype") {
+            let named = rest.strip_prefix(b"=").and_then(Filesystem::from_name);
+            return self.restrict_to(named).ok_or(BadOption::Filesystem(option));
         }
         let digests = option.strip_prefix(b"verify=").and_then(Digests::parse);
         // Another list contradicts the first one.
@@ -166,6 +224,17 @@ impl<'a> Options<'a> {
             return Err(BadOption::Policy(option));
         }
         Err(BadOption::Unknown(option))
+    }
+
+    /// Takes images of this filesystem only, and of those named before. One that does not exist
+    /// adds nothing, but restricts: what was to be kept out does not get in by a typing error.
+    fn restrict_to(&mut self, named: Option<Filesystem>) -> Option<()> {
+        if !self.is_restricted {
+            self.is_restricted = true;
+            self.filesystems = Filesystems::NONE;
+        }
+        self.filesystems = self.filesystems.with(named?);
+        Some(())
     }
 }
 

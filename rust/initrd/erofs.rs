@@ -6,6 +6,12 @@
 //! rest is left to EROFS itself. The layout is `fs/erofs/erofs_fs.h`, the checks are those of
 //! `erofs_read_superblock()` in `fs/erofs/super.c`.
 
+use super::image::{
+    Checksums,
+    Geometry,
+    SuperblockError, //
+};
+
 /// The superblock's offset in an image. The bytes in front of it are free for boot code.
 pub const SUPER_OFFSET: usize = 1024;
 
@@ -36,55 +42,17 @@ const CHECKSUM_SEED: u32 = 0x5045_b54a;
 /// Block sizes that some kernel takes, as powers of two: 512 bytes to 64 KiB.
 const BLOCK_BITS: core::ops::RangeInclusive<u8> = 9..=16;
 
-/// How far apart [`find`] probes. Every run of [`SUPER_OFFSET`] NULs holds a probed word.
-const PROBE_STEP: usize = 512;
-
-/// How many superblocks with a wrong checksum [`find`] puts up with, so that a hostile buffer full
-/// of them does not take minutes. Chance makes none.
-const MAX_STRAYS: usize = 256;
-
-/// The shape of an image whose superblock was found sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// The block size in bytes, a power of two from 512 to 65536.
-    pub block_size: usize,
-    /// The size of the image in bytes: at least its superblock, at most what the buffer holds.
-    pub size: usize,
-}
-
-/// What can be wrong with a superblock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SuperblockError {
-    /// The buffer ends before the superblock does.
-    NoSuperblock,
-    /// The block size is none that EROFS has: its power of two.
-    BlockBits(u8),
-    /// The superblock does not match its own checksum.
-    Checksum {
-        /// What the superblock says.
-        stored: u32,
-        /// What its bytes amount to.
-        computed: u32,
-    },
-    /// The image ends before its superblock does, or its size does not fit the machine.
-    Size {
-        /// The size that the superblock states, in blocks.
-        blocks: u64,
-    },
-    /// The buffer ends before the image does.
-    Truncated {
-        /// The size that the superblock states, in bytes.
-        need: usize,
-        /// What is left of the buffer, in bytes.
-        have: usize,
-    },
-}
-
 /// Whether `image` has the EROFS magic where an image has it.
 pub fn has_magic(image: &[u8]) -> bool {
     image
         .get(SUPER_OFFSET..)
         .is_some_and(|superblock| superblock.starts_with(&MAGIC))
+}
+
+/// Where an image begins that starts with NULs: `first_set` is where the first other byte stands.
+pub(super) fn start(bytes: &[u8], first_set: usize) -> Option<usize> {
+    let start = first_set.checked_sub(SUPER_OFFSET)?;
+    has_magic(bytes.get(start..)?).then_some(start)
 }
 
 /// A little-endian field of the superblock.
@@ -96,19 +64,22 @@ fn field<const N: usize>(superblock: &[u8], at: usize) -> Option<[u8; N]> {
 fn verify(
     superblock: &[u8],
     block_size: usize,
-    crc32c: super::Crc32c,
-) -> Option<Result<(), (u32, u32)>> {
+    checksums: &Checksums,
+) -> Option<Result<(), SuperblockError>> {
     let len = if block_size > SUPER_OFFSET {
         block_size.checked_sub(SUPER_OFFSET)?
     } else {
         block_size
     };
     let stored = u32::from_le_bytes(field(superblock, CHECKSUM_AT)?);
-    let computed = crc32c(CHECKSUM_SEED, superblock.get(FEATURE_COMPAT_AT..len)?);
+    let computed = (checksums.crc32c)(CHECKSUM_SEED, superblock.get(FEATURE_COMPAT_AT..len)?);
     Some(if stored == computed {
         Ok(())
     } else {
-        Err((stored, computed))
+        Err(SuperblockError::Checksum {
+            stored: stored.into(),
+            computed: computed.into(),
+        })
     })
 }
 
@@ -130,8 +101,8 @@ fn blocks(superblock: &[u8]) -> Option<u64> {
 ///
 /// # Errors
 ///
-/// Each [`SuperblockError`]; a missing magic is [`SuperblockError::NoSuperblock`].
-pub fn parse(bytes: &[u8], crc32c: super::Crc32c) -> Result<Geometry, SuperblockError> {
+/// Each [`SuperblockError`] that EROFS can have; a missing magic is [`SuperblockError::NoSuperblock`].
+pub fn parse(bytes: &[u8], checksums: &Checksums) -> Result<Geometry, SuperblockError> {
     let superblock = bytes
         .get(SUPER_OFFSET..)
         .filter(|superblock| superblock.len() >= SUPER_LEN && superblock.starts_with(&MAGIC))
@@ -141,7 +112,7 @@ pub fn parse(bytes: &[u8], crc32c: super::Crc32c) -> Result<Geometry, Superblock
         .copied()
         .ok_or(SuperblockError::NoSuperblock)?;
     if !BLOCK_BITS.contains(&bits) {
-        return Err(SuperblockError::BlockBits(bits));
+        return Err(SuperblockError::BlockBits(bits.into()));
     }
     let block_size = 1usize << bits;
 
@@ -161,46 +132,10 @@ pub fn parse(bytes: &[u8], crc32c: super::Crc32c) -> Result<Geometry, Superblock
     // Last, as it costs most, and `find` tries a lot.
     let compat = field(superblock, FEATURE_COMPAT_AT).map_or(0, u32::from_le_bytes);
     if compat & COMPAT_CHECKSUM != 0 {
-        verify(superblock, block_size, crc32c)
-            .ok_or(SuperblockError::NoSuperblock)?
-            .map_err(|(stored, computed)| SuperblockError::Checksum { stored, computed })?;
+        verify(superblock, block_size, checksums).ok_or(SuperblockError::NoSuperblock)??;
     }
     Ok(Geometry {
         block_size,
         size: need,
     })
-}
-
-/// Finds the first sound image that starts with [`SUPER_OFFSET`] NUL bytes; returns its offset.
-///
-/// Meant for skipping over compressed data, where the magic may turn up by chance and every cache
-/// line costs: one word in [`PROBE_STEP`] bytes is looked at, and only where it is zero, more.
-pub fn find(bytes: &[u8], crc32c: super::Crc32c) -> Option<usize> {
-    let mut strays = 0usize;
-    let mut at = 0usize;
-    while let Some(word) = bytes.get(at..)?.first_chunk::<8>() {
-        if *word == [0; 8] {
-            let nul_from = bytes
-                .get(..at)?
-                .iter()
-                .rposition(|byte| *byte != 0)
-                .map_or(0, |last_set| last_set.saturating_add(1));
-            let nul_to = at.checked_add(bytes.get(at..)?.iter().position(|byte| *byte != 0)?)?;
-            if let Some(start) = nul_to.checked_sub(SUPER_OFFSET) {
-                if start >= nul_from {
-                    match parse(bytes.get(start..)?, crc32c) {
-                        Ok(_) => return Some(start),
-                        Err(SuperblockError::Checksum { .. }) if strays == MAX_STRAYS => {
-                            return None
-                        }
-                        Err(SuperblockError::Checksum { .. }) => strays = strays.saturating_add(1),
-                        Err(_) => (),
-                    }
-                }
-            }
-            at = nul_to;
-        }
-        at = at.checked_add(PROBE_STEP)?;
-    }
-    None
 }

@@ -27,28 +27,33 @@
 
 pub mod cpio;
 pub mod erofs;
+pub mod image;
 pub mod lz4;
 pub mod merkle;
 pub mod seal;
+mod search;
 
 use core::ops::Range;
 
-use erofs::{
+use image::{
+    Checksums,
+    Filesystem,
+    Filesystems,
     Geometry,
     SuperblockError, //
 };
 use seal::SealError;
 
-/// Computes the CRC-32C of some bytes, continuing from a seed, without the final inversion.
-///
-/// The kernel passes its own `crc32c()`, the host a crate: neither has to be written twice.
-pub type Crc32c = fn(seed: u32, bytes: &[u8]) -> u32;
+pub use search::{
+    find,
+    parse, //
+};
 
 /// What a segment holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An EROFS image, whose superblock has been checked.
-    Erofs(Geometry),
+    /// An image, whose superblock has been checked.
+    Image(Filesystem, Geometry),
     /// One or more cpio archives, plain or compressed: what the kernel's own unpacker takes.
     Cpio,
     /// Neither: nothing to make a layer of.
@@ -56,9 +61,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is an EROFS image.
+    /// Whether it is an image, of whichever filesystem.
     pub fn is_image(&self) -> bool {
-        matches!(self, Self::Erofs(_))
+        matches!(self, Self::Image(..))
     }
 }
 
@@ -93,8 +98,8 @@ pub struct ScanError {
 /// What can be wrong with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// An EROFS image whose superblock cannot be right.
-    Erofs(SuperblockError),
+    /// An image whose superblock cannot be right.
+    Image(Filesystem, SuperblockError),
     /// An image whose trailer does not end where it can.
     Seal(SealError),
     /// A cpio archive that breaks off before its trailer.
@@ -107,16 +112,19 @@ pub enum Damage {
 /// Iterates over the segments of a buffer; after an error it yields nothing more.
 pub struct Scanner<'a> {
     buffer: &'a [u8],
-    crc32c: Crc32c,
+    checksums: &'a Checksums,
+    kinds: Filesystems,
     position: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// Starts at the first byte of `buffer`.
-    pub fn new(buffer: &'a [u8], crc32c: Crc32c) -> Self {
+    /// Starts at the first byte of `buffer`. Images of filesystems that are not among `kinds` are
+    /// nothing in particular.
+    pub fn new(buffer: &'a [u8], checksums: &'a Checksums, kinds: Filesystems) -> Self {
         Self {
             buffer,
-            crc32c,
+            checksums,
+            kinds,
             position: 0,
         }
     }
@@ -126,20 +134,22 @@ impl<'a> Scanner<'a> {
         self.buffer.get(offset..).unwrap_or(&[])
     }
 
-    /// Where an EROFS image begins, if one may begin at or, behind NULs only, after `position`.
-    fn erofs_start(&self, first_set: usize) -> Option<usize> {
-        if erofs::has_magic(self.tail(self.position)) {
-            return Some(self.position);
+    /// The image that begins at or, behind NULs only, after `position`, and where it begins.
+    fn image_start(&self, first_set: usize) -> Option<(Filesystem, usize)> {
+        let tail = self.tail(self.position);
+        if self.kinds.contains(Filesystem::Erofs) && erofs::has_magic(tail) {
+            return Some((Filesystem::Erofs, self.position));
         }
-        let start = first_set.checked_sub(erofs::SUPER_OFFSET)?;
-        (start >= self.position && erofs::has_magic(self.tail(start))).then_some(start)
+        let padding = first_set.checked_sub(self.position)?;
+        let (filesystem, start) = search::recognise(tail, padding, self.kinds)?;
+        Some((filesystem, self.position.checked_add(start)?))
     }
 
-    /// Takes the EROFS image at `start`.
-    fn take_erofs(&mut self, start: usize) -> Result<Segment, ScanError> {
-        let geometry = match erofs::parse(self.tail(start), self.crc32c) {
+    /// Takes the image at `start`.
+    fn take_image(&mut self, filesystem: Filesystem, start: usize) -> Result<Segment, ScanError> {
+        let geometry = match parse(filesystem, self.tail(start), self.checksums) {
             Ok(geometry) => geometry,
-            Err(cause) => return Err(self.give_up(start, Damage::Erofs(cause))),
+            Err(cause) => return Err(self.give_up(start, Damage::Image(filesystem, cause))),
         };
         // `parse` has checked that the image lies within the buffer.
         let end = start.saturating_add(geometry.size);
@@ -149,7 +159,7 @@ impl<'a> Scanner<'a> {
         };
         self.position = trailer.end;
         Ok(Segment {
-            kind: Kind::Erofs(geometry),
+            kind: Kind::Image(filesystem, geometry),
             range: start..end,
             trailer,
         })
@@ -186,7 +196,7 @@ impl<'a> Scanner<'a> {
             end
         } else if is_compressed(self.tail(start)) {
             start = self.aligned(start);
-            erofs::find(self.tail(start), self.crc32c)
+            find(self.tail(start), self.checksums, self.kinds)
                 .map_or(self.buffer.len(), |at| start.saturating_add(at))
         } else {
             kind = Kind::Unknown;
@@ -213,7 +223,7 @@ impl<'a> Scanner<'a> {
         let tail = self.tail(at);
         cpio::walk(tail).len > 0
             || tail.first() == Some(&0)
-            || erofs::has_magic(tail)
+            || (self.kinds.contains(Filesystem::Erofs) && erofs::has_magic(tail))
             || is_compressed(tail)
     }
 
@@ -251,8 +261,8 @@ impl Iterator for Scanner<'_> {
             .iter()
             .position(|byte| *byte != 0)?;
         let first_set = self.position.checked_add(padding)?;
-        if let Some(start) = self.erofs_start(first_set) {
-            return Some(self.take_erofs(start));
+        if let Some((filesystem, start)) = self.image_start(first_set) {
+            return Some(self.take_image(filesystem, start));
         }
         Some(self.take_archives(first_set))
     }

@@ -120,7 +120,7 @@ impl<'a> Kernel<'a> {
                         }
                     }
                 }
-                Content::Unknown => {}
+                Content::Other { .. } | Content::Unknown => {}
             }
         }
         let missing = wanted.iter().filter(|(option, _)| !self.has(option));

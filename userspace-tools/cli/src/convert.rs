@@ -137,7 +137,10 @@ fn archives(layers: &[Layer]) -> Result<Vec<&Archive>> {
         let at = layer.range.start;
         match &layer.part {
             Part::Archives(part) => archives.extend(part),
-            Part::Image(_) => bail!("offset {at:#x}: an EROFS image: this is converted already"),
+            Part::Image(filesystem, _) => bail!(
+                "offset {at:#x}: an image, of {}: this is converted already",
+                filesystem.name()
+            ),
             Part::Unknown => bail!(
                 "offset {at:#x}: no archive in a format that the kernel reads: `cpio -H newc` makes one"
             ),

@@ -74,6 +74,13 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
                     writeln!(out, "    signature    {signature}")?;
                 }
             }
+            Content::Other {
+                filesystem,
+                block_size,
+            } => {
+                writeln!(out, "{filesystem}")?;
+                writeln!(out, "    blocks       {block_size} bytes")?;
+            }
             Content::Cpio { archives } => {
                 writeln!(out, "cpio, {} archive(s)", archives.len())?;
                 for archive in archives {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
 use indicatif::HumanBytes;
+use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_core::initrd::Kind;
 use initoverlayfs_image::profile::Profile;
 use initoverlayfs_image::{erofs, initrd};
@@ -107,7 +108,7 @@ fn files(bytes: &[u8], layers: &[Layer], touched: &Touched, least: u8) -> Result
     let segments = initrd::segments(bytes)?;
     let images = segments
         .iter()
-        .filter(|segment| matches!(segment.kind, Kind::Erofs(_)));
+        .filter(|segment| matches!(segment.kind, Kind::Image(Filesystem::Erofs, _)));
     let images: Vec<_> = images
         .map(|segment| &bytes[segment.range.clone()])
         .collect();

@@ -4,6 +4,7 @@
 
 use anyhow::Result;
 use initoverlayfs_core::hash;
+use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::handover;
@@ -60,6 +61,13 @@ pub struct Segment {
 pub enum Content {
     /// An EROFS image.
     Erofs(Box<Image>),
+    /// An image of another filesystem, of which nothing else is known here.
+    Other {
+        /// Its name, as `mount -t` takes it.
+        filesystem: &'static str,
+        /// Bytes.
+        block_size: usize,
+    },
     /// Archives.
     Cpio {
         /// One after the other.
@@ -158,7 +166,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
     let mut problems = Vec::new();
     let has_image = segments
         .iter()
-        .any(|s| matches!(s.content, Content::Erofs(_)));
+        .any(|s| matches!(s.content, Content::Erofs(_) | Content::Other { .. }));
     let mut boot = if has_image {
         Boot::InPlace
     } else {
@@ -234,7 +242,11 @@ pub fn init_problem(tree: &Tree) -> Option<String> {
 
 fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {
     let content = match &layer.part {
-        Part::Image(_) => Content::Erofs(Box::new(image(bytes, layer)?)),
+        Part::Image(Filesystem::Erofs, _) => Content::Erofs(Box::new(image(bytes, layer)?)),
+        Part::Image(filesystem, geometry) => Content::Other {
+            filesystem: filesystem.name(),
+            block_size: geometry.block_size,
+        },
         Part::Archives(archives) => Content::Cpio {
             archives: archives.iter().map(archive).collect(),
         },

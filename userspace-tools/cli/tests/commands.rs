@@ -388,7 +388,7 @@ fn errors_name_the_offset_and_the_remedy() {
         (
             "twice",
             image,
-            "offset 0x0: an EROFS image: this is converted already",
+            "offset 0x0: an image, of erofs: this is converted already",
         ),
         (
             "odc",

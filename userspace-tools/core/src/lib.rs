@@ -3,6 +3,8 @@
 //! The parts of initoverlayfs that the kernel and the host share: the very files of `rust/` that
 //! the kernel builds, compiled for the host.
 
+use blake2::{digest::consts::U32, Blake2b};
+use initrd::image::Checksums;
 use initrd::seal::{Algorithm, Digest};
 
 #[path = "../../../rust/initrd/mod.rs"]
@@ -11,7 +13,15 @@ pub mod initrd;
 pub mod options;
 pub mod trailer;
 
-/// The kernel's `crc32c()`: no inversion before or after. An [`initrd::Crc32c`].
+/// What superblocks are checked with.
+pub const CHECKSUMS: Checksums = Checksums {
+    crc32c,
+    xxh64: |bytes| xxhash_rust::xxh64::xxh64(bytes, 0),
+    sha256: |bytes| <sha2::Sha256 as sha2::Digest>::digest(bytes).into(),
+    blake2b: |bytes| <Blake2b<U32> as blake2::Digest>::digest(bytes).into(),
+};
+
+/// The kernel's `crc32c()`: no inversion before or after.
 pub fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     !crc32c::crc32c_append(!seed, bytes)
 }

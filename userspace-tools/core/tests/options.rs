@@ -2,8 +2,9 @@
 
 //! The grammar of `initoverlayfs=`.
 
+use initoverlayfs_core::initrd::image::{Filesystem, Filesystems};
 use initoverlayfs_core::initrd::seal::{Algorithm, Digest};
-use initoverlayfs_core::options::{BadOption, Mode, Options, Policy, UnsignedCpio};
+use initoverlayfs_core::options::{BadOption, Mode, Options, Policy, Root, UnsignedCpio};
 use proptest::prelude::*;
 
 fn parse(list: &str) -> (Options<'_>, Vec<BadOption<'_>>) {
@@ -24,9 +25,10 @@ fn each_option_sets_its_own() {
     let expected = Options {
         mode: Mode::Require,
         size: Some("512M"),
-        read_only: true,
+        root: Root::ReadOnly,
         retain: true,
         policy: Policy::default(),
+        ..Options::default()
     };
     assert_eq!(parse("require,size=512M,ro,retain"), (expected, vec![]));
     assert_eq!(parse("off").0.mode, Mode::Off);
@@ -88,7 +90,81 @@ fn bad_options_are_reported_and_the_others_kept() {
         .map(BadOption::Unknown)
         .collect();
     assert_eq!(bad, unknown);
-    assert!(options.read_only && options.retain && options.mode == Mode::Auto);
+    assert!(options.retain && options.mode == Mode::Auto);
+    assert_eq!(options.root, Root::ReadOnly);
+}
+
+#[test]
+fn the_last_root_wins() {
+    for (list, root) in [
+        ("", Root::Overlay),
+        ("ro", Root::ReadOnly),
+        ("rw", Root::ReadWrite),
+        ("ro,rw", Root::ReadWrite),
+        ("rw,ro", Root::ReadOnly),
+    ] {
+        assert_eq!(parse(list).0.root, root, "{list}");
+    }
+    assert_eq!(parse("rw=1").1, [BadOption::Unknown(b"rw=1")]);
+}
+
+#[test]
+fn filesystems_add_up_to_those_named() {
+    let erofs = Filesystems::NONE.with(Filesystem::Erofs);
+    let both = erofs.with(Filesystem::Btrfs);
+    for (list, filesystems) in [
+        ("auto", Filesystems::ALL),
+        ("fstype=erofs", erofs),
+        ("fstype=erofs,fstype=erofs", erofs),
+        ("fstype=btrfs,auto,fstype=erofs", both),
+        (
+            "fstype=erofs,fstype=btrfs,fstype=squashfs,fstype=ext4",
+            Filesystems::ALL,
+        ),
+    ] {
+        let (options, bad) = parse(list);
+        assert_eq!((options.filesystems, bad), (filesystems, vec![]), "{list}");
+    }
+    for filesystem in Filesystem::ALL {
+        let list = format!("fstype={}", filesystem.name());
+        let only = Filesystems::NONE.with(filesystem);
+        assert_eq!(parse(&list).0.filesystems, only);
+    }
+}
+
+#[test]
+fn a_filesystem_that_does_not_exist_lets_nothing_in() {
+    for option in [
+        "fstype",
+        "fstype=",
+        "fstype=vfat",
+        "fstype=EROFS",
+        "fstype=erofs ",
+        "fstype=erofs:btrfs",
+        "fstypes=erofs",
+    ] {
+        let (options, bad) = parse(option);
+        assert_eq!(bad, [BadOption::Filesystem(option.as_bytes())]);
+        assert_eq!(options.filesystems, Filesystems::NONE, "{option}");
+        let btrfs = Filesystems::NONE.with(Filesystem::Btrfs);
+        for list in [
+            format!("{option},fstype=btrfs"),
+            format!("fstype=btrfs,{option}"),
+        ] {
+            assert_eq!(parse(&list).0.filesystems, btrfs, "{list}");
+        }
+    }
+}
+
+#[test]
+fn the_last_subvolume_wins_that_has_a_name() {
+    let (options, bad) = parse("subvol=@,subvol=snapshots/1=2");
+    assert_eq!((options.subvol, bad), (Some(&b"snapshots/1=2"[..]), vec![]));
+    let (options, bad) = parse("subvol=@,subvol=,subvol=a\0b");
+    let refused = [&b"subvol="[..], b"subvol=a\0b"];
+    assert_eq!(bad, refused.map(BadOption::Subvolume));
+    assert_eq!(options.subvol, Some(&b"@"[..]));
+    assert_eq!(parse("subvol").1, [BadOption::Unknown(b"subvol")]);
 }
 
 /// A digest of `bytes` bytes, and how it stands on the command line.

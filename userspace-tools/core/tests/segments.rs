@@ -6,8 +6,8 @@ mod common;
 
 use common::{archive, scan, shape, Image};
 use initoverlayfs_core::{
-    crc32c,
-    initrd::{erofs::find, Damage, ScanError, Scanner},
+    initrd::{find, image::Filesystems, Damage, ScanError, Scanner},
+    CHECKSUMS,
 };
 use proptest::prelude::*;
 
@@ -194,7 +194,7 @@ proptest! {
             }
         }
         let mut end = 0;
-        for segment in Scanner::new(&buffer, crc32c).map_while(Result::ok) {
+        for segment in Scanner::new(&buffer, &CHECKSUMS, Filesystems::ALL).map_while(Result::ok) {
             prop_assert!(segment.range.start >= end);
             prop_assert!(segment.range.end > segment.range.start);
             end = segment.range.end;
@@ -205,6 +205,6 @@ proptest! {
     #[test]
     fn an_image_behind_anything_is_found(junk in prop::collection::vec(1u8..=255, 0..5000)) {
         let buffer = [junk.clone(), Image::default().build()].concat();
-        prop_assert_eq!(find(&buffer, crc32c), Some(junk.len()));
+        prop_assert_eq!(find(&buffer, &CHECKSUMS, Filesystems::ALL), Some(junk.len()));
     }
 }

@@ -6,11 +6,12 @@ mod common;
 
 use common::{archive, scan, set_checksum, shape, Image};
 use initoverlayfs_core::{
-    crc32c,
     initrd::{
-        erofs::{parse, SuperblockError},
+        erofs::parse,
+        image::{Filesystem::Erofs, SuperblockError},
         Damage, ScanError,
     },
+    CHECKSUMS,
 };
 
 #[test]
@@ -20,16 +21,22 @@ fn a_broken_image_where_one_may_start_is_an_error() {
     flipped[1100] ^= 1;
     let error = scan(&flipped).unwrap_err();
     assert!(
-        matches!(error.cause, Damage::Erofs(SuperblockError::Checksum { .. })),
+        matches!(
+            error.cause,
+            Damage::Image(Erofs, SuperblockError::Checksum { .. })
+        ),
         "{error:?}"
     );
 
     let early = archive("a", b"");
     let cut = [&early[..], &image[..image.len() - 1]].concat();
-    let cause = Damage::Erofs(SuperblockError::Truncated {
-        need: image.len(),
-        have: image.len() - 1,
-    });
+    let cause = Damage::Image(
+        Erofs,
+        SuperblockError::Truncated {
+            need: image.len(),
+            have: image.len() - 1,
+        },
+    );
     assert_eq!(
         scan(&cut),
         Err(ScanError {
@@ -49,7 +56,7 @@ fn every_field_that_is_believed_is_checked() {
     let with = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut image = plain.clone();
         change(&mut image);
-        parse(&image, crc32c).map(|geometry| geometry.size)
+        parse(&image, &CHECKSUMS).map(|geometry| geometry.size)
     };
     assert_eq!(with(&|_| ()), Ok(plain.len()));
     assert_eq!(
@@ -90,24 +97,24 @@ fn block_counts_have_48_bits_only_where_the_image_says_so() {
     .build();
     image[1038..1040].copy_from_slice(&1u16.to_le_bytes());
     assert!(
-        parse(&image, crc32c).is_ok(),
+        parse(&image, &CHECKSUMS).is_ok(),
         "without the feature, it is the root's number"
     );
     image[1104] = 0x80;
     assert!(
-        parse(&image, crc32c).is_ok(),
+        parse(&image, &CHECKSUMS).is_ok(),
         "without a 64-bit root number, it still is"
     );
     image[1136] = 36;
     let have = image.len();
     let need = (1usize << 44) + 3 * 4096;
     assert_eq!(
-        parse(&image, crc32c),
+        parse(&image, &CHECKSUMS),
         Err(SuperblockError::Truncated { need, have })
     );
     image[1038..1040].fill(0xff);
     image[1036] = 16;
-    let error = parse(&image, crc32c).unwrap_err();
+    let error = parse(&image, &CHECKSUMS).unwrap_err();
     assert!(
         matches!(error, SuperblockError::Truncated { .. }),
         "{error:?}"
@@ -142,10 +149,10 @@ fn all_block_sizes_are_checksummed_as_erofs_does() {
             ..Image::default()
         }
         .build();
-        assert!(parse(&image, crc32c).is_ok(), "{block_bits}");
+        assert!(parse(&image, &CHECKSUMS).is_ok(), "{block_bits}");
         image[1040] ^= 0x80;
-        assert!(parse(&image, crc32c).is_err(), "{block_bits}");
+        assert!(parse(&image, &CHECKSUMS).is_err(), "{block_bits}");
         set_checksum(&mut image);
-        assert!(parse(&image, crc32c).is_ok(), "{block_bits}");
+        assert!(parse(&image, &CHECKSUMS).is_ok(), "{block_bits}");
     }
 }

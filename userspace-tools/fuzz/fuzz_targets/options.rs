@@ -5,8 +5,11 @@
 #![no_main]
 
 use initoverlayfs_core::{
-    initrd::seal::Digest,
-    options::{BadOption, Mode, Options, UnsignedCpio},
+    initrd::{
+        image::{Filesystem, Filesystems},
+        seal::Digest,
+    },
+    options::{BadOption, Mode, Options, Root, UnsignedCpio},
 };
 use initoverlayfs_fuzz::reference::{tmpfs_pages, unit_shift};
 use libfuzzer_sys::fuzz_target;
@@ -60,7 +63,25 @@ fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
             b"auto" => options.mode = Mode::Auto,
             b"require" => options.mode = Mode::Require,
             b"off" => options.mode = Mode::Off,
-            b"ro" => options.read_only = true,
+            b"ro" => options.root = Root::ReadOnly,
+            b"rw" => options.root = Root::ReadWrite,
+            b"fstype=erofs" => ask_for(&mut options, Some(Filesystem::Erofs)),
+            b"fstype=btrfs" => ask_for(&mut options, Some(Filesystem::Btrfs)),
+            b"fstype=squashfs" => ask_for(&mut options, Some(Filesystem::Squashfs)),
+            b"fstype=ext4" => ask_for(&mut options, Some(Filesystem::Ext4)),
+            [b'f', b's', b't', b'y', b'p', b'e', ..] => {
+                ask_for(&mut options, None);
+                let expected = BadOption::Filesystem(option);
+                assert_eq!(bad.next(), Some(&expected));
+            }
+            [b's', b'u', b'b', b'v', b'o', b'l', b'=', name @ ..] => {
+                if name.is_empty() || name.contains(&0) {
+                    let expected = BadOption::Subvolume(option);
+                    assert_eq!(bad.next(), Some(&expected));
+                } else {
+                    options.subvol = Some(name);
+                }
+            }
             b"retain" => options.retain = true,
             [b's', b'i', b'z', b'e', b'=', size @ ..] => {
                 match bad.as_slice().first() {
@@ -98,6 +119,17 @@ fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
     }
     assert_eq!(bad.next(), None);
     options
+}
+
+/// What `fstype=` does, with the name of a filesystem or not.
+fn ask_for(options: &mut Options<'_>, filesystem: Option<Filesystem>) {
+    if !options.is_restricted {
+        options.filesystems = Filesystems::NONE;
+    }
+    options.is_restricted = true;
+    if let Some(filesystem) = filesystem {
+        options.filesystems = options.filesystems.with(filesystem);
+    }
 }
 
 /// Checks that these digests are what the option says.

@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use initoverlayfs_core::{
-    crc32c,
-    initrd::{cpio, erofs, Damage, Kind, ScanError, Segment},
+    initrd::{cpio, erofs, image::Filesystem, Damage, Kind, ScanError, Segment},
+    CHECKSUMS,
 };
 use initoverlayfs_fuzz::{
     pieces::{Buffer, Built},
@@ -33,9 +33,9 @@ fuzz_target!(|buffer: Buffer<'_>| {
 /// segment may start there.
 fn check_image(built: &Built, image: &Range<usize>, outcome: &(Vec<Segment>, Option<ScanError>)) {
     let bytes = &built.bytes[image.clone()];
-    let geometry = erofs::parse(bytes, crc32c).expect("it was found sound");
+    let geometry = erofs::parse(bytes, &CHECKSUMS).expect("it was found sound");
     let segment = |start: usize| Segment {
-        kind: Kind::Erofs(geometry),
+        kind: Kind::Image(Filesystem::Erofs, geometry),
         range: start..start + bytes.len(),
         trailer: start + bytes.len()..start + bytes.len(),
     };
@@ -65,7 +65,7 @@ fn check_image(built: &Built, image: &Range<usize>, outcome: &(Vec<Segment>, Opt
     let (front, error) = scan(&built.bytes[..image.start]);
     let end = front.last().map_or(0, |last| last.trailer.end);
     let is_closed = |segment: &Segment| match segment.kind {
-        Kind::Erofs(_) => true,
+        Kind::Image(..) => true,
         Kind::Cpio => {
             // Only what ends the buffer may lack its padding.
             reference::is_entry(&built.bytes[segment.range.start..]) && segment.range.len() % 4 == 0

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use initoverlayfs_core::{crc32c, initrd::erofs, trailer};
+use initoverlayfs_core::{initrd::erofs, trailer, CHECKSUMS};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Result, Unstructured};
 
 use crate::{
@@ -204,5 +204,5 @@ impl Buffer<'_> {
 }
 
 fn is_complete_image(bytes: &[u8]) -> bool {
-    erofs::parse(bytes, crc32c).is_ok_and(|geometry| geometry.size == bytes.len())
+    erofs::parse(bytes, &CHECKSUMS).is_ok_and(|geometry| geometry.size == bytes.len())
 }

@@ -3,16 +3,20 @@
 //! What the doc comments of `rust/initrd/` promise, for any bytes.
 
 use initoverlayfs_core::{
-    crc32c, hash,
-    initrd::{cpio, erofs, lz4, merkle, seal, Damage, Kind, ScanError, Scanner, Segment},
-    trailer,
+    hash,
+    initrd::{
+        self, cpio, erofs,
+        image::{Filesystems, Geometry, SuperblockError},
+        lz4, merkle, seal, Damage, Kind, ScanError, Scanner, Segment,
+    },
+    trailer, CHECKSUMS,
 };
 
 use crate::reference;
 
 /// The segments of `buffer`, and the error that ended them.
 pub fn scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
-    let mut scanner = Scanner::new(buffer, crc32c);
+    let mut scanner = Scanner::new(buffer, &CHECKSUMS, Filesystems::ALL);
     let mut segments = Vec::new();
     let error = loop {
         match scanner.next() {
@@ -105,11 +109,11 @@ fn check_segment(buffer: &[u8], previous: usize, segment: &Segment) {
     let tail = &buffer[range.start..];
     let bytes = &buffer[range.clone()];
     match kind {
-        Kind::Erofs(geometry) => {
+        Kind::Image(_, geometry) => {
             check_image_start(buffer, previous, range.start);
             assert_eq!(geometry.size, bytes.len());
-            assert_eq!(erofs::parse(tail, crc32c), Ok(*geometry));
-            assert_eq!(erofs::parse(bytes, crc32c), Ok(*geometry));
+            assert_eq!(erofs::parse(tail, &CHECKSUMS), Ok(*geometry));
+            assert_eq!(erofs::parse(bytes, &CHECKSUMS), Ok(*geometry));
         }
         Kind::Cpio if reference::is_entry(tail) => {
             check_no_image(buffer, previous, range.start);
@@ -149,12 +153,12 @@ fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
     assert!(reference::is_nul(&buffer[previous..offset]));
     let tail = &buffer[offset..];
     match cause {
-        Damage::Erofs(cause) => {
+        Damage::Image(_, cause) => {
             check_image_start(buffer, previous, offset);
             assert_eq!(reference::superblock(tail), Err(cause));
         }
         Damage::Seal(cause) => {
-            let geometry = erofs::parse(tail, crc32c).expect("a sound image");
+            let geometry = erofs::parse(tail, &CHECKSUMS).expect("a sound image");
             let behind = &tail[geometry.size.next_multiple_of(4096)..];
             assert_eq!(seal::extent(behind), Err(cause));
         }
@@ -196,31 +200,31 @@ fn check_no_image(buffer: &[u8], previous: usize, start: usize) {
 
 /// Checks `erofs::parse` and `erofs::has_magic` at the start of `bytes`.
 pub fn check_superblock(bytes: &[u8]) {
-    let outcome = erofs::parse(bytes, crc32c);
+    let outcome = erofs::parse(bytes, &CHECKSUMS);
     assert_eq!(outcome, reference::superblock(bytes));
     if let Err(cause) = outcome {
-        assert!(erofs::has_magic(bytes) || cause == erofs::SuperblockError::NoSuperblock);
+        assert!(erofs::has_magic(bytes) || cause == SuperblockError::NoSuperblock);
     }
-    let Ok(geometry @ erofs::Geometry { block_size, size }) = outcome else {
+    let Ok(geometry @ Geometry { block_size, size }) = outcome else {
         return;
     };
     assert!(erofs::has_magic(bytes));
     assert!(block_size.is_power_of_two() && (512..=65536).contains(&block_size));
     assert!(size % block_size == 0 && (1152..=bytes.len()).contains(&size));
     // It needs all of its bytes, and no others.
-    assert_eq!(erofs::parse(&bytes[..size], crc32c), Ok(geometry));
+    assert_eq!(erofs::parse(&bytes[..size], &CHECKSUMS), Ok(geometry));
     let (need, have) = (size, size - 1);
-    let truncated = erofs::parse(&bytes[..have], crc32c);
+    let truncated = erofs::parse(&bytes[..have], &CHECKSUMS);
     assert!(
-        truncated == Err(erofs::SuperblockError::Truncated { need, have })
-            || truncated == Err(erofs::SuperblockError::NoSuperblock) && have < 1152,
+        truncated == Err(SuperblockError::Truncated { need, have })
+            || truncated == Err(SuperblockError::NoSuperblock) && have < 1152,
         "{truncated:?}"
     );
 }
 
 /// Checks `erofs::find`.
 pub fn check_find(bytes: &[u8]) -> Option<usize> {
-    let found = erofs::find(bytes, crc32c);
+    let found = initrd::find(bytes, &CHECKSUMS, Filesystems::ALL);
     assert_eq!(found, reference::find(bytes));
     found
 }

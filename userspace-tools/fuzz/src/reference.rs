@@ -8,7 +8,7 @@ use std::ops::Range;
 use initoverlayfs_core::{
     crc32c, hash,
     initrd::{
-        erofs::{Geometry, SuperblockError},
+        image::{Geometry, SuperblockError},
         seal::Algorithm,
         Kind,
     },
@@ -82,7 +82,7 @@ pub fn superblock(bytes: &[u8]) -> Result<Geometry, SuperblockError> {
     }
     let bits = bytes[1036];
     if !(9..=16).contains(&bits) {
-        return Err(SuperblockError::BlockBits(bits));
+        return Err(SuperblockError::BlockBits(bits.into()));
     }
     let is_48bit = number(bytes, 1104, 4) & 0x80 != 0 && number(bytes, 1136, 8) != 0;
     let high = if is_48bit { number(bytes, 1038, 2) } else { 0 };
@@ -104,7 +104,10 @@ pub fn superblock(bytes: &[u8]) -> Result<Geometry, SuperblockError> {
         let stored = number(bytes, 1028, 4) as u32;
         let computed = crc32c(0x5045_b54a, &bytes[checksummed(bits)]);
         if stored != computed {
-            return Err(SuperblockError::Checksum { stored, computed });
+            return Err(SuperblockError::Checksum {
+                stored: stored.into(),
+                computed: computed.into(),
+            });
         }
     }
     Ok(Geometry {

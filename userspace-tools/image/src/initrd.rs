@@ -6,9 +6,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use initoverlayfs_core::crc32c;
-use initoverlayfs_core::initrd::erofs::Geometry;
+use initoverlayfs_core::initrd::image::{Filesystem, Filesystems, Geometry, SuperblockError};
 use initoverlayfs_core::initrd::{Damage, Kind, Scanner, Segment};
+use initoverlayfs_core::CHECKSUMS;
 use thiserror::Error;
 
 use crate::compression::{DecompressError, Method};
@@ -25,12 +25,15 @@ const ALIGNMENT: usize = 4;
 /// Why an initrd cannot be read. Offsets are in bytes from its start.
 #[derive(Debug, Error)]
 pub enum InitrdError {
-    /// An EROFS image whose superblock is wrong.
-    #[error("the EROFS image at offset {0:#x} is damaged: {1:?}")]
-    Image(usize, initoverlayfs_core::initrd::erofs::SuperblockError),
+    /// An image whose superblock is wrong.
+    #[error("the {name} image at offset {0:#x} is damaged: {2:?}", name = .1.name())]
+    Image(usize, Filesystem, SuperblockError),
     /// An image whose trailer is damaged.
-    #[error("the trailer of the EROFS image at offset {0:#x} is damaged: {1}")]
+    #[error("the trailer of the image at offset {0:#x} is damaged: {1}")]
     Seal(usize, SealProblem),
+    /// An image whose inside is not read here.
+    #[error("the files in the {name} image at offset {0:#x} cannot be read here", name = .1.name())]
+    Unreadable(usize, Filesystem),
     /// An EROFS image whose inside cannot be read.
     #[error("in the EROFS image at offset {0:#x}: {1}")]
     Erofs(usize, ErofsError),
@@ -62,8 +65,8 @@ pub struct Archive {
 /// What a segment holds.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// An EROFS image.
-    Image(Geometry),
+    /// An image.
+    Image(Filesystem, Geometry),
     /// Archives.
     Archives(Vec<Archive>),
     /// Neither.
@@ -87,9 +90,9 @@ pub struct Layer {
 ///
 /// [`InitrdError`], if one of them is damaged.
 pub fn segments(bytes: &[u8]) -> Result<Vec<Segment>, InitrdError> {
-    let segments = Scanner::new(bytes, crc32c).map(|segment| {
+    let segments = Scanner::new(bytes, &CHECKSUMS, Filesystems::ALL).map(|segment| {
         segment.map_err(|error| match error.cause {
-            Damage::Erofs(cause) => InitrdError::Image(error.offset, cause),
+            Damage::Image(filesystem, cause) => InitrdError::Image(error.offset, filesystem, cause),
             Damage::Seal(cause) => InitrdError::Seal(error.offset, SealProblem(cause)),
             Damage::Cpio { at } => InitrdError::BreaksOff(error.offset, at),
         })
@@ -111,7 +114,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Layer>, InitrdError> {
             trailer,
         } = segment;
         let part = match kind {
-            Kind::Erofs(geometry) => Part::Image(geometry),
+            Kind::Image(filesystem, geometry) => Part::Image(filesystem, geometry),
             Kind::Cpio => Part::Archives(archives(bytes, range.clone())?),
             Kind::Unknown => Part::Unknown,
         };
@@ -207,7 +210,8 @@ impl Archive {
 ///
 /// # Errors
 ///
-/// [`InitrdError::Archive`], and [`InitrdError::Erofs`] for an image that cannot be read.
+/// [`InitrdError::Archive`], [`InitrdError::Erofs`] for an image that cannot be read, and
+/// [`InitrdError::Unreadable`] for one of another filesystem than EROFS.
 pub fn merge_layers<'a>(
     bytes: &[u8],
     layers: impl IntoIterator<Item = &'a Layer>,
@@ -216,11 +220,12 @@ pub fn merge_layers<'a>(
     for layer in layers {
         let start = layer.range.start;
         match &layer.part {
-            Part::Image(_) => {
+            Part::Image(Filesystem::Erofs, _) => {
                 let image = erofs::read(&bytes[layer.range.clone()]);
                 let image = image.map_err(|cause| InitrdError::Erofs(start, cause))?;
                 stack::cover(&mut tree, &image);
             }
+            Part::Image(filesystem, _) => return Err(InitrdError::Unreadable(start, *filesystem)),
             Part::Archives(archives) => {
                 let mut unpacker = Unpacker::onto(std::mem::take(&mut tree));
                 unpack(&mut unpacker, archives)?;

@@ -158,7 +158,7 @@ pub fn with_signature(
     Ok(assemble(descriptor, seal.tree, signature)?)
 }
 
-/// The EROFS images in an initrd, without a look at anything else.
+/// The images in an initrd, without a look at anything else.
 ///
 /// # Errors
 ///

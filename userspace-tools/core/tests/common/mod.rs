@@ -6,15 +6,19 @@
 
 use initoverlayfs_core::{
     crc32c,
-    initrd::{Kind, ScanError, Scanner, Segment},
+    initrd::{
+        image::{Filesystem, Filesystems},
+        Kind, ScanError, Scanner, Segment,
+    },
+    CHECKSUMS,
 };
 
 /// The segments of a buffer.
 pub fn scan(buffer: &[u8]) -> Result<Vec<Segment>, ScanError> {
-    Scanner::new(buffer, crc32c).collect()
+    Scanner::new(buffer, &CHECKSUMS, Filesystems::ALL).collect()
 }
 
-/// `E`, `C` or `?` and the range of each segment.
+/// `E`, `B`, `S` and `X` for images of EROFS, btrfs, squashfs and ext4, `C` or `?`, and the range of each segment.
 pub fn shape(buffer: &[u8]) -> Vec<(char, usize, usize)> {
     scan(buffer)
         .expect("no segment is broken")
@@ -22,7 +26,10 @@ pub fn shape(buffer: &[u8]) -> Vec<(char, usize, usize)> {
         .map(|Segment { kind, range, .. }| {
             let letter = match kind {
                 Kind::Cpio => 'C',
-                Kind::Erofs(_) => 'E',
+                Kind::Image(Filesystem::Erofs, _) => 'E',
+                Kind::Image(Filesystem::Btrfs, _) => 'B',
+                Kind::Image(Filesystem::Squashfs, _) => 'S',
+                Kind::Image(Filesystem::Ext4, _) => 'X',
                 Kind::Unknown => '?',
             };
             (letter, range.start, range.end)

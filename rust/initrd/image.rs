@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the filesystems that an image may hold have in common.
+
+/// A filesystem that an image may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filesystem {
+    /// EROFS: see [`erofs`](super::erofs).
+    Erofs,
+    /// btrfs.
+    Btrfs,
+    /// squashfs, version 4.
+    Squashfs,
+    /// ext4, and what its driver takes of ext2 and ext3.
+    Ext4,
+}
+
+impl Filesystem {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Erofs, Self::Btrfs, Self::Squashfs, Self::Ext4];
+
+    /// Its name, as `mount -t` takes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Erofs => "erofs",
+            Self::Btrfs => "btrfs",
+            Self::Squashfs => "squashfs",
+            Self::Ext4 => "ext4",
+        }
+    }
+
+    /// The one with that name.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|filesystem| filesystem.name().as_bytes() == name)
+    }
+
+    /// Its bit in a set.
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Erofs => 0x1,
+            Self::Btrfs => 0x2,
+            Self::Squashfs => 0x4,
+            Self::Ext4 => 0x8,
+        }
+    }
+}
+
+/// A set of filesystems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filesystems(u8);
+
+impl Filesystems {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// All of them.
+    pub const ALL: Self = Self::NONE
+        .with(Filesystem::Erofs)
+        .with(Filesystem::Btrfs)
+        .with(Filesystem::Squashfs)
+        .with(Filesystem::Ext4);
+
+    /// This one as well.
+    pub const fn with(self, filesystem: Filesystem) -> Self {
+        Self(self.0 | filesystem.bit())
+    }
+
+    /// Whether it is in the set.
+    pub const fn contains(self, filesystem: Filesystem) -> bool {
+        self.0 & filesystem.bit() != 0
+    }
+
+    /// Those that are in both sets.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// The shape of an image whose superblock was found sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// The block size in bytes: a power of two, from 512 on for EROFS, up to 1 MiB for squashfs.
+    pub block_size: usize,
+    /// The size of the image in bytes: at least its superblock, at most what the buffer holds.
+    pub size: usize,
+}
+
+/// The checksums that superblocks have.
+///
+/// The kernel passes its own functions, the host those of crates: none has to be written twice.
+#[derive(Clone, Copy, Debug)]
+pub struct Checksums {
+    /// The CRC-32C of some bytes, continuing from a seed, without an inversion before or after.
+    pub crc32c: fn(seed: u32, bytes: &[u8]) -> u32,
+    /// The xxHash64 of some bytes, with a seed of 0.
+    pub xxh64: fn(bytes: &[u8]) -> u64,
+    /// The SHA-256 of some bytes.
+    pub sha256: fn(bytes: &[u8]) -> [u8; 32],
+    /// The BLAKE2b-256 of some bytes, without a key.
+    pub blake2b: fn(bytes: &[u8]) -> [u8; 32],
+}
+
+/// What can be wrong with a superblock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuperblockError {
+    /// The buffer ends before the superblock does.
+    NoSuperblock,
+    /// The format's version is none that the kernel reads.
+    Version {
+        /// The number in front of the dot.
+        major: u16,
+        /// The number behind it.
+        minor: u16,
+    },
+    /// The block size is none that the filesystem has: its power of two.
+    BlockBits(u32),
+    /// The block size is none that the filesystem has, or not the power of two it is said to be: in bytes.
+    BlockSize(u32),
+    /// There is no such compression: its number.
+    Compression(u16),
+    /// There is no such kind of checksum: its number.
+    ChecksumType(u16),
+    /// The superblock does not match its own checksum. Of one that is longer, the first 8 bytes.
+    Checksum {
+        /// What the superblock says.
+        stored: u64,
+        /// What its bytes amount to.
+        computed: u64,
+    },
+    /// The image ends before its superblock does, or its size does not fit the machine.
+    Size {
+        /// The size that the superblock states, in blocks.
+        blocks: u64,
+    },
+    /// The same, of a size that is not stated in blocks.
+    Bytes {
+        /// The size that the superblock states, in bytes.
+        bytes: u64,
+    },
+    /// The buffer ends before the image does.
+    Truncated {
+        /// The size that the superblock states, in bytes.
+        need: usize,
+        /// What is left of the buffer, in bytes.
+        have: usize,
+    },
+    /// A table that the superblock points to does not lie within the image: where it is said to start.
+    Table(u64),
+    /// It says that it stands elsewhere: where, in bytes from the start of the image.
+    Address(u64),
+    /// It is not the filesystem's only device: how many there are said to be.
+    Devices(u64),
+    /// Its only device is said to have another size than the filesystem.
+    DeviceSize {
+        /// The size of the device, in bytes.
+        device: u64,
+        /// The size of the filesystem, in bytes.
+        total: u64,
+    },
+    /// Its identity is being changed by a tool that did not get to its end.
+    Unfinished,
+    /// It is the journal of another filesystem.
+    JournalDevice,
+    /// Its journal would have to be replayed: it was not unmounted, and lies in read-only memory.
+    Recovery,
+}
