@@ -11,13 +11,14 @@ use clap::Args;
 use initoverlayfs_image::compression::Method;
 
 use crate::options::read;
+use crate::streams::{self, input_name};
 use crate::view::{self, Boot, Content, View};
 use crate::Verdict;
 
 /// Check whether a kernel will boot an initrd in place; exit status 1 if not.
 #[derive(Args)]
 pub struct Arguments {
-    /// An initrd
+    /// An initrd; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The kernel's configuration, for instance /boot/config-VERSION
@@ -26,7 +27,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&read(&arguments.file)?)?;
+    let opened = view::open(&streams::read(&arguments.file)?)?;
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {
         problems.push("there is no EROFS image: the kernel unpacks it, as any initramfs".into());
@@ -38,12 +39,13 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
             .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
         problems.extend(Kernel::of(&text).problems(&opened.view, has_xattrs));
     }
+    let name = input_name(&arguments.file);
     let mut out = io::stdout().lock();
     for problem in &problems {
-        writeln!(out, "{}: {problem}", arguments.file.display())?;
+        writeln!(out, "{name}: {problem}")?;
     }
     if problems.is_empty() {
-        writeln!(out, "{}: boots in place", arguments.file.display())?;
+        writeln!(out, "{name}: boots in place")?;
         return Ok(Verdict::Good);
     }
     Ok(Verdict::Bad)

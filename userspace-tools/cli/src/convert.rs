@@ -13,8 +13,9 @@ use initoverlayfs_image::mkfs::Mkfs;
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
 
-use crate::options::{read, ImageOptions, OutputOptions};
+use crate::options::{ImageOptions, OutputOptions};
 use crate::sealing::NewOptions;
+use crate::streams::{self, input_name};
 use crate::{source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
@@ -25,7 +26,7 @@ const ALIGNMENT: u64 = 4096;
 /// Owners, modes, devices, links and times are kept, without root.
 #[derive(Args)]
 pub struct Arguments {
-    /// What dracut, initramfs-tools, mkinitcpio or mkosi made
+    /// What dracut, initramfs-tools, mkinitcpio or mkosi made; `-` for standard input
     #[arg(value_name = "INITRAMFS")]
     source: PathBuf,
     #[command(flatten)]
@@ -57,8 +58,8 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let progress = summary::progress(output.quiet);
 
     progress.set_message("reading the initramfs");
-    let bytes = read(&arguments.source)?;
-    let name = || arguments.source.display().to_string();
+    let bytes = streams::read(&arguments.source)?;
+    let name = || input_name(&arguments.source);
     let mut parts = take_apart(&bytes).with_context(name)?;
     let found = handover::find(&parts.tree);
     let replace = !output.no_handover_shim && found.values().any(|tool| tool.is_replaceable());
@@ -94,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     if !output.quiet {
         let sizes = summary::sizes(u64::try_from(bytes.len())?, size);
         let names = parts.tree.len() - 1;
-        eprintln!("{}: {names} names, {sizes}", output.output.display());
+        eprintln!("{}: {names} names, {sizes}", output.name());
         if !early.is_empty() {
             eprintln!("  early archives kept in front: {} bytes", early.len());
         }

@@ -12,8 +12,9 @@ use initoverlayfs_image::mkfs::Mkfs;
 use initoverlayfs_image::tree::Tree;
 use initoverlayfs_image::{directory, handover, stack, untar};
 
-use crate::options::{read, ImageOptions, OutputOptions};
+use crate::options::{ImageOptions, OutputOptions};
 use crate::sealing::NewOptions;
+use crate::streams::{self, input_name, is_input, is_output};
 use crate::view::init_problem;
 use crate::{source, summary, Verdict};
 
@@ -23,7 +24,7 @@ use crate::{source, summary, Verdict};
 /// same input makes the same bytes; SOURCE_DATE_EPOCH is the time that the image states for its making.
 #[derive(Args)]
 pub struct Arguments {
-    /// Directories and tarballs, compressed or not
+    /// Directories and tarballs, compressed or not; `-` for a tarball from standard input
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<PathBuf>,
     #[command(flatten)]
@@ -43,20 +44,19 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     for source in &arguments.sources {
         refuse_inside(&output.output, source)?;
     }
+    let inputs = arguments.sources.iter().filter(|source| is_input(source));
+    ensure!(inputs.count() <= 1, "standard input can be read only once");
     let out = output.create()?;
     let progress = summary::progress(output.quiet);
 
     let mut tree = Tree::new();
     for source in &arguments.sources {
-        progress.set_message(format!("reading {}", source.display()));
-        if fs::metadata(source)
-            .with_context(|| source.display().to_string())?
-            .is_dir()
-        {
+        let name = || input_name(source);
+        progress.set_message(format!("reading {}", name()));
+        if !is_input(source) && fs::metadata(source).with_context(name)?.is_dir() {
             stack::cover(&mut tree, &directory::read(source)?);
         } else {
-            let bytes = read(source)?;
-            untar::cover(&mut tree, &bytes).with_context(|| source.display().to_string())?;
+            untar::cover(&mut tree, &streams::read(source)?).with_context(name)?;
         }
     }
     let found = handover::find(&tree);
@@ -77,11 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 
     if !output.quiet {
         let names = tree.len() - 1;
-        eprintln!(
-            "{}: {names} names, {}",
-            output.output.display(),
-            HumanBytes(size)
-        );
+        eprintln!("{}: {names} names, {}", output.name(), HumanBytes(size));
         if let Some(digest) = digest {
             eprintln!("  sealed: {digest:x}");
         }
@@ -97,6 +93,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 
 /// An output within a source would be packed itself, half made, under a name of its own.
 fn refuse_inside(output: &Path, source: &Path) -> Result<()> {
+    if is_output(output) || is_input(source) {
+        return Ok(());
+    }
     let parent = match output.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -9,14 +9,14 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use crate::options::read;
+use crate::streams;
 use crate::view::{self, Boot, Content, View};
 use crate::Verdict;
 
 /// Show the segments of an initrd, and what the kernel makes of them.
 #[derive(Args)]
 pub struct Arguments {
-    /// An initrd or an initramfs
+    /// An initrd or an initramfs; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print JSON
@@ -25,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&read(&arguments.file)?)?;
+    let opened = view::open(&streams::read(&arguments.file)?)?;
     let mut out = io::stdout().lock();
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &opened.view)?;

@@ -12,6 +12,8 @@ use initoverlayfs_image::output::Output;
 use initoverlayfs_image::profile::Profile;
 
 use crate::quick::Quick;
+use crate::sizes::Size;
+use crate::streams::{self, Target};
 
 /// How the image is compressed.
 #[derive(Clone, Copy, ValueEnum)]
@@ -30,16 +32,18 @@ pub struct ImageOptions {
     /// Compression; the kernel must have it too
     #[arg(long, value_enum, default_value = "lz4hc", value_name = "METHOD")]
     compression: Compression,
-    /// Level of the compression, as `mkfs.erofs --help` lists them
+    /// Level of the compression, as `mkfs.erofs --help` lists them [default: 12 for lz4hc, else that of
+    /// `mkfs.erofs`]
     #[arg(long)]
     level: Option<u32>,
-    /// Bytes compressed together: larger is smaller, and slower where little is read
-    #[arg(long, value_name = "BYTES", default_value_t = CLUSTER_SIZE, value_parser = cluster_size)]
-    cluster_size: u32,
-    /// Bytes of a file that are compressed together at most, whatever would fit into a cluster: more than
-    /// 4096; a small limit makes a larger image
-    #[arg(long, value_name = "BYTES", value_parser = max_extent)]
-    max_extent: Option<u32>,
+    /// Bytes compressed together, K and M for 1024 and 1024K: larger is smaller, and slower where little is
+    /// read
+    #[arg(long, value_name = "SIZE", default_value_t = Size(CLUSTER_SIZE), value_parser = cluster_size)]
+    cluster_size: Size,
+    /// Bytes of a file that are compressed together at most: more than 4K; a small limit makes a larger
+    /// image [default: whatever fits into a cluster]
+    #[arg(long, value_name = "SIZE", value_parser = max_extent)]
+    max_extent: Option<Size>,
     /// Files to leave uncompressed, as `initoverlayfs stats --files` lists what a boot has read
     #[arg(long, value_name = "LIST")]
     profile: Option<PathBuf>,
@@ -62,8 +66,8 @@ impl ImageOptions {
         mkfs::Options {
             compression,
             level: self.level,
-            cluster_size: self.cluster_size,
-            max_extent: self.max_extent,
+            cluster_size: self.cluster_size.0,
+            max_extent: self.max_extent.map(|size| size.0),
             uncompressed: BTreeSet::new(),
         }
     }
@@ -84,28 +88,28 @@ impl ImageOptions {
 /// Bytes in a block.
 const BLOCK: u32 = 4096;
 
-fn cluster_size(text: &str) -> Result<u32, String> {
-    const LARGEST: u32 = 1 << 20;
-    let size = text.parse().ok().filter(|size| size % BLOCK == 0);
-    size.filter(|size| (BLOCK..=LARGEST).contains(size))
-        .ok_or_else(|| format!("a multiple of {BLOCK} up to {LARGEST} is wanted"))
+fn cluster_size(text: &str) -> Result<Size, String> {
+    const LARGEST: Size = Size(1 << 20);
+    let size: Size = text.parse()?;
+    if size.0 % BLOCK != 0 || !(Size(BLOCK)..=LARGEST).contains(&size) {
+        return Err(format!("a multiple of {BLOCK} up to {LARGEST} is wanted"));
+    }
+    Ok(size)
 }
 
-fn max_extent(text: &str) -> Result<u32, String> {
+fn max_extent(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse()?;
     // What is no larger than a block never gets smaller by a block.
-    let size = text.parse().ok().filter(|size| *size > BLOCK);
-    size.ok_or_else(|| {
-        format!(
-            "a number of bytes is wanted, more than a block of {BLOCK}, at most {}",
-            u32::MAX
-        )
-    })
+    if size <= Size(BLOCK) {
+        return Err(format!("more than a block of {BLOCK} bytes is wanted"));
+    }
+    Ok(size)
 }
 
 /// Where the result goes.
 #[derive(Args)]
 pub struct OutputOptions {
-    /// The file to make; it appears whole or not at all
+    /// The file to make, which appears whole or not at all; `-` for standard output
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
     /// Replace the file if it is there
@@ -120,16 +124,26 @@ pub struct OutputOptions {
 }
 
 impl OutputOptions {
-    /// Starts the file.
-    pub fn create(&self) -> Result<Output> {
-        create(&self.output, self.force)
+    /// Starts the result.
+    pub fn create(&self) -> Result<Target> {
+        if streams::is_output(&self.output) {
+            return Target::standard();
+        }
+        create(&self.output, self.force).map(Target::File)
     }
 
-    /// Puts the file in its place; returns its size in bytes.
-    pub fn finish(&self, output: Output) -> Result<u64> {
-        output
-            .finish()
-            .with_context(|| self.output.display().to_string())
+    /// Puts the result in its place; returns its size in bytes.
+    pub fn finish(&self, target: Target) -> Result<u64> {
+        target.finish().with_context(|| self.name())
+    }
+
+    /// What the user is told that it is.
+    pub fn name(&self) -> String {
+        if streams::is_output(&self.output) {
+            "standard output".into()
+        } else {
+            self.output.display().to_string()
+        }
     }
 }
 

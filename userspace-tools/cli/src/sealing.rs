@@ -16,6 +16,7 @@ use initoverlayfs_image::seal::{self as sealing, Built, SealProblem};
 
 use crate::options::read;
 use crate::pkcs7::{self, Signer};
+use crate::streams::{self, input_name};
 use crate::Verdict;
 
 /// fs-verity's hash algorithms.
@@ -271,7 +272,7 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
 /// They are what `fsverity digest` prints for the bare images, and what initoverlayfs=verify= wants.
 #[derive(Args)]
 pub struct DigestArguments {
-    /// An initrd with one or more EROFS images
+    /// An initrd with one or more EROFS images; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print the boot parameter that admits these images and no others
@@ -282,8 +283,8 @@ pub struct DigestArguments {
 }
 
 pub fn digest(arguments: &DigestArguments) -> Result<Verdict> {
-    let initrd = read(&arguments.file)?;
-    let name = || arguments.file.display().to_string();
+    let initrd = streams::read(&arguments.file)?;
+    let name = || input_name(&arguments.file);
     let images = sealing::images(&initrd).with_context(name)?;
     ensure!(
         !images.is_empty(),
@@ -328,7 +329,7 @@ pub fn digest(arguments: &DigestArguments) -> Result<Verdict> {
 /// Verify all of the images of an initrd: their trees, and their digests or signatures.
 #[derive(Args)]
 pub struct VerifyArguments {
-    /// An initrd with one or more EROFS images
+    /// An initrd with one or more EROFS images; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Digests that the images have to have, in their order
@@ -349,8 +350,8 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 }
 
 pub fn verify(arguments: &VerifyArguments) -> Result<Verdict> {
-    let initrd = read(&arguments.file)?;
-    let name = || arguments.file.display().to_string();
+    let initrd = streams::read(&arguments.file)?;
+    let name = || input_name(&arguments.file);
     let images = sealing::images(&initrd).with_context(name)?;
     let certificate = arguments
         .cert

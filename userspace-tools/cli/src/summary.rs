@@ -68,10 +68,7 @@ pub fn profile(selection: &Selection, is_compressed: bool) {
         return;
     }
     eprintln!("  profile: {} files uncompressed", selection.files.len());
-    if selection.missing > 0 {
-        let missing = selection.missing;
-        eprintln!("  profile: {missing} names that are no files of this image passed over");
-    }
+    left_out("profile: no file of this image", &selection.missing);
 }
 
 /// Says what is uncompressed for the sake of init.

@@ -9,12 +9,12 @@ use clap::Args;
 use initoverlayfs_image::initrd::{self, Layer, Part};
 use initoverlayfs_image::tree::Tree;
 
-use crate::options::read;
+use crate::streams::{self, input_name};
 
 /// Which file, and which of its layers.
 #[derive(Args)]
 pub struct Selection {
-    /// An initrd or an initramfs
+    /// An initrd or an initramfs; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Only this layer, counted from 0 as `inspect` does
@@ -25,19 +25,19 @@ pub struct Selection {
 impl Selection {
     /// Its tree.
     pub fn tree(&self) -> Result<Tree> {
-        self.read().with_context(|| self.file.display().to_string())
+        let bytes = streams::read(&self.file)?;
+        self.tree_of(&bytes).with_context(|| input_name(&self.file))
     }
 
-    fn read(&self) -> Result<Tree> {
-        let bytes = read(&self.file)?;
-        let layers = initrd::read(&bytes)?;
+    fn tree_of(&self, bytes: &[u8]) -> Result<Tree> {
+        let layers = initrd::read(bytes)?;
         let is_known = |layer: &Layer| !matches!(layer.part, Part::Unknown);
         ensure!(
             layers.iter().any(is_known),
             "there is no image and no archive in it"
         );
         let Some(number) = self.layer else {
-            return Ok(initrd::merge_layers(&bytes, &layers)?);
+            return Ok(initrd::merge_layers(bytes, &layers)?);
         };
         let layer = layers.get(number).with_context(|| {
             format!(
@@ -45,7 +45,7 @@ impl Selection {
                 layers.len()
             )
         })?;
-        Ok(initrd::merge_layers(&bytes, [layer])?)
+        Ok(initrd::merge_layers(bytes, [layer])?)
     }
 }
 

@@ -224,6 +224,21 @@ fn later_archives_win_as_in_the_kernel() {
 }
 
 #[test]
+fn names_that_the_kernel_passes_over_are_listed() {
+    let place = Place::new();
+    let names: Vec<String> = (0..8).map(|number| format!("missing/{number}")).collect();
+    let entries: Vec<Entry<'_>> = names.iter().map(|name| file(name, b"x")).collect();
+    place.write("a", newc(&entries));
+    let said = place.run("convert a -o image").err;
+    for name in &names[..5] {
+        let line = format!("  passed over, as the kernel would: {name}\n");
+        assert!(said.contains(&line), "{said}");
+    }
+    let rest = "  passed over, as the kernel would: 3 more\n";
+    assert!(said.contains(rest) && !said.contains("missing/5"), "{said}");
+}
+
+#[test]
 fn links_do_not_reach_into_the_next_archive() {
     let place = Place::new();
     let one = newc(&[Entry {

@@ -49,7 +49,8 @@ fn files_of_the_list_are_stored_as_they_are_and_no_others() {
     place.write("list", "/usr/lib/libc.so.6\n\nusr/lib/missing\n/usr/lib\n");
     let said = place.run("create root -o image --profile list").err;
     assert!(said.contains("profile: 1 files uncompressed"), "{said}");
-    assert!(said.contains("profile: 2 names"), "{said}");
+    let passed_over = "  profile: no file of this image: usr/lib\n  profile: no file of this image: usr/lib/missing\n";
+    assert!(said.contains(passed_over), "{said}");
     assert_eq!(
         uncompressed(&place, "image"),
         BTreeSet::from(["usr/lib/libc.so.6"])
@@ -172,4 +173,25 @@ fn max_extent_limits_what_is_compressed_together() {
     assert!(lengths.iter().all(|length| *length <= 8192), "{shown}");
     let said = place.fail("create root -o other --max-extent 4096");
     assert!(said.contains("more than a block of 4096"), "{said}");
+}
+
+#[test]
+fn sizes_may_have_a_suffix() {
+    let place = Place::new();
+    place.write("root/file", text("file").repeat(4));
+    let bytes = "--cluster-size 65536 --max-extent 32768";
+    place.succeed(&format!("create root -o bytes {bytes}"));
+    place.succeed("create root -o suffix --cluster-size 64K --max-extent 32K");
+    assert!(place.read("bytes") == place.read("suffix"));
+    for (option, words) in [
+        ("--cluster-size 5K", "a multiple of 4096 up to 1M"),
+        ("--cluster-size 2M", "a multiple of 4096 up to 1M"),
+        ("--cluster-size 64KiB", "K, M or G behind it"),
+        ("--max-extent 4G", "more than 4294967295 bytes"),
+    ] {
+        let said = place.fail(&format!("create root -o other {option}"));
+        assert!(said.contains(words), "{option}: {said}");
+    }
+    let help = place.succeed("create --help");
+    assert!(help.contains("[default: 16K]"), "{help}");
 }

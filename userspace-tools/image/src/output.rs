@@ -27,15 +27,15 @@ impl Output {
     ///
     /// [`io::ErrorKind::AlreadyExists`] if there is one and it may not be replaced,
     /// [`io::ErrorKind::InvalidInput`] if what is there is not a file (a device, say, which a new
-    /// file must not take the place of, or a directory), and what the directory says.
+    /// file must not take the place of, or a directory), or a link to such, and what the directory says.
     pub fn create(path: &Path, may_replace: bool) -> io::Result<Self> {
-        match path.symlink_metadata() {
-            Ok(found) if !found.is_file() && !found.is_symlink() => {
-                let words = "there is something that is not a file";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
-            }
-            Ok(_) if !may_replace => return Err(io::ErrorKind::AlreadyExists.into()),
-            _ => {}
+        // A link that leads nowhere has nothing to say.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let words = "there is something that is not a file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        if path.symlink_metadata().is_ok() && !may_replace {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -35,8 +35,8 @@ impl FromIterator<Vec<u8>> for Profile {
 pub struct Selection {
     /// The first name of each file, whichever of its names the profile has.
     pub files: BTreeSet<Vec<u8>>,
-    /// How many paths of the profile lead to no regular file of the tree.
-    pub missing: usize,
+    /// The paths of the profile that lead to no regular file of the tree.
+    pub missing: Vec<Vec<u8>>,
 }
 
 impl Profile {
@@ -92,7 +92,7 @@ impl Profile {
                 Some(name) => {
                     selection.files.insert(name.to_vec());
                 }
-                None => selection.missing += 1,
+                None => selection.missing.push(path.clone()),
             }
         }
         selection

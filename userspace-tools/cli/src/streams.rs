@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Standard input and output, which `-` stands for in the place of a file.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+
+use anyhow::{ensure, Context, Result};
+use initoverlayfs_image::output::Output;
+use initoverlayfs_image::temporary;
+use tempfile::NamedTempFile;
+
+use crate::options;
+
+/// Where the system shows standard output. A new file must not take the place of these links.
+const OUTPUTS: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+/// Whether this is standard input.
+pub fn is_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Whether this is standard output.
+pub fn is_output(path: &Path) -> bool {
+    OUTPUTS.iter().any(|output| path == Path::new(output))
+}
+
+/// What errors call a source.
+pub fn input_name(path: &Path) -> String {
+    if is_input(path) {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Reads a source to its end, naming it in the error.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    if !is_input(path) {
+        return options::read(path);
+    }
+    let mut input = io::stdin().lock();
+    ensure!(
+        !input.is_terminal(),
+        "standard input is a terminal: pipe a file into it, or name one"
+    );
+    let mut bytes = Vec::new();
+    input
+        .read_to_end(&mut bytes)
+        .with_context(|| input_name(path))?;
+    Ok(bytes)
+}
+
+/// A result that is being made.
+pub enum Target {
+    /// It will be a file.
+    File(Output),
+    /// It will be written to standard output; `mkfs.erofs` makes it in a file nevertheless.
+    Standard(NamedTempFile),
+}
+
+impl Target {
+    /// Starts what is to become standard output.
+    pub fn standard() -> Result<Self> {
+        ensure!(
+            !io::stdout().is_terminal(),
+            "standard output is a terminal: redirect it, or name a file"
+        );
+        temporary::file()
+            .map(Self::Standard)
+            .context("no temporary file")
+    }
+
+    /// Lets nobody read it who could not read `source`. A pipe says nothing about that, so then only the
+    /// owner may; who reads standard output is not for this program to say.
+    pub fn guard_like(&mut self, source: &Path) {
+        if let Self::File(output) = self {
+            output.guard_like(if is_input(source) {
+                Path::new("/dev/stdin")
+            } else {
+                source
+            });
+        }
+    }
+
+    /// Where it is for now, for a program that writes it.
+    pub fn temporary_path(&self) -> &Path {
+        match self {
+            Self::File(output) => output.temporary_path(),
+            Self::Standard(file) => file.path(),
+        }
+    }
+
+    /// The file.
+    pub fn file(&mut self) -> &mut File {
+        match self {
+            Self::File(output) => output.file(),
+            Self::Standard(file) => file.as_file_mut(),
+        }
+    }
+
+    /// Puts it in its place, all of it; returns its size in bytes.
+    pub fn finish(self) -> io::Result<u64> {
+        match self {
+            Self::File(output) => output.finish(),
+            Self::Standard(file) => {
+                let mut out = io::stdout().lock();
+                let size = io::copy(&mut fs::File::open(file.path())?, &mut out)?;
+                out.flush()?;
+                Ok(size)
+            }
+        }
+    }
+}
