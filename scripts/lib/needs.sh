@@ -23,7 +23,8 @@ command:lzop|lzop|test archives
 command:cpio|cpio|test archives
 command:mke2fs|e2fsprogs|the disk of the boot tests, ext4 images
 command:mksquashfs|squashfs-tools|squashfs images
-command:fakeroot|fakeroot|btrfs images, and images of others than EROFS read back
+command:fakeroot|fakeroot|squashfs images
+command:setfattr|attr|extended attributes in images
 command:c++|g++|libFuzzer
 command:shellcheck|shellcheck|make check
 command:git|git|make check

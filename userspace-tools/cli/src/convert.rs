@@ -9,17 +9,22 @@ use anyhow::{bail, Context, Result};
 use clap::Args;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
-use initoverlayfs_image::mkfs::Mkfs;
+use initoverlayfs_image::mkfs::{Format, Maker};
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
 
-use crate::options::{ImageOptions, OutputOptions};
+use crate::format::ImageOptions;
+use crate::options::OutputOptions;
 use crate::sealing::NewOptions;
 use crate::streams::{self, input_name};
 use crate::{source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
 const ALIGNMENT: u64 = 4096;
+
+/// How many NUL bytes have to be in front of an image for the kernel to find it behind an archive, whatever
+/// that is like. All but squashfs begin with as many themselves.
+const LEAST_PADDING: u64 = 1024;
 
 /// Convert an initramfs of any compression, microcode in front included.
 ///
@@ -48,9 +53,9 @@ struct Parts {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let mut options = arguments.image.mkfs();
+    let mut format = arguments.image.format()?;
     let quick = arguments.image.quick()?;
-    let mkfs = Mkfs::find(options.compression)?;
+    let maker = Maker::find(&format)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
     let mut out = output.create()?;
@@ -67,20 +72,24 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         handover::replace(&mut parts.tree, &found, source::handover_program()?);
     }
 
-    let choice = quick.choose(&parts.tree, &mut options);
+    let choice = quick.choose(&parts.tree, &mut format);
     progress.set_message("making the image");
     let early = bytes
         .get(..usize::try_from(parts.early)?)
         .context("no such prefix")?;
     let left_out = if early.is_empty() {
-        mkfs.from_tree(&parts.tree, out.temporary_path(), &options)?
+        maker.from_tree(&parts.tree, out.temporary_path(), &format)?
     } else {
         let place = temporary::file().context("no temporary file")?;
-        let left_out = mkfs.from_tree(&parts.tree, place.path(), &options)?;
+        let left_out = maker.from_tree(&parts.tree, place.path(), &format)?;
         let mut image = std::fs::File::open(place.path())?;
         let file = out.file();
         file.write_all(early)?;
-        let padding = parts.early.next_multiple_of(ALIGNMENT) - parts.early;
+        let least = match format {
+            Format::Squashfs(_) => LEAST_PADDING,
+            _ => 0,
+        };
+        let padding = (parts.early + least).next_multiple_of(ALIGNMENT) - parts.early;
         file.write_all(&vec![0; usize::try_from(padding)?])?;
         std::io::copy(&mut image, file)?;
         left_out

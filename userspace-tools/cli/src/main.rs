@@ -9,6 +9,7 @@ mod convert;
 mod create;
 mod debugfs;
 mod extract;
+mod format;
 mod inspect;
 mod listing;
 mod manual;

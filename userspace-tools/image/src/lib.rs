@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Trees of files: out of initramfs archives and tarballs, into EROFS images.
+//! Trees of files: out of initramfs archives and tarballs, into images.
 //!
 //! Data flows one way: the bytes of an initrd ([`initrd`]) are decompressed ([`compression`]) and
 //! read as archives ([`cpio`]) into a [`tree`], as the kernel would unpack them ([`unpack`]). A tree
