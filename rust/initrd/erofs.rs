@@ -7,6 +7,10 @@
 //! `erofs_read_superblock()` in `fs/erofs/super.c`.
 
 use super::image::{
+    field,
+    le16,
+    le32,
+    le64,
     Checksums,
     Geometry,
     SuperblockError, //
@@ -49,50 +53,40 @@ pub fn has_magic(image: &[u8]) -> bool {
         .is_some_and(|superblock| superblock.starts_with(&MAGIC))
 }
 
-/// Where an image begins that starts with NULs: `first_set` is where the first other byte stands.
-pub(super) fn start(bytes: &[u8], first_set: usize) -> Option<usize> {
-    let start = first_set.checked_sub(SUPER_OFFSET)?;
-    has_magic(bytes.get(start..)?).then_some(start)
-}
-
-/// A little-endian field of the superblock.
-fn field<const N: usize>(superblock: &[u8], at: usize) -> Option<[u8; N]> {
-    superblock.get(at..)?.first_chunk::<N>().copied()
-}
-
 /// Checks the checksum, over the rest of the superblock's block.
 fn verify(
     superblock: &[u8],
     block_size: usize,
     checksums: &Checksums,
-) -> Option<Result<(), SuperblockError>> {
-    let len = if block_size > SUPER_OFFSET {
-        block_size.checked_sub(SUPER_OFFSET)?
-    } else {
-        block_size
+) -> Result<(), SuperblockError> {
+    let len = match block_size.checked_sub(SUPER_OFFSET) {
+        None | Some(0) => block_size,
+        Some(rest) => rest,
     };
-    let stored = u32::from_le_bytes(field(superblock, CHECKSUM_AT)?);
-    let computed = (checksums.crc32c)(CHECKSUM_SEED, superblock.get(FEATURE_COMPAT_AT..len)?);
-    Some(if stored == computed {
-        Ok(())
-    } else {
-        Err(SuperblockError::Checksum {
-            stored: stored.into(),
-            computed: computed.into(),
-        })
+    let covered = superblock
+        .get(FEATURE_COMPAT_AT..len)
+        .ok_or(SuperblockError::NoSuperblock)?;
+    let stored = le32(superblock, CHECKSUM_AT)?;
+    let computed = (checksums.crc32c)(CHECKSUM_SEED, covered);
+    if stored == computed {
+        return Ok(());
+    }
+    Err(SuperblockError::Checksum {
+        stored: stored.into(),
+        computed: computed.into(),
     })
 }
 
 /// The size of the image in blocks, of 32 bits or 48.
-fn blocks(superblock: &[u8]) -> Option<u64> {
-    let low = u64::from(u32::from_le_bytes(field(superblock, BLOCKS_LO_AT)?));
-    let incompat = u32::from_le_bytes(field(superblock, FEATURE_INCOMPAT_AT)?);
-    let root_nid = u64::from_le_bytes(field(superblock, ROOT_NID_8B_AT)?);
+fn blocks(superblock: &[u8]) -> Result<u64, SuperblockError> {
+    let low = u64::from(le32(superblock, BLOCKS_LO_AT)?);
+    let incompat = le32(superblock, FEATURE_INCOMPAT_AT)?;
+    let root_nid = le64(superblock, ROOT_NID_8B_AT)?;
     if incompat & INCOMPAT_48BIT == 0 || root_nid == 0 {
-        return Some(low);
+        return Ok(low);
     }
-    let high = u64::from(u16::from_le_bytes(field(superblock, BLOCKS_HI_AT)?));
-    Some(low | high << 32)
+    let high = u64::from(le16(superblock, BLOCKS_HI_AT)?);
+    Ok(low | high << 32)
 }
 
 /// Reads the superblock of the image that starts where `bytes` does.
@@ -107,16 +101,13 @@ pub fn parse(bytes: &[u8], checksums: &Checksums) -> Result<Geometry, Superblock
         .get(SUPER_OFFSET..)
         .filter(|superblock| superblock.len() >= SUPER_LEN && superblock.starts_with(&MAGIC))
         .ok_or(SuperblockError::NoSuperblock)?;
-    let bits = superblock
-        .get(BLOCK_BITS_AT)
-        .copied()
-        .ok_or(SuperblockError::NoSuperblock)?;
+    let [bits] = field(superblock, BLOCK_BITS_AT)?;
     if !BLOCK_BITS.contains(&bits) {
         return Err(SuperblockError::BlockBits(bits.into()));
     }
     let block_size = 1usize << bits;
 
-    let blocks = blocks(superblock).ok_or(SuperblockError::NoSuperblock)?;
+    let blocks = blocks(superblock)?;
     let need = usize::try_from(blocks)
         .ok()
         .and_then(|blocks| blocks.checked_mul(block_size))
@@ -130,9 +121,8 @@ pub fn parse(bytes: &[u8], checksums: &Checksums) -> Result<Geometry, Superblock
     }
 
     // Last, as it costs most, and `find` tries a lot.
-    let compat = field(superblock, FEATURE_COMPAT_AT).map_or(0, u32::from_le_bytes);
-    if compat & COMPAT_CHECKSUM != 0 {
-        verify(superblock, block_size, checksums).ok_or(SuperblockError::NoSuperblock)??;
+    if le32(superblock, FEATURE_COMPAT_AT)? & COMPAT_CHECKSUM != 0 {
+        verify(superblock, block_size, checksums)?;
     }
     Ok(Geometry {
         block_size,

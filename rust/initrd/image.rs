@@ -7,11 +7,11 @@
 pub enum Filesystem {
     /// EROFS: see [`erofs`](super::erofs).
     Erofs,
-    /// btrfs.
+    /// btrfs: see [`btrfs`](super::btrfs).
     Btrfs,
-    /// squashfs, version 4.
+    /// squashfs: see [`squashfs`](super::squashfs).
     Squashfs,
-    /// ext4, and what its driver takes of ext2 and ext3.
+    /// ext4, and what its driver takes of ext2 and ext3: see [`ext4`](super::ext4).
     Ext4,
 }
 
@@ -165,4 +165,44 @@ pub enum SuperblockError {
     JournalDevice,
     /// Its journal would have to be replayed: it was not unmounted, and lies in read-only memory.
     Recovery,
+}
+
+/// A little-endian field of a superblock.
+pub(super) fn field<const N: usize>(
+    superblock: &[u8],
+    at: usize,
+) -> Result<[u8; N], SuperblockError> {
+    superblock
+        .get(at..)
+        .and_then(<[u8]>::first_chunk::<N>)
+        .copied()
+        .ok_or(SuperblockError::NoSuperblock)
+}
+
+/// A field of 16 bits.
+pub(super) fn le16(superblock: &[u8], at: usize) -> Result<u16, SuperblockError> {
+    field(superblock, at).map(u16::from_le_bytes)
+}
+
+/// A field of 32 bits.
+pub(super) fn le32(superblock: &[u8], at: usize) -> Result<u32, SuperblockError> {
+    field(superblock, at).map(u32::from_le_bytes)
+}
+
+/// A field of 64 bits.
+pub(super) fn le64(superblock: &[u8], at: usize) -> Result<u64, SuperblockError> {
+    field(superblock, at).map(u64::from_le_bytes)
+}
+
+/// The size of an image in bytes, if it is whole, and holds the `least` bytes up to its superblock's
+/// end.
+pub(super) fn whole(bytes: u64, least: usize, have: usize) -> Result<usize, SuperblockError> {
+    let need = usize::try_from(bytes)
+        .ok()
+        .filter(|need| *need >= least)
+        .ok_or(SuperblockError::Bytes { bytes })?;
+    if need > have {
+        return Err(SuperblockError::Truncated { need, have });
+    }
+    Ok(need)
 }

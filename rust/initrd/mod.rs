@@ -4,34 +4,41 @@
 //!
 //! Bootloaders and boot stubs concatenate: a microcode archive, the main image, credentials and
 //! system extensions, with NUL padding of any length (often none) in between. [`Scanner`] walks
-//! such a buffer once, front to back, and yields each EROFS image and each run of cpio archives
-//! with the bytes that belong to it.
+//! such a buffer once, front to back, and yields each image of a filesystem and each run of cpio
+//! archives with the bytes that belong to it.
 //!
 //! Everything here is pure: bytes in, values out. No allocation, no `unsafe`, no kernel calls; the
 //! same files are compiled by the kernel and, on the host, by `cargo test` and the command.
 //!
 //! The rules, as `Documentation/image-format.rst` states them:
 //!
-//! * NUL bytes between segments are padding, except the 1024 bytes in front of an EROFS magic.
+//! * NUL bytes between segments are padding, except those in front of an image's superblock: 1024
+//!   of EROFS and ext4, 65536 of btrfs, none of squashfs.
 //! * Where a segment may start, an EROFS magic 1024 bytes further on, or behind nothing but NULs,
-//!   starts an EROFS image. It is meant to be one: if its superblock is wrong, that is an error.
-//! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an EROFS
-//!   image stored as a file inside it is not taken for a layer. Where the headers stop making sense
+//!   starts an EROFS image. If the first thing behind nothing but NULs is the superblock of another
+//!   filesystem, by its magic, an image of that starts there, as many bytes earlier as it has NULs of
+//!   its own. It is meant to be one: if its superblock is wrong, that is an error.
+//! * Only images of the filesystems that the scanner is told to look for are images at all.
+//! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an image
+//!   stored as a file inside it is not taken for a layer. Where the headers stop making sense
 //!   before the archive's trailer, the archive is damaged: that is an error too.
 //! * The magic of a compression method starts a compressed archive, which reaches up to the next
-//!   EROFS image that starts with 1024 NUL bytes and whose superblock is sound. One in the legacy
-//!   format of LZ4 says itself where it ends, and is damaged if it reaches too far. Up to 3 NUL
-//!   bytes in front belong to it, so that it starts at a multiple of 4.
+//!   image with 1024 NUL bytes in front of its superblock, if that is sound; those of squashfs are
+//!   padding. An archive in the legacy format of LZ4 says itself where it ends, and is damaged if it
+//!   reaches too far. Up to 3 NUL bytes in front belong to it, so that it starts at a multiple of 4.
 //! * Where an image is followed by a trailer that seals it ([`seal`]), the two are one segment.
 //! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the buffer.
 
+pub mod btrfs;
 pub mod cpio;
 pub mod erofs;
+pub mod ext4;
 pub mod image;
 pub mod lz4;
 pub mod merkle;
 pub mod seal;
 mod search;
+pub mod squashfs;
 
 use core::ops::Range;
 
@@ -46,6 +53,7 @@ use seal::SealError;
 
 pub use search::{
     find,
+    has_magic,
     parse, //
 };
 
@@ -134,10 +142,15 @@ impl<'a> Scanner<'a> {
         self.buffer.get(offset..).unwrap_or(&[])
     }
 
+    /// Whether an image of this filesystem, which is to be looked for, starts where `tail` does.
+    fn is(&self, filesystem: Filesystem, tail: &[u8]) -> bool {
+        self.kinds.contains(filesystem) && has_magic(filesystem, tail)
+    }
+
     /// The image that begins at or, behind NULs only, after `position`, and where it begins.
     fn image_start(&self, first_set: usize) -> Option<(Filesystem, usize)> {
         let tail = self.tail(self.position);
-        if self.kinds.contains(Filesystem::Erofs) && erofs::has_magic(tail) {
+        if self.is(Filesystem::Erofs, tail) {
             return Some((Filesystem::Erofs, self.position));
         }
         let padding = first_set.checked_sub(self.position)?;
@@ -223,7 +236,8 @@ impl<'a> Scanner<'a> {
         let tail = self.tail(at);
         cpio::walk(tail).len > 0
             || tail.first() == Some(&0)
-            || (self.kinds.contains(Filesystem::Erofs) && erofs::has_magic(tail))
+            || self.is(Filesystem::Erofs, tail)
+            || self.is(Filesystem::Squashfs, tail)
             || is_compressed(tail)
     }
 

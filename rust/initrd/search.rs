@@ -3,7 +3,9 @@
 //! Recognising an image, of whichever filesystem, and finding one in what says not where it ends.
 
 use super::{
+    btrfs,
     erofs,
+    ext4,
     image::{
         Checksums,
         Filesystem,
@@ -11,9 +13,11 @@ use super::{
         Geometry,
         SuperblockError, //
     },
+    squashfs, //
 };
 
-/// NUL bytes that every image found by [`find`] starts with, or stands behind.
+/// NUL bytes in front of the superblock of every image that is found by [`find`]. A file that is
+/// stored in a compressed archive as it is has none of them in front.
 const MIN_NULS: usize = 1024;
 
 /// How far apart [`find`] probes. Every run of [`MIN_NULS`] holds a probed word.
@@ -35,13 +39,34 @@ pub fn parse(
 ) -> Result<Geometry, SuperblockError> {
     match filesystem {
         Filesystem::Erofs => erofs::parse(bytes, checksums),
-        Filesystem::Btrfs | Filesystem::Squashfs | Filesystem::Ext4 => {
-            Err(SuperblockError::NoSuperblock)
-        }
+        Filesystem::Btrfs => btrfs::parse(bytes, checksums),
+        Filesystem::Squashfs => squashfs::parse(bytes, checksums),
+        Filesystem::Ext4 => ext4::parse(bytes, checksums),
     }
 }
 
-/// The image that begins in `bytes` with NULs only or behind NULs only, and where it begins.
+/// Whether the image that starts where `bytes` does has the filesystem's magic.
+pub fn has_magic(filesystem: Filesystem, bytes: &[u8]) -> bool {
+    match filesystem {
+        Filesystem::Erofs => erofs::has_magic(bytes),
+        Filesystem::Btrfs => btrfs::has_magic(bytes),
+        Filesystem::Squashfs => squashfs::has_magic(bytes),
+        Filesystem::Ext4 => ext4::has_magic(bytes),
+    }
+}
+
+/// Where the filesystem's superblock is in an image, and the NULs that it may begin with.
+fn place(filesystem: Filesystem) -> (usize, usize) {
+    match filesystem {
+        Filesystem::Erofs => (erofs::SUPER_OFFSET, 0),
+        Filesystem::Btrfs => (btrfs::SUPER_OFFSET, btrfs::LEADING_NULS),
+        Filesystem::Squashfs => (squashfs::SUPER_OFFSET, 0),
+        Filesystem::Ext4 => (ext4::SUPER_OFFSET, ext4::LEADING_NULS),
+    }
+}
+
+/// The image in `bytes` whose superblock is the first thing there that is not NUL, and where the
+/// image begins.
 ///
 /// `first_set` is where the first byte stands that is not NUL.
 pub(super) fn recognise(
@@ -49,20 +74,21 @@ pub(super) fn recognise(
     first_set: usize,
     kinds: Filesystems,
 ) -> Option<(Filesystem, usize)> {
+    let start = |filesystem| {
+        let (offset, nuls) = place(filesystem);
+        (first_set.saturating_sub(nuls)..=first_set).find_map(|superblock| {
+            let start = superblock.checked_sub(offset)?;
+            has_magic(filesystem, bytes.get(start..)?).then_some((filesystem, start))
+        })
+    };
     Filesystem::ALL
         .into_iter()
         .filter(|filesystem| kinds.contains(*filesystem))
-        .find_map(|filesystem| {
-            let start = match filesystem {
-                Filesystem::Erofs => erofs::start(bytes, first_set),
-                Filesystem::Btrfs | Filesystem::Squashfs | Filesystem::Ext4 => None,
-            };
-            Some((filesystem, start?))
-        })
+        .find_map(start)
 }
 
-/// Finds the first sound image of one of `kinds` that starts with [`MIN_NULS`] NUL bytes; returns
-/// its offset.
+/// Finds the first sound image of one of `kinds` that starts with [`MIN_NULS`] NUL bytes, or, as
+/// squashfs has none of its own, behind them; returns its offset.
 ///
 /// Meant for skipping over compressed data, where the magic may turn up by chance and every cache
 /// line costs: one word in [`PROBE_STEP`] bytes is looked at, and only where it is zero, more.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Recognising an EROFS image, and finding one.
+//! Recognising an image, and finding one.
 
 #![no_main]
 
+use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_fuzz::{
+    pieces::FuzzedOther,
     promises::{check_find, check_superblock},
-    reference,
+    reference::images::{set_checksum, Format},
 };
 use libfuzzer_sys::{
     arbitrary::{self, Arbitrary, Result, Unstructured},
@@ -24,6 +26,8 @@ struct Input<'a> {
     is_sealed: bool,
     #[arbitrary(with = image_len)]
     len: usize,
+    /// Another filesystem instead, of which only the front counts.
+    other: Option<FuzzedOther<'a>>,
     /// The superblock.
     fields: &'a [u8],
 }
@@ -37,29 +41,41 @@ fn image_len(u: &mut Unstructured<'_>) -> Result<usize> {
     .copied()
 }
 
-fuzz_target!(|input: Input<'_>| {
-    // Around 1024, mostly.
-    let boot_len = match input.boot_len {
-        len @ 0..=1100 => usize::from(len),
-        _ => 1024,
-    };
-    let mut image = vec![input.boot_code; boot_len];
-    if input.has_magic {
-        image.extend(reference::EROFS_MAGIC);
-    }
-    image.extend(input.fields);
-    image.resize(input.len, 0xa5);
-    if input.is_sealed {
-        reference::set_checksum(&mut image);
-    }
-    check_superblock(&image);
+fuzz_target!(|input: Input<'_>| match &input.other {
+    Some(other) => check(input.front, other.filesystem(), &other.build()),
+    None => check(input.front, Filesystem::Erofs, &input.build()),
+});
 
-    let alone = check_find(&image);
-    let buffer = [input.front, &image].concat();
-    check_superblock(&buffer);
+impl Input<'_> {
+    fn build(&self) -> Vec<u8> {
+        // Around 1024, mostly.
+        let boot_len = match self.boot_len {
+            len @ 0..=1100 => usize::from(len),
+            _ => 1024,
+        };
+        let mut image = vec![self.boot_code; boot_len];
+        if self.has_magic {
+            image.extend(Format::of(Filesystem::Erofs).magic);
+        }
+        image.extend(self.fields);
+        image.resize(self.len, 0xa5);
+        if self.is_sealed {
+            set_checksum(&mut image);
+        }
+        image
+    }
+}
+
+fn check(front: &[u8], filesystem: Filesystem, image: &[u8]) {
+    for filesystem in Filesystem::ALL {
+        check_superblock(filesystem, image);
+    }
+    let alone = check_find(image);
+    let buffer = [front, image].concat();
+    check_superblock(filesystem, &buffer);
     let found = check_find(&buffer);
     // What stands in front can hide nothing, but may hold another one, or lend it NULs.
     if let Some(at) = alone {
-        assert!(found.is_some_and(|found| found <= input.front.len() + at));
+        assert!(found.is_some_and(|found| found <= front.len() + at));
     }
-});
+}

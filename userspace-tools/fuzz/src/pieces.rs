@@ -4,12 +4,19 @@
 
 use std::ops::Range;
 
-use initoverlayfs_core::{initrd::erofs, trailer, CHECKSUMS};
+use initoverlayfs_core::{initrd::image::Filesystem, trailer};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Result, Unstructured};
 
 use crate::{
-    contents::{self, Image},
-    reference,
+    contents::{
+        self,
+        others::{set_btrfs_checksum, set_ext4_checksum, Btrfs, Ext4, Squashfs},
+        Image,
+    },
+    reference::{
+        self,
+        images::{self, Format},
+    },
 };
 
 /// Pieces in one buffer, at most.
@@ -29,6 +36,8 @@ pub struct Buffer<'a> {
 pub enum Piece<'a> {
     /// An EROFS image.
     Image(FuzzedImage<'a>),
+    /// An image of another filesystem.
+    Other(FuzzedOther<'a>),
     /// An entry of a cpio archive.
     Entry(FuzzedEntry<'a>),
     /// A complete archive with one file.
@@ -61,6 +70,27 @@ pub struct FuzzedImage<'a> {
     cut: Option<u16>,
 }
 
+/// An image of btrfs, squashfs or ext4, sound if nothing is overwritten and nothing is cut.
+#[derive(Arbitrary, Debug)]
+pub struct FuzzedOther<'a> {
+    /// btrfs seldom, as it has so many bytes.
+    #[arbitrary(with = other_filesystem)]
+    filesystem: Filesystem,
+    /// The block size or the kind of checksum, and whether there is one.
+    variant: u8,
+    has_checksum: bool,
+    /// Of ext4: a number that may begin with NULs.
+    inodes: u32,
+    /// Three bytes each: where in the superblock, and what.
+    overwrite: &'a [u8],
+    /// Whether the checksum is computed last.
+    is_sealed: bool,
+    /// Whether there is a trailer of one block.
+    has_trailer: bool,
+    /// How many bytes are missing at the end.
+    cut: Option<u16>,
+}
+
 /// An entry of a cpio archive, sound if nothing is overwritten.
 #[derive(Arbitrary, Debug)]
 pub struct FuzzedEntry<'a> {
@@ -75,6 +105,17 @@ pub struct FuzzedEntry<'a> {
 
 fn some_pieces<'a>(u: &mut Unstructured<'a>) -> Result<Vec<Piece<'a>>> {
     u.arbitrary_iter()?.take(MAX_PIECES).collect()
+}
+
+fn other_filesystem(u: &mut Unstructured<'_>) -> Result<Filesystem> {
+    u.choose(&[
+        Filesystem::Squashfs,
+        Filesystem::Ext4,
+        Filesystem::Squashfs,
+        Filesystem::Ext4,
+        Filesystem::Btrfs,
+    ])
+    .copied()
 }
 
 fn magic(u: &mut Unstructured<'_>) -> Result<[u8; 2]> {
@@ -113,19 +154,70 @@ impl FuzzedImage<'_> {
         .build();
         image[1032] = self.has_checksum.into();
         if self.has_checksum {
-            reference::set_checksum(&mut image);
+            images::set_checksum(&mut image);
         }
         overwrite(&mut image[1024..1152], self.overwrite);
         if self.is_sealed {
-            reference::set_checksum(&mut image);
+            images::set_checksum(&mut image);
         }
         if let Some((blocks, is_whole)) = self.trailer {
-            image.resize(image.len().next_multiple_of(4096), 0);
-            let len = usize::from(blocks % 4) * 4096;
-            let header = trailer::header(len, 0);
-            let end = image.len() + if is_whole { len } else { 0 };
-            image.extend(header);
-            image.resize(end.max(image.len()), 0);
+            add_trailer(&mut image, blocks, is_whole);
+        }
+        cut(&mut image, self.cut.map_or(0, usize::from));
+        image
+    }
+}
+
+/// Adds a trailer whose header states so many blocks, and which may not have them.
+fn add_trailer(image: &mut Vec<u8>, blocks: u8, is_whole: bool) {
+    image.resize(image.len().next_multiple_of(4096), 0);
+    let len = usize::from(blocks % 4) * 4096;
+    let header = trailer::header(len, 0);
+    let end = image.len() + if is_whole { len } else { 0 };
+    image.extend(header);
+    image.resize(end.max(image.len()), 0);
+}
+
+impl FuzzedOther<'_> {
+    /// Which filesystem it is of.
+    pub fn filesystem(&self) -> Filesystem {
+        self.filesystem
+    }
+
+    /// Its bytes.
+    pub fn build(&self) -> Vec<u8> {
+        let format = Format::of(self.filesystem);
+        let mut image = match self.filesystem {
+            Filesystem::Btrfs => Btrfs {
+                checksum: u16::from(self.variant % 5),
+                size: 0x11000,
+                ..Btrfs::default()
+            }
+            .build(),
+            Filesystem::Squashfs => Squashfs {
+                block_log: 12 + u16::from(self.variant % 9),
+                size: 100 + usize::from(self.variant),
+            }
+            .build(),
+            _ => Ext4 {
+                log_block_size: u32::from(self.variant % 3),
+                blocks: 2 + u32::from(self.variant / 128),
+                inodes: self.inodes.max(1),
+                checksum: self.has_checksum,
+            }
+            .build(),
+        };
+        for change in self.overwrite.chunks_exact(3) {
+            let at = usize::from(u16::from_le_bytes([change[0], change[1]]));
+            image[format.superblock + at % format.len] = change[2];
+        }
+        match self.filesystem {
+            Filesystem::Btrfs if self.is_sealed => set_btrfs_checksum(&mut image),
+            Filesystem::Ext4 if self.is_sealed => set_ext4_checksum(&mut image),
+            _ => (),
+        }
+        if self.has_trailer {
+            add_trailer(&mut image, 1, true);
         }
         cut(&mut image, self.cut.map_or(0, usize::from));
         image
@@ -150,6 +242,7 @@ impl Piece<'_> {
     fn build(&self) -> Vec<u8> {
         match self {
             Self::Image(image) => image.build(),
+            Self::Other(image) => image.build(),
             Self::Entry(entry) => entry.build(),
             Self::Archive(body) => contents::archive("file", body),
             Self::Compressed(magic, body) => [magic, *body].concat(),
@@ -165,7 +258,7 @@ pub struct Built {
     /// All of it.
     pub bytes: Vec<u8>,
     /// Where the images are that are sound and complete, if nothing was overwritten.
-    pub images: Vec<Range<usize>>,
+    pub images: Vec<(Filesystem, Range<usize>)>,
     /// The same for archives of one file.
     pub archives: Vec<Range<usize>>,
 }
@@ -183,7 +276,10 @@ impl Buffer<'_> {
             let bytes = piece.build();
             let range = start..start + bytes.len();
             match piece {
-                Piece::Image(_) if is_complete_image(&bytes) => built.images.push(range),
+                Piece::Image(_) | Piece::Other(_) => {
+                    let found = complete_image(&bytes);
+                    built.images.extend(found.map(|found| (found, range)));
+                }
                 Piece::Archive(_) => built.archives.push(range),
                 _ => (),
             }
@@ -203,6 +299,9 @@ impl Buffer<'_> {
     }
 }
 
-fn is_complete_image(bytes: &[u8]) -> bool {
-    erofs::parse(bytes, &CHECKSUMS).is_ok_and(|geometry| geometry.size == bytes.len())
+/// What it is an image of, if it is one, and nothing else.
+fn complete_image(bytes: &[u8]) -> Option<Filesystem> {
+    let (filesystem, _) = images::image(bytes, 0).filter(|(_, start)| *start == 0)?;
+    let geometry = images::superblock(filesystem, bytes).ok()?;
+    (geometry.size == bytes.len()).then_some(filesystem)
 }

@@ -6,13 +6,16 @@ use initoverlayfs_core::{
     hash,
     initrd::{
         self, cpio, erofs,
-        image::{Filesystems, Geometry, SuperblockError},
-        lz4, merkle, seal, Damage, Kind, ScanError, Scanner, Segment,
+        image::{Filesystem, Filesystems, Geometry, SuperblockError},
+        lz4, merkle, parse, seal, Damage, Kind, ScanError, Scanner, Segment,
     },
     trailer, CHECKSUMS,
 };
 
-use crate::reference;
+use crate::reference::{
+    self,
+    images::{self, Format},
+};
 
 /// The segments of `buffer`, and the error that ended them.
 pub fn scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
@@ -109,11 +112,12 @@ fn check_segment(buffer: &[u8], previous: usize, segment: &Segment) {
     let tail = &buffer[range.start..];
     let bytes = &buffer[range.clone()];
     match kind {
-        Kind::Image(_, geometry) => {
-            check_image_start(buffer, previous, range.start);
+        Kind::Image(filesystem, geometry) => {
+            let expected = Some((*filesystem, range.start));
+            assert_eq!(images::image(buffer, previous), expected);
             assert_eq!(geometry.size, bytes.len());
-            assert_eq!(erofs::parse(tail, &CHECKSUMS), Ok(*geometry));
-            assert_eq!(erofs::parse(bytes, &CHECKSUMS), Ok(*geometry));
+            assert_eq!(parse(*filesystem, tail, &CHECKSUMS), Ok(*geometry));
+            assert_eq!(parse(*filesystem, bytes, &CHECKSUMS), Ok(*geometry));
         }
         Kind::Cpio if reference::is_entry(tail) => {
             check_no_image(buffer, previous, range.start);
@@ -135,7 +139,7 @@ fn check_segment(buffer: &[u8], previous: usize, segment: &Segment) {
                 // What it holds, the decompressor can walk through.
                 assert!(!lz4::walk(&buffer[start..range.end]).is_damaged);
             } else {
-                let len = reference::find(tail).unwrap_or(tail.len());
+                let len = images::find(tail).unwrap_or(tail.len());
                 assert_eq!(bytes.len(), len);
             }
         }
@@ -153,12 +157,15 @@ fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
     assert!(reference::is_nul(&buffer[previous..offset]));
     let tail = &buffer[offset..];
     match cause {
-        Damage::Image(_, cause) => {
-            check_image_start(buffer, previous, offset);
-            assert_eq!(reference::superblock(tail), Err(cause));
+        Damage::Image(filesystem, cause) => {
+            let expected = Some((filesystem, offset));
+            assert_eq!(images::image(buffer, previous), expected);
+            assert_eq!(images::superblock(filesystem, tail), Err(cause));
         }
         Damage::Seal(cause) => {
-            let geometry = erofs::parse(tail, &CHECKSUMS).expect("a sound image");
+            let (filesystem, start) = images::image(buffer, previous).expect("an image");
+            assert_eq!(start, offset);
+            let geometry = parse(filesystem, tail, &CHECKSUMS).expect("a sound image");
             let behind = &tail[geometry.size.next_multiple_of(4096)..];
             assert_eq!(seal::extent(behind), Err(cause));
         }
@@ -176,56 +183,52 @@ fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
             if at > offset {
                 let behind = &buffer[at..];
                 assert!(!behind.starts_with(b"\0"));
-                assert!(!erofs::has_magic(behind) && !reference::is_compressed(behind));
+                assert!(!erofs::has_magic(behind) && !behind.starts_with(b"hsqs"));
+                assert!(!reference::is_compressed(behind));
             }
         }
     }
-}
-
-/// An image starts where the segment before it ends, or with NULs behind NULs.
-fn check_image_start(buffer: &[u8], previous: usize, start: usize) {
-    assert!(erofs::has_magic(&buffer[start..]));
-    assert!(start == previous || reference::is_nul(&buffer[start..start + 1024]));
 }
 
 /// What is no image starts with the first byte that is set, and is not preceded by what an image
 /// starts with.
 fn check_no_image(buffer: &[u8], previous: usize, start: usize) {
     assert_ne!(buffer[start], 0);
-    assert!(!erofs::has_magic(&buffer[previous..]));
-    if start - previous >= 1024 {
-        assert!(!erofs::has_magic(&buffer[start - 1024..]));
-    }
+    assert_eq!(images::image(buffer, previous), None);
 }
 
-/// Checks `erofs::parse` and `erofs::has_magic` at the start of `bytes`.
-pub fn check_superblock(bytes: &[u8]) {
-    let outcome = erofs::parse(bytes, &CHECKSUMS);
-    assert_eq!(outcome, reference::superblock(bytes));
+/// Checks `parse` and `has_magic` at the start of `bytes`.
+pub fn check_superblock(filesystem: Filesystem, bytes: &[u8]) {
+    let outcome = parse(filesystem, bytes, &CHECKSUMS);
+    assert_eq!(outcome, images::superblock(filesystem, bytes));
+    let format = Format::of(filesystem);
+    let has_magic = initrd::has_magic(filesystem, bytes);
+    assert_eq!(has_magic, format.is_at(bytes));
     if let Err(cause) = outcome {
-        assert!(erofs::has_magic(bytes) || cause == SuperblockError::NoSuperblock);
+        assert!(has_magic || cause == SuperblockError::NoSuperblock);
     }
     let Ok(geometry @ Geometry { block_size, size }) = outcome else {
         return;
     };
-    assert!(erofs::has_magic(bytes));
-    assert!(block_size.is_power_of_two() && (512..=65536).contains(&block_size));
-    assert!(size % block_size == 0 && (1152..=bytes.len()).contains(&size));
+    assert!(has_magic);
+    assert!(block_size.is_power_of_two() && (512..=1 << 20).contains(&block_size));
+    let least = format.superblock + format.len;
+    assert!((least..=bytes.len()).contains(&size));
     // It needs all of its bytes, and no others.
-    assert_eq!(erofs::parse(&bytes[..size], &CHECKSUMS), Ok(geometry));
+    assert_eq!(parse(filesystem, &bytes[..size], &CHECKSUMS), Ok(geometry));
     let (need, have) = (size, size - 1);
-    let truncated = erofs::parse(&bytes[..have], &CHECKSUMS);
+    let truncated = parse(filesystem, &bytes[..have], &CHECKSUMS);
     assert!(
         truncated == Err(SuperblockError::Truncated { need, have })
-            || truncated == Err(SuperblockError::NoSuperblock) && have < 1152,
+            || truncated == Err(SuperblockError::NoSuperblock) && have < least,
         "{truncated:?}"
     );
 }
 
-/// Checks `erofs::find`.
+/// Checks `find`.
 pub fn check_find(bytes: &[u8]) -> Option<usize> {
     let found = initrd::find(bytes, &CHECKSUMS, Filesystems::ALL);
-    assert_eq!(found, reference::find(bytes));
+    assert_eq!(found, images::find(bytes));
     found
 }
 

@@ -6,16 +6,11 @@
 use std::ops::Range;
 
 use initoverlayfs_core::{
-    crc32c, hash,
-    initrd::{
-        image::{Geometry, SuperblockError},
-        seal::Algorithm,
-        Kind,
-    },
+    hash,
+    initrd::{seal::Algorithm, Kind},
 };
 
-/// The magic of EROFS as it stands in an image.
-pub const EROFS_MAGIC: [u8; 4] = [0xe2, 0xe1, 0xf5, 0xe0];
+pub mod images;
 
 /// The magics of `decompress_method()` in the kernel's `lib/decompress.c`.
 pub const COMPRESSED: [[u8; 2]; 8] = [
@@ -28,9 +23,6 @@ pub const COMPRESSED: [[u8; 2]; 8] = [
     *b"\x02\x21",
     *b"\x28\xb5",
 ];
-
-/// Wrong checksums that `find` passes over before it gives up.
-const MAX_STRAYS: usize = 256;
 
 /// Whether there is nothing but NULs.
 pub fn is_nul(bytes: &[u8]) -> bool {
@@ -46,96 +38,6 @@ pub fn is_compressed(bytes: &[u8]) -> bool {
 /// Whether a cpio header starts here that the unpacker knows.
 pub fn is_entry(bytes: &[u8]) -> bool {
     bytes.starts_with(b"070701") || bytes.starts_with(b"070702")
-}
-
-/// A little-endian number of `len` bytes.
-fn number(bytes: &[u8], at: usize, len: usize) -> u128 {
-    bytes[at..at + len]
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u128::from(*byte))
-}
-
-/// Fills the checksum of `image` in, if it has a superblock that can have one.
-pub fn set_checksum(image: &mut [u8]) {
-    if let Some(bits @ 9..=16) = image.get(1036).copied() {
-        if image.len() >= checksummed(bits).end {
-            crate::contents::set_checksum(image);
-        }
-    }
-}
-
-/// The bytes that the checksum covers, besides the magic.
-fn checksummed(block_bits: u8) -> Range<usize> {
-    // The rest of the superblock's block, or all of the second block of a small size.
-    match 1usize << block_bits {
-        512 => 1032..1536,
-        1024 => 1032..2048,
-        larger => 1032..larger,
-    }
-}
-
-/// What `erofs::parse` ought to say.
-pub fn superblock(bytes: &[u8]) -> Result<Geometry, SuperblockError> {
-    if bytes.len() < 1024 + 128 || bytes[1024..1028] != EROFS_MAGIC {
-        return Err(SuperblockError::NoSuperblock);
-    }
-    let bits = bytes[1036];
-    if !(9..=16).contains(&bits) {
-        return Err(SuperblockError::BlockBits(bits.into()));
-    }
-    let is_48bit = number(bytes, 1104, 4) & 0x80 != 0 && number(bytes, 1136, 8) != 0;
-    let high = if is_48bit { number(bytes, 1038, 2) } else { 0 };
-    let blocks = high << 32 | number(bytes, 1060, 4);
-    let need = blocks << bits;
-    if need < 1024 + 128 || need > usize::MAX as u128 {
-        return Err(SuperblockError::Size {
-            blocks: blocks as u64,
-        });
-    }
-    let need = need as usize;
-    if need > bytes.len() {
-        return Err(SuperblockError::Truncated {
-            need,
-            have: bytes.len(),
-        });
-    }
-    if bytes[1032] & 1 != 0 {
-        let stored = number(bytes, 1028, 4) as u32;
-        let computed = crc32c(0x5045_b54a, &bytes[checksummed(bits)]);
-        if stored != computed {
-            return Err(SuperblockError::Checksum {
-                stored: stored.into(),
-                computed: computed.into(),
-            });
-        }
-    }
-    Ok(Geometry {
-        block_size: 1 << bits,
-        size: need,
-    })
-}
-
-/// What `erofs::find` ought to say: every magic is looked at.
-pub fn find(bytes: &[u8]) -> Option<usize> {
-    let mut strays = 0;
-    for at in memchr::memmem::find_iter(bytes, &EROFS_MAGIC) {
-        let Some(start) = at.checked_sub(1024) else {
-            continue;
-        };
-        if !is_nul(&bytes[start..at]) {
-            continue;
-        }
-        match superblock(&bytes[start..]) {
-            Ok(_) => return Some(start),
-            Err(SuperblockError::Checksum { .. }) => strays += 1,
-            Err(_) => (),
-        }
-        if strays > MAX_STRAYS {
-            return None;
-        }
-    }
-    None
 }
 
 /// An entry of an archive.

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+pub mod others;
+
 use initoverlayfs_core::{
     crc32c,
     initrd::{
