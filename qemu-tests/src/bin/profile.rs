@@ -22,13 +22,15 @@ use qemu_tests::tools;
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// Counts the guest's instructions from the claim to /init, by function of the kernel.
+// The options that help does not show `scripts/profile` gives: where its files are, what is in the environment.
 #[derive(Parser)]
+#[command(override_usage = "scripts/profile [OPTIONS]")]
 struct Options {
     /// What to boot [default: build/demo.erofs]
-    #[arg(long)]
+    #[arg(long, hide = true)]
     initrd: Option<PathBuf>,
     /// Added to the kernel's command line
-    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    #[arg(long, hide = true, default_value = "", allow_hyphen_values = true)]
     append: String,
     /// Memory of the guest in MiB
     #[arg(long, default_value_t = 2048)]
@@ -43,13 +45,13 @@ struct Options {
     #[arg(long, default_value_t = 1.0)]
     percent: f64,
     /// Write all stacks to this file, for flame graphs
-    #[arg(long)]
+    #[arg(long, hide = true)]
     folded: Option<PathBuf>,
     /// The plugin for QEMU
-    #[arg(long)]
+    #[arg(long, hide = true)]
     plugin: PathBuf,
     /// The kernel's System.map
-    #[arg(long)]
+    #[arg(long, hide = true)]
     system_map: PathBuf,
 }
 
@@ -107,4 +109,27 @@ fn print(stacks: &Stacks, options: &Options) -> io::Result<()> {
         table::print(&mut out, name, &window, extent)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::CommandFactory;
+
+    use super::Options;
+
+    #[test]
+    fn help_shows_what_is_for_people() {
+        let command = Options::command();
+        // The script's own options may be given only once.
+        let script = fs::read_to_string("../scripts/profile").expect("scripts/profile");
+        let is_internal = |option: &str| script.contains(&format!("--{option} "));
+        for argument in command.get_arguments() {
+            let option = argument.get_long().expect("no other arguments");
+            assert_eq!(argument.is_hide_set(), is_internal(option), "--{option}");
+        }
+        let help = command.clone().render_help().to_string();
+        assert!(help.contains("--top") && !help.contains("--plugin"), "{help}");
+    }
 }

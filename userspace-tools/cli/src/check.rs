@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use initoverlayfs_image::compression::Method;
+use serde::Serialize;
 
 use crate::options::read;
 use crate::streams::{self, input_name};
@@ -24,10 +25,25 @@ pub struct Arguments {
     /// The kernel's configuration, for instance /boot/config-VERSION
     #[arg(long, value_name = "CONFIG")]
     kernel_config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Checked {
+    /// Whether it boots in place.
+    boots_in_place: bool,
+    /// Why it does not.
+    problems: Vec<String>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&streams::read(&arguments.file)?)?;
+    let opened = view::open(&streams::read_initrd(&arguments.file)?)?;
+    if let Some(obstacle) = opened.obstacle {
+        return Err(obstacle).with_context(|| input_name(&arguments.file));
+    }
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {
         problems.push("there is no EROFS image: the kernel unpacks it, as any initramfs".into());
@@ -39,16 +55,28 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
             .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
         problems.extend(Kernel::of(&text).problems(&opened.view, has_xattrs));
     }
+    let boots_in_place = problems.is_empty();
+    let verdict = if boots_in_place {
+        Verdict::Good
+    } else {
+        Verdict::Bad
+    };
+    if arguments.json {
+        streams::print_json(&Checked {
+            boots_in_place,
+            problems,
+        })?;
+        return Ok(verdict);
+    }
     let name = input_name(&arguments.file);
     let mut out = io::stdout().lock();
     for problem in &problems {
         writeln!(out, "{name}: {problem}")?;
     }
-    if problems.is_empty() {
+    if boots_in_place {
         writeln!(out, "{name}: boots in place")?;
-        return Ok(Verdict::Good);
     }
-    Ok(Verdict::Bad)
+    Ok(verdict)
 }
 
 /// Reads a kernel's configuration, compressed or not: `/proc/config.gz` will do.

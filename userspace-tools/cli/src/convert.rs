@@ -3,10 +3,11 @@
 //! `initoverlayfs convert`: an initramfs becomes an initrd that is mounted in place.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 use clap::Args;
+use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
 use initoverlayfs_image::mkfs::{Format, Maker};
@@ -16,8 +17,8 @@ use initoverlayfs_image::tree::Tree;
 use crate::format::ImageOptions;
 use crate::options::OutputOptions;
 use crate::sealing::NewOptions;
-use crate::streams::{self, input_name};
-use crate::{source, summary, Verdict};
+use crate::streams::{self, input_name, is_input};
+use crate::{room, source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
 const ALIGNMENT: u64 = 4096;
@@ -63,9 +64,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let progress = summary::progress(output.quiet);
 
     progress.set_message("reading the initramfs");
-    let bytes = streams::read(&arguments.source)?;
+    let bytes = streams::read_initrd(&arguments.source)?;
     let name = || input_name(&arguments.source);
-    let mut parts = take_apart(&bytes).with_context(name)?;
+    let mut parts = take_apart(&bytes, &arguments.source).with_context(name)?;
     let found = handover::find(&parts.tree);
     let replace = !output.no_handover_shim && found.values().any(|tool| tool.is_replaceable());
     if replace {
@@ -77,11 +78,16 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let early = bytes
         .get(..usize::try_from(parts.early)?)
         .context("no such prefix")?;
+    let make = |image: &Path| {
+        maker
+            .from_tree(&parts.tree, image, &format)
+            .map_err(|error| room::explain(error, image))
+    };
     let left_out = if early.is_empty() {
-        maker.from_tree(&parts.tree, out.temporary_path(), &format)?
+        make(out.temporary_path())?
     } else {
         let place = temporary::file().context("no temporary file")?;
-        let left_out = maker.from_tree(&parts.tree, place.path(), &format)?;
+        let left_out = make(place.path())?;
         let mut image = std::fs::File::open(place.path())?;
         let file = out.file();
         file.write_all(early)?;
@@ -120,9 +126,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 }
 
 /// Tells the early archives from those that make the tree, and merges these.
-fn take_apart(bytes: &[u8]) -> Result<Parts> {
+fn take_apart(bytes: &[u8], source: &Path) -> Result<Parts> {
     let layers = initrd::read(bytes)?;
-    let archives = archives(&layers)?;
+    let archives = archives(&layers, source)?;
     let early = archives
         .iter()
         .take_while(|archive| archive.is_early())
@@ -140,17 +146,33 @@ fn take_apart(bytes: &[u8]) -> Result<Parts> {
     })
 }
 
+/// What is said of a source that holds an image at an offset: also where its original is, as the hooks keep it.
+fn converted_already(at: usize, filesystem: Filesystem, source: &Path) -> String {
+    let mut original = source.as_os_str().to_owned();
+    original.push(".cpio");
+    let original = Path::new(&original);
+    let remedy = if is_input(source) {
+        "convert what it was made from".to_owned()
+    } else if original.exists() {
+        format!("its original is {}", original.display())
+    } else {
+        format!(
+            "convert what it was made from; the hooks keep that as {}, or in /var/lib/initoverlayfs",
+            original.display()
+        )
+    };
+    let name = filesystem.name();
+    format!("it is converted already, with an image of {name} at offset {at:#x}, and stays as it is: {remedy}")
+}
+
 /// All archives; an error if there is anything else.
-fn archives(layers: &[Layer]) -> Result<Vec<&Archive>> {
+fn archives<'a>(layers: &'a [Layer], source: &Path) -> Result<Vec<&'a Archive>> {
     let mut archives = Vec::new();
     for layer in layers {
         let at = layer.range.start;
         match &layer.part {
             Part::Archives(part) => archives.extend(part),
-            Part::Image(filesystem, _) => bail!(
-                "offset {at:#x}: an image, of {}: this is converted already",
-                filesystem.name()
-            ),
+            Part::Image(filesystem, _) => bail!("{}", converted_already(at, *filesystem, source)),
             Part::Unknown => bail!(
                 "offset {at:#x}: no archive in a format that the kernel reads: `cpio -H newc` makes one"
             ),

@@ -17,7 +17,7 @@ use crate::options::OutputOptions;
 use crate::sealing::NewOptions;
 use crate::streams::{self, input_name, is_input, is_output};
 use crate::view::init_problem;
-use crate::{source, summary, Verdict};
+use crate::{room, source, summary, Verdict};
 
 /// Make an initrd from a directory, from a tarball, or from several, the lowest layer first.
 ///
@@ -68,7 +68,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 
     let choice = quick.choose(&tree, &mut format);
     progress.set_message("making the image");
-    let left_out = maker.from_tree(&tree, out.temporary_path(), &format)?;
+    let left_out = maker
+        .from_tree(&tree, out.temporary_path(), &format)
+        .map_err(|error| room::explain(error, out.temporary_path()))?;
     progress.set_message("sealing the image");
     let digest = arguments
         .seal

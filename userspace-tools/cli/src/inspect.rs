@@ -14,6 +14,8 @@ use crate::view::{self, Boot, Content, View};
 use crate::Verdict;
 
 /// Show the segments of an initrd, and what the kernel makes of them.
+///
+/// Of a unified kernel image, these are the segments of its section .initrd; offsets count from there.
 #[derive(Args)]
 pub struct Arguments {
     /// An initrd or an initramfs; `-` for standard input
@@ -25,13 +27,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&streams::read(&arguments.file)?)?;
-    let mut out = io::stdout().lock();
+    let opened = view::open(&streams::read_initrd(&arguments.file)?)?;
     if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &opened.view)?;
-        writeln!(out)?;
+        streams::print_json(&opened.view)?;
     } else {
-        print(&mut out, &opened.view)?;
+        print(&mut io::stdout().lock(), &opened.view)?;
     }
     Ok(Verdict::Good)
 }

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use anyhow::{bail, Result};
 use clap::Args;
 use initoverlayfs_image::tree::{Id, Inode, Kind, Tree};
+use serde::Serialize;
 
+use crate::streams;
 use crate::summary::shown;
 use crate::trees::{all_of, normal, Selection};
 use crate::Verdict;
@@ -25,6 +27,83 @@ pub struct Arguments {
     /// Also type, mode, owner, size or device, time, attributes and where links lead
     #[arg(short, long)]
     long: bool,
+    /// Print JSON, with all that --long shows
+    #[arg(long, conflicts_with = "long")]
+    json: bool,
+}
+
+/// What `--json` prints of a file; what a file of this type does not have is left out.
+#[derive(Serialize)]
+struct Listed {
+    /// As text, with what is no text escaped.
+    path: String,
+    /// `directory`, `file`, `symlink`, `character`, `block`, `fifo`, `socket`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// Octal digits.
+    mode: String,
+    /// How many names it has.
+    links: usize,
+    uid: u32,
+    gid: u32,
+    /// Bytes of a regular file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<usize>,
+    /// Major and minor number of a device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<(u32, u32)>,
+    /// Where a symbolic link leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    /// Seconds since 1970.
+    seconds: i64,
+    nanoseconds: u32,
+    /// Extended attributes, escaped as the path is.
+    xattrs: BTreeMap<String, String>,
+}
+
+impl Listed {
+    fn of(path: &[u8], inode: &Inode, links: usize) -> Self {
+        let (mut size, mut device, mut target) = (None, None, None);
+        let kind = match &inode.kind {
+            Kind::Directory => "directory",
+            Kind::Regular(content) => {
+                size = Some(content.bytes().len());
+                "file"
+            }
+            Kind::Symlink(place) => {
+                target = Some(shown(place));
+                "symlink"
+            }
+            Kind::Character(major, minor) => {
+                device = Some((*major, *minor));
+                "character"
+            }
+            Kind::Block(major, minor) => {
+                device = Some((*major, *minor));
+                "block"
+            }
+            Kind::Fifo => "fifo",
+            Kind::Socket => "socket",
+        };
+        let xattrs = inode.xattrs.iter();
+        Self {
+            path: format!("/{}", shown(path)),
+            kind,
+            mode: format!("{:04o}", inode.mode),
+            links,
+            uid: inode.uid,
+            gid: inode.gid,
+            size,
+            device,
+            target,
+            seconds: inode.mtime.seconds,
+            nanoseconds: inode.mtime.nanoseconds,
+            xattrs: xattrs
+                .map(|(name, value)| (shown(name), shown(value)))
+                .collect(),
+        }
+    }
 }
 
 /// Compare the files of two initrds; exit status 1 if they differ.
@@ -44,15 +123,18 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let wanted = normal(&arguments.path);
     let start = [&wanted[..], b"/"].concat();
     let links = links(&tree);
-    let mut out = io::stdout().lock();
     if tree.id(&wanted).is_none() {
         bail!("there is no /{} in it", shown(&wanted));
     }
-    for (path, id) in tree.iter() {
-        let is_wanted = wanted.is_empty() || path == wanted || path.starts_with(&start);
-        if !is_wanted {
-            continue;
-        }
+    let is_wanted = |path: &[u8]| wanted.is_empty() || path == wanted || path.starts_with(&start);
+    let files = tree.iter().filter(|(path, _)| is_wanted(path));
+    if arguments.json {
+        let files = files.map(|(path, id)| Listed::of(path, tree.inode(id), links[&id]));
+        streams::print_json(&files.collect::<Vec<_>>())?;
+        return Ok(Verdict::Good);
+    }
+    let mut out = io::stdout().lock();
+    for (path, id) in files {
         if arguments.long {
             write!(out, "{} ", attributes(tree.inode(id), links[&id]))?;
         }

@@ -8,15 +8,18 @@ mod check;
 mod convert;
 mod create;
 mod debugfs;
+mod digest;
 mod extract;
 mod format;
 mod inspect;
 mod listing;
 mod manual;
 mod options;
+mod pages;
 mod pkcs11;
 mod pkcs7;
 mod quick;
+mod room;
 mod sealing;
 mod sizes;
 mod source;
@@ -57,7 +60,7 @@ enum Command {
     Check(check::Arguments),
     Seal(sealing::SealArguments),
     Sign(sealing::SignArguments),
-    Digest(sealing::DigestArguments),
+    Digest(digest::Arguments),
     Verify(sealing::VerifyArguments),
     Stats(stats::Arguments),
     #[command(hide = true)]
@@ -83,7 +86,7 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Seal(arguments) => sealing::seal(&arguments),
         Command::Sign(arguments) => sealing::sign(&arguments),
-        Command::Digest(arguments) => sealing::digest(&arguments),
+        Command::Digest(arguments) => digest::run(&arguments),
         Command::Verify(arguments) => sealing::verify(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `initoverlayfs seal`, `sign`, `digest` and `verify`: what makes an image authentic.
+//! `initoverlayfs seal`, `sign` and `verify`: what makes an image authentic.
 
 use std::fs;
 use std::io::Write as _;
@@ -128,7 +128,8 @@ impl NewOptions {
 }
 
 impl TreeOptions {
-    fn build(&self, image: &[u8]) -> Result<Built> {
+    /// The tree of an image.
+    pub fn build(&self, image: &[u8]) -> Result<Built> {
         Ok(Built::of(image, self.hash_alg.into(), &self.salt.0)?)
     }
 }
@@ -149,6 +150,11 @@ struct Change {
 
 impl Change {
     fn images(&self, initrd: &[u8]) -> Result<Vec<Segment>> {
+        ensure!(
+            !initrd.starts_with(b"MZ"),
+            "{}: it is a PE file: a unified kernel image gets its initrd when that is sealed and signed",
+            self.file.display()
+        );
         let images = sealing::images(initrd);
         let images = images.with_context(|| self.file.display().to_string())?;
         ensure!(
@@ -267,65 +273,6 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// Print the fs-verity digests of the images of an initrd.
-///
-/// They are what `fsverity digest` prints for the bare images, and what initoverlayfs=verify= wants.
-#[derive(Args)]
-pub struct DigestArguments {
-    /// An initrd with one or more EROFS images; `-` for standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// Print the boot parameter that admits these images and no others
-    #[arg(long)]
-    boot_parameter: bool,
-    #[command(flatten)]
-    tree: TreeOptions,
-}
-
-pub fn digest(arguments: &DigestArguments) -> Result<Verdict> {
-    let initrd = streams::read(&arguments.file)?;
-    let name = || input_name(&arguments.file);
-    let images = sealing::images(&initrd).with_context(name)?;
-    ensure!(
-        !images.is_empty(),
-        "{}: there is no EROFS image in it",
-        name()
-    );
-    let digests = images.iter().map(|image| {
-        let bytes = &initrd[image.range.clone()];
-        match &initrd[image.trailer.clone()] {
-            [] => Ok(arguments.tree.build(bytes)?.digest()),
-            trailer => Ok(Seal::parse(trailer, bytes.len())
-                .map_err(SealProblem)?
-                .digest(hash)),
-        }
-    });
-    let digests = digests.collect::<Result<Vec<_>>>().with_context(name)?;
-    if !arguments.boot_parameter {
-        digests.iter().for_each(|digest| println!("{digest:x}"));
-        return Ok(Verdict::Good);
-    }
-    let is_sealed = images.iter().all(|image| !image.trailer.is_empty());
-    ensure!(
-        is_sealed,
-        "{}: not every image in it is sealed: `initoverlayfs seal` does that",
-        name()
-    );
-    let algorithm = digests[0].algorithm();
-    ensure!(
-        digests.iter().all(|digest| digest.algorithm() == algorithm),
-        "{}: its images are sealed with different hash algorithms: `initoverlayfs seal --force`",
-        name()
-    );
-    print!("initoverlayfs=require,verify={}", algorithm.name());
-    for digest in &digests {
-        let hex = format!("{digest:x}");
-        print!("{}", &hex[algorithm.name().len()..]);
-    }
-    println!();
-    Ok(Verdict::Good)
-}
-
 /// Verify all of the images of an initrd: their trees, and their digests or signatures.
 #[derive(Args)]
 pub struct VerifyArguments {
@@ -350,7 +297,7 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 }
 
 pub fn verify(arguments: &VerifyArguments) -> Result<Verdict> {
-    let initrd = streams::read(&arguments.file)?;
+    let initrd = streams::read_initrd(&arguments.file)?;
     let name = || input_name(&arguments.file);
     let images = sealing::images(&initrd).with_context(name)?;
     let certificate = arguments

@@ -16,7 +16,8 @@ use initoverlayfs_image::profile::Profile;
 use initoverlayfs_image::{erofs, initrd};
 
 use crate::debugfs::{Layer, Stats, Touched, BLOCK};
-use crate::options::{create, read};
+use crate::options::create;
+use crate::streams::{self, input_name, place_of};
 use crate::Verdict;
 
 /// Show how this boot went and what it read of its initrd, or list the files that it read.
@@ -29,7 +30,8 @@ pub struct Arguments {
     /// Print JSON
     #[arg(long, conflicts_with = "files")]
     json: bool,
-    /// List the files of IMAGE, the initrd that was booted, whose data was read, one a line
+    /// List the files of IMAGE, the initrd or unified kernel image that was booted, whose data was read, one
+    /// a line
     #[arg(long, value_name = "IMAGE")]
     files: Option<PathBuf>,
     /// List only files of which at least this part was read: a large one of which a boot needs little is
@@ -56,17 +58,16 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     if let Some(image) = &arguments.files {
         let layers = Layer::read(&arguments.debugfs)?;
         let touched = Touched::read(&arguments.debugfs)?;
-        let (files, all) = files(&read(image)?, &layers, &touched, arguments.least)
-            .with_context(|| image.display().to_string())?;
+        let initrd = streams::read_initrd(image)?;
+        let (files, all) = files(&initrd, &layers, &touched, arguments.least)
+            .with_context(|| input_name(image))?;
         return list(&files, all, image, arguments);
     }
     let stats = Stats::read(&arguments.debugfs)?;
-    let mut out = io::stdout().lock();
     if arguments.json {
-        serde_json::to_writer_pretty(&mut out, &stats)?;
-        writeln!(out)?;
+        streams::print_json(&stats)?;
     } else {
-        print(&mut out, &stats)?;
+        print(&mut io::stdout().lock(), &stats)?;
     }
     Ok(Verdict::Good)
 }
@@ -148,7 +149,7 @@ fn list(files: &Profile, all: usize, image: &Path, arguments: &Arguments) -> Res
         return Ok(Verdict::Good);
     };
     let mut out = create(place, arguments.force)?;
-    out.guard_like(image);
+    out.guard_like(place_of(image));
     let file: &mut File = out.file();
     files
         .write(io::BufWriter::new(file))

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
 use initoverlayfs_image::output::Output;
-use initoverlayfs_image::temporary;
+use initoverlayfs_image::{temporary, uki};
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::options;
@@ -35,6 +36,15 @@ pub fn input_name(path: &Path) -> String {
     }
 }
 
+/// Where the system has a source, to be asked who may read it.
+pub fn place_of(source: &Path) -> &Path {
+    if is_input(source) {
+        Path::new("/dev/stdin")
+    } else {
+        source
+    }
+}
+
 /// Reads a source to its end, naming it in the error.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     if !is_input(path) {
@@ -50,6 +60,23 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .with_context(|| input_name(path))?;
     Ok(bytes)
+}
+
+/// Reads an initrd; of a unified kernel image, what is in its section.
+pub fn read_initrd(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = read(path)?;
+    let range = uki::initrd(&bytes).with_context(|| input_name(path))?;
+    bytes.truncate(range.end);
+    bytes.drain(..range.start);
+    Ok(bytes)
+}
+
+/// Prints a value for programs.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
 }
 
 /// A result that is being made.
@@ -76,11 +103,7 @@ impl Target {
     /// owner may; who reads standard output is not for this program to say.
     pub fn guard_like(&mut self, source: &Path) {
         if let Self::File(output) = self {
-            output.guard_like(if is_input(source) {
-                Path::new("/dev/stdin")
-            } else {
-                source
-            });
+            output.guard_like(place_of(source));
         }
     }
 

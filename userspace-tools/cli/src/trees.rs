@@ -25,7 +25,7 @@ pub struct Selection {
 impl Selection {
     /// Its tree.
     pub fn tree(&self) -> Result<Tree> {
-        let bytes = streams::read(&self.file)?;
+        let bytes = streams::read_initrd(&self.file)?;
         self.tree_of(&bytes).with_context(|| input_name(&self.file))
     }
 

@@ -8,7 +8,7 @@ use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::handover;
-use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
+use initoverlayfs_image::initrd::{self, Archive, InitrdError, Layer, Part};
 use initoverlayfs_image::seal::SealProblem;
 use initoverlayfs_image::tree::{Kind, Tree};
 use serde::Serialize;
@@ -142,6 +142,8 @@ pub struct Opened {
     pub view: View,
     /// The tree of all layers; nothing if they cannot be read.
     pub tree: Option<Tree>,
+    /// Why they cannot, if that is no fault of theirs.
+    pub obstacle: Option<InitrdError>,
 }
 
 /// Looks at a file as a whole, its files included.
@@ -156,7 +158,11 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
                 boot: Boot::Refused,
                 problems,
             };
-            return Ok(Opened { view, tree: None });
+            return Ok(Opened {
+                view,
+                tree: None,
+                obstacle: None,
+            });
         }
     };
     let segments = layers
@@ -199,13 +205,18 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
             ));
         }
     }
-    let tree = match initrd::merge_layers(bytes, &layers) {
-        Ok(tree) => Some(tree),
+    let (tree, error) = match initrd::merge_layers(bytes, &layers) {
+        Ok(tree) => (Some(tree), None),
         Err(error) => {
             problems.push(error.to_string());
-            None
+            (None, Some(error))
         }
     };
+    let is_obstacle = |error: &InitrdError| match error {
+        InitrdError::Erofs(_, cause) => cause.is_of_this_machine(),
+        _ => false,
+    };
+    let obstacle = error.filter(is_obstacle);
     if let Some(tree) = &tree {
         problems.extend(init_problem(tree));
         if boot == Boot::InPlace {
@@ -223,7 +234,11 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         boot,
         problems,
     };
-    Ok(Opened { view, tree })
+    Ok(Opened {
+        view,
+        tree,
+        obstacle,
+    })
 }
 
 /// Why `/init` cannot be run, if so.

@@ -316,3 +316,29 @@ fn the_same_input_makes_the_same_bytes() {
     assert!(shown.contains("\"build_time\": 1234567890"), "{shown}");
     assert_eq!(place.succeed("diff one dated"), "");
 }
+
+#[test]
+fn what_is_converted_already_is_left_alone_and_its_original_named() {
+    let place = Place::new();
+    let early = newc(&[node("kernel", 0o040_755), node("kernel/x86", 0o040_755)]);
+    let main = newc(&[node("init", 0o100_755)]);
+    place.write("initrd.img.cpio", [early, main].concat());
+    place.succeed("convert initrd.img.cpio -o initrd.img");
+    let before = place.read("initrd.img");
+    // An archive behind it, as of systemd-stub, changes nothing.
+    place.write("other", [&before[..], &newc(&[file("more", b"")])].concat());
+    for (source, remedy) in [
+        ("initrd.img", "its original is initrd.img.cpio\n"),
+        (
+            "other",
+            "the hooks keep that as other.cpio, or in /var/lib/initoverlayfs\n",
+        ),
+    ] {
+        let said = place.fail(&format!("convert --force {source} -o initrd.img"));
+        let words =
+            "it is converted already, with an EROFS image at offset 0x1000, and stays as it is: ";
+        assert!(said.contains(&format!("{source}: {words}")), "{said}");
+        assert!(said.ends_with(remedy), "{said}");
+        assert!(place.read("initrd.img") == before);
+    }
+}

@@ -34,6 +34,7 @@ const VARIANTS_AT: u64 = 100;
 
 /// Measures what several kinds of initrd made from the same files cost.
 #[derive(Parser)]
+#[command(bin_name = "scripts/bench")]
 struct Options {
     /// Sizes of the files, in MB [default: 1,10,100,300,1000; quick: 10,100; wall: 10,100,300]
     #[arg(long, value_delimiter = ',')]

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::children::Running;
-use crate::temporary;
+use crate::{space, temporary};
 
 use super::ErofsError;
 
@@ -42,10 +42,15 @@ impl Contents {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let output = Running::start(&mut command)
-            .and_then(Running::output)
+        let child = Running::start(&mut command)
+            .map_err(|error| ErofsError::Missing("fsck.erofs", "FSCK_EROFS", error))?;
+        let output = child
+            .output()
             .map_err(|error| ErofsError::Fsck(error.to_string()))?;
         if !output.status.success() {
+            if space::is_full(place.path()) {
+                return Err(ErofsError::full());
+            }
             let words = String::from_utf8_lossy(&output.stderr);
             return Err(ErofsError::Fsck(words.trim().replace('\n', "; ")));
         }
@@ -53,17 +58,29 @@ impl Contents {
         Ok(Self(place))
     }
 
-    /// The bytes of a file.
-    pub(super) fn of(&self, path: &[u8]) -> Result<Vec<u8>, ErofsError> {
+    /// The bytes of a file, of which there have to be as many as its inode states.
+    pub(super) fn of(&self, path: &[u8], size: u64) -> Result<Vec<u8>, ErofsError> {
         let path = self.0.path().join("tree").join(OsStr::from_bytes(path));
         // A link would lead out of the tree; an image whose walks differ is none to go on with.
-        if !path.symlink_metadata()?.is_file() {
+        if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
             return Err(ErofsError::Fsck(format!(
                 "{} is no file there",
                 path.display()
             )));
         }
-        Ok(fs::read(path)?)
+        let bytes = fs::read(&path)?;
+        if u64::try_from(bytes.len()) == Ok(size) {
+            return Ok(bytes);
+        }
+        // fsck.erofs 1.8 says nothing of a disk that became full in the middle of a file.
+        if space::is_full(self.0.path()) {
+            return Err(ErofsError::full());
+        }
+        Err(ErofsError::Fsck(format!(
+            "{} has {} bytes there, not {size}",
+            path.display(),
+            bytes.len()
+        )))
     }
 }
 

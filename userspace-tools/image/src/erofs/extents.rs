@@ -127,8 +127,10 @@ fn dump(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let output = Running::start(&mut command)
-        .and_then(Running::output)
+    let child = Running::start(&mut command)
+        .map_err(|error| ErofsError::Missing("dump.erofs", "DUMP_EROFS", error))?;
+    let output = child
+        .output()
         .map_err(|error| ErofsError::Dump(error.to_string()))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);

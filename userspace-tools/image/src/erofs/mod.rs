@@ -14,6 +14,7 @@ mod walk;
 mod xattr;
 
 use std::collections::HashMap;
+use std::env;
 use std::io;
 
 use thiserror::Error;
@@ -22,6 +23,7 @@ use self::contents::Contents;
 pub use self::extents::{extents, FileExtents};
 use self::inode::Details;
 pub use self::superblock::Superblock;
+use crate::space;
 use crate::tree::{Id, Inode, Kind, Tree};
 
 /// Why an image cannot be read. Offsets are in bytes from its start.
@@ -39,6 +41,12 @@ pub enum ErofsError {
     /// A directory that contains itself, or too many names.
     #[error("the directories at {0:?} do not end")]
     Endless(String),
+    /// A program of erofs-utils cannot be run, and the variable that names another one.
+    #[error("{0} cannot be run ({2}): install erofs-utils 1.8 or newer, or name it in {1}")]
+    Missing(&'static str, &'static str, io::Error),
+    /// There is no room for what has to be unpacked.
+    #[error("{0}: the disk is full: TMPDIR names another place for what is unpacked")]
+    Full(String),
     /// `fsck.erofs` could not take the files out.
     #[error("fsck.erofs cannot read the image: {0}: is erofs-utils 1.8 or newer installed? FSCK_EROFS names another one")]
     Fsck(String),
@@ -46,8 +54,29 @@ pub enum ErofsError {
     #[error("dump.erofs cannot tell where files lie: {0}: is erofs-utils 1.8 or newer installed? DUMP_EROFS names another one")]
     Dump(String),
     /// A temporary file.
-    #[error("a temporary file cannot be used")]
-    Temporary(#[from] io::Error),
+    #[error("a temporary file cannot be used: {0}")]
+    Temporary(io::Error),
+}
+
+impl From<io::Error> for ErofsError {
+    fn from(error: io::Error) -> Self {
+        if space::is_lack_of_room(&error) {
+            Self::full()
+        } else {
+            Self::Temporary(error)
+        }
+    }
+}
+
+impl ErofsError {
+    fn full() -> Self {
+        Self::Full(env::temp_dir().display().to_string())
+    }
+
+    /// Whether it is this machine that is at fault, so that nothing is known about the image.
+    pub fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Missing(..) | Self::Full(_) | Self::Temporary(_))
+    }
 }
 
 /// Reads all of an image.
@@ -68,7 +97,7 @@ pub fn read(image: &[u8]) -> Result<Tree, ErofsError> {
         }
         let kind = match raw.details {
             Details::Directory => Kind::Directory,
-            Details::Regular => Kind::Regular(contents.of(path)?.into()),
+            Details::Regular => Kind::Regular(contents.of(path, raw.size)?.into()),
             Details::Symlink => Kind::Symlink(raw.data(image, &superblock)?),
             Details::Character(major, minor) => Kind::Character(major, minor),
             Details::Block(major, minor) => Kind::Block(major, minor),

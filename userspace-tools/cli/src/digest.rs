@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs digest`: what names an image.
+
+use std::path::PathBuf;
+
+use anyhow::{ensure, Context, Result};
+use clap::Args;
+use initoverlayfs_core::hash;
+use initoverlayfs_core::initrd::seal::Seal;
+use initoverlayfs_image::seal::{self as sealing, SealProblem};
+use serde::Serialize;
+
+use crate::sealing::TreeOptions;
+use crate::streams::{self, input_name};
+use crate::Verdict;
+
+/// Print the fs-verity digests of the images of an initrd.
+///
+/// They are what `fsverity digest` prints for the bare images, and what initoverlayfs=verify= wants.
+#[derive(Args)]
+pub struct Arguments {
+    /// An initrd with one or more EROFS images; `-` for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Print the boot parameter that admits these images and no others
+    #[arg(long)]
+    boot_parameter: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "boot_parameter")]
+    json: bool,
+    #[command(flatten)]
+    tree: TreeOptions,
+}
+
+/// What `--json` prints of an image.
+#[derive(Serialize)]
+struct Digested {
+    /// Bytes from the start of the initrd.
+    offset: usize,
+    /// As `fsverity digest` prints it.
+    digest: String,
+    /// Whether the image is sealed.
+    sealed: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    let initrd = streams::read_initrd(&arguments.file)?;
+    let name = || input_name(&arguments.file);
+    let images = sealing::images(&initrd).with_context(name)?;
+    ensure!(
+        !images.is_empty(),
+        "{}: there is no EROFS image in it",
+        name()
+    );
+    let digests = images.iter().map(|image| {
+        let bytes = &initrd[image.range.clone()];
+        match &initrd[image.trailer.clone()] {
+            [] => Ok(arguments.tree.build(bytes)?.digest()),
+            trailer => Ok(Seal::parse(trailer, bytes.len())
+                .map_err(SealProblem)?
+                .digest(hash)),
+        }
+    });
+    let digests = digests.collect::<Result<Vec<_>>>().with_context(name)?;
+    if arguments.json {
+        let found = images.iter().zip(&digests).map(|(image, digest)| Digested {
+            offset: image.range.start,
+            digest: format!("{digest:x}"),
+            sealed: !image.trailer.is_empty(),
+        });
+        streams::print_json(&found.collect::<Vec<_>>())?;
+        return Ok(Verdict::Good);
+    }
+    if !arguments.boot_parameter {
+        digests.iter().for_each(|digest| println!("{digest:x}"));
+        return Ok(Verdict::Good);
+    }
+    let is_sealed = images.iter().all(|image| !image.trailer.is_empty());
+    ensure!(
+        is_sealed,
+        "{}: not every image in it is sealed: `initoverlayfs seal` does that",
+        name()
+    );
+    let algorithm = digests[0].algorithm();
+    ensure!(
+        digests.iter().all(|digest| digest.algorithm() == algorithm),
+        "{}: its images are sealed with different hash algorithms: `initoverlayfs seal --force`",
+        name()
+    );
+    print!("initoverlayfs=require,verify={}", algorithm.name());
+    for digest in &digests {
+        let hex = format!("{digest:x}");
+        print!("{}", &hex[algorithm.name().len()..]);
+    }
+    println!();
+    Ok(Verdict::Good)
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The manual pages and completions: that they are there, and that their examples are right.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::{ended, erofs_tool, file, newc, node, Ended, Entry, Place};
+
+/// The pages, by their file names.
+fn pages() -> BTreeMap<String, String> {
+    let place = Place::new();
+    place.succeed("manual out");
+    let entries = fs::read_dir(place.path("out")).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| name.into_string().expect("text"));
+    let pages = names.filter(|name| name.ends_with(".1"));
+    pages
+        .map(|name| {
+            let page = fs::read_to_string(place.path("out").join(&name)).expect("text");
+            (name, page)
+        })
+        .collect()
+}
+
+/// The lines of the examples of a page, as a reader would copy them.
+fn examples(page: &str) -> Vec<String> {
+    let parts = page.split("\n.EX\n").skip(1);
+    let parts = parts.map(|part| part.split_once("\n.EE").expect("an end").0);
+    let plain = |line: &str| line.replace("\\-", "-").replace("\\*(Aq", "'");
+    parts.map(plain).collect()
+}
+
+/// The commands that `--help` lists.
+fn commands() -> Vec<String> {
+    let help = Place::new().succeed("--help");
+    let (_, list) = help.split_once("Commands:\n").expect("a list");
+    let (list, _) = list.split_once("\n\n").expect("an end");
+    let names = list.lines().filter_map(|line| {
+        let is_name = line.starts_with("  ") && !line.starts_with("   ");
+        is_name.then(|| line.split_whitespace().next().map(str::to_owned))?
+    });
+    names.filter(|name| name != "help").collect()
+}
+
+/// All that the examples speak of: `boot/initrd.img`, and `initrd.img`, which is sealed and signed or not.
+fn machine(is_sealed: bool) -> Place {
+    let place = Place::new();
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let config = "INITOVERLAYFS EROFS_FS OVERLAY_FS EROFS_FS_ZIP".split(' ');
+    let config: String = config
+        .map(|option| format!("CONFIG_{option}=y\n"))
+        .collect();
+    place.write(&format!("boot/config-{}", release.trim()), config);
+    let entries = [
+        Entry {
+            mode: 0o100_755,
+            ..file("init", b"#!/bin/sh\n")
+        },
+        node("etc", 0o040_755),
+        file("etc/fstab", b"none /tmp tmpfs defaults 0 0\n"),
+    ];
+    place.write("boot/initrd.img", newc(&entries));
+    place.write("rootfs/init", "#!/bin/sh\n");
+    for name in ["base", "app"] {
+        place.succeed(&format!("extract boot/initrd.img --tar {name}.tar"));
+    }
+    let mut openssl = Command::new("openssl");
+    let line =
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=test -keyout key.pem -out cert.pem";
+    let openssl = openssl.args(line.split(' ')).current_dir(place.path("."));
+    assert!(openssl.output().expect("openssl").status.success());
+    let seal = if is_sealed {
+        "--sign --key key.pem --cert cert.pem"
+    } else {
+        ""
+    };
+    place.succeed(&format!("convert boot/initrd.img -o initrd.img {seal}"));
+    place.write("copy.img", place.read("initrd.img"));
+    place.write("other.img", "");
+    place.write("files", "/init\n");
+    let shown = place.succeed("inspect --json initrd.img");
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let size = &shown["segments"][0]["size"];
+    place.write("debug/phases", "claim 41230\n");
+    place.write("debug/layers", format!("0 erofs {size} 0 1 1 1\n"));
+    place.write("debug/touched", "0 0 100\n");
+    place
+}
+
+/// Runs a line of shell in the place, where it finds the command; what is absolute in it is of that place.
+fn run(place: &Place, line: &str) -> Ended {
+    let line = line.replace("/boot/", "boot/");
+    let line = line.replace("initoverlayfs stats", "initoverlayfs stats --debugfs debug");
+    let command = Path::new(env!("CARGO_BIN_EXE_initoverlayfs"));
+    let directory = command.parent().expect("a directory").display();
+    let path = std::env::var("PATH").expect("a path");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-e", "-c", &line])
+        .env("PATH", format!("{directory}:{path}"))
+        .env("INITOVERLAYFS_HANDOVER", "handover")
+        .current_dir(place.path("."));
+    for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS"] {
+        shell.env(name, erofs_tool(name));
+    }
+    ended(shell.output().expect("sh"))
+}
+
+#[test]
+fn every_command_has_a_page_with_all_sections() {
+    let pages = pages();
+    let mut commands = commands();
+    assert!(commands.len() > 10, "{commands:?}");
+    assert_eq!(pages.len(), commands.len() + 1);
+    let names = commands
+        .drain(..)
+        .map(|name| format!("initoverlayfs-{name}.1"));
+    for name in names.chain(["initoverlayfs.1".to_owned()]) {
+        let page = pages.get(&name).expect(&name);
+        for section in "NAME SYNOPSIS DESCRIPTION OPTIONS EXAMPLES EXIT-STATUS SEE-ALSO".split(' ')
+        {
+            let title = section.replace('-', " ");
+            let is_there = [format!("\n.SH {title}\n"), format!("\n.SH \"{title}\"\n")];
+            assert!(
+                is_there.iter().any(|line| page.contains(line)),
+                "{name}: {title}"
+            );
+        }
+        assert!(!page.contains("\n.SH EXTRA\n"), "{name}");
+        assert!(!examples(page).is_empty(), "{name}");
+        // Pages of ours that it names are there.
+        let own = page.split("\\fBinitoverlayfs").skip(1);
+        let own = own.filter_map(|rest| rest.split_once("\\fR(1)"));
+        for (rest, _) in own.filter(|(rest, _)| !rest.contains(' ')) {
+            let other = format!("initoverlayfs{}.1", rest.replace("\\-", "-"));
+            assert!(pages.contains_key(&other), "{name}: {other}");
+        }
+    }
+}
+
+#[test]
+fn examples_work() {
+    for (name, page) in pages() {
+        // What seals wants an image that is not sealed.
+        let is_sealed = !["initoverlayfs-seal.1", "initoverlayfs-sign.1"].contains(&&*name);
+        for line in examples(&page) {
+            let place = machine(is_sealed);
+            // What makes it finds none.
+            if line.contains("-o initrd.img") || line.contains("> initrd.img") {
+                fs::remove_file(place.path("initrd.img")).expect("it is there");
+            }
+            let Ended { status, out, err } = run(&place, &line);
+            assert_eq!(status, 0, "{name}: {line}: {out}{err}");
+        }
+    }
+}
+
+#[test]
+fn variables_of_the_environment_are_what_the_program_reads() {
+    let main = &pages()["initoverlayfs.1"];
+    for name in [
+        "DUMP_EROFS",
+        "FSCK_EROFS",
+        "INITOVERLAYFS_HANDOVER",
+        "MKFS_EROFS",
+        "SOURCE_DATE_EPOCH",
+        "TMPDIR",
+    ] {
+        assert!(main.contains(&format!("\n\\fI{name}\\fR\n")), "{name}");
+    }
+}
+
+#[test]
+fn groff_has_nothing_to_say_about_them() {
+    let place = Place::new();
+    place.succeed("manual out");
+    for name in pages().keys() {
+        let mut groff = Command::new("groff");
+        groff.args(["-man", "-ww", "-z", "-Tutf8"]);
+        let Ok(output) = groff.arg(place.path("out").join(name)).output() else {
+            eprintln!("skipped: there is no groff");
+            return;
+        };
+        let Ended { status, err, .. } = ended(output);
+        assert_eq!((status, &*err), (0, ""), "{name}");
+    }
+}
+
+#[test]
+fn completions_are_written() {
+    let place = Place::new();
+    place.succeed("manual out");
+    for name in ["initoverlayfs.bash", "initoverlayfs.fish", "_initoverlayfs"] {
+        assert!(place.path("out").join(name).is_file(), "{name}");
+    }
+}
