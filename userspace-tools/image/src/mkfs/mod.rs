@@ -24,6 +24,7 @@ use initoverlayfs_core::initrd::image::Filesystem;
 use thiserror::Error;
 
 pub use self::program::Program;
+pub(crate) use self::staging::faked_shell;
 use crate::tree::Tree;
 
 /// What an image is to be like.

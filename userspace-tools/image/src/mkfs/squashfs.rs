@@ -10,12 +10,12 @@ use super::staging::{self, Show};
 use super::{MkfsError, Program};
 use crate::tree::Tree;
 
-/// The oldest version that makes the same image of the same files.
-const OLDEST: (u32, u32) = (4, 4);
+/// The oldest version that makes the same image of the same files, and that `unsquashfs` is used of.
+const OLDEST: (u32, u32) = (4, 5);
 
 static MKSQUASHFS: Program = Program {
     name: "mksquashfs",
-    package: "squashfs-tools 4.4 or newer",
+    package: "squashfs-tools 4.5 or newer",
 };
 
 /// How large the pieces are that are compressed together, in bytes, unless told otherwise.
