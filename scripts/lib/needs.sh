@@ -21,7 +21,10 @@ command:gzip|gzip|test archives
 command:bzip2|bzip2|test archives
 command:lzop|lzop|test archives
 command:cpio|cpio|test archives
-command:mke2fs|e2fsprogs|the disk of the boot tests
+command:mke2fs|e2fsprogs|the disk of the boot tests, ext4 images
+command:mksquashfs|squashfs-tools|squashfs images
+command:fakeroot|fakeroot|squashfs images
+command:setfattr|attr|extended attributes in images
 command:c++|g++|libFuzzer
 command:shellcheck|shellcheck|make check
 command:git|git|make check
@@ -98,6 +101,7 @@ name_missing() {
 	is_new_rustc || echo "  rustc and cargo $RUSTC_OLDEST or newer: the module, its tools and tests"
 	is_good_mkfs mkfs.erofs ||
 		echo "  erofs-utils $EROFS_OLDEST or newer with lz4, lzma, deflate and zstd: the demo image, test images"
+	is_good_btrfs mkfs.btrfs || echo "  btrfs-progs $BTRFS_OLDEST or newer: btrfs images"
 	is_static "$(command -v busybox || true)" || echo "  busybox, statically linked: the demo image"
 }
 

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_image::compression::Method;
 use serde::Serialize;
 
 use crate::options::read;
 use crate::streams::{self, input_name};
-use crate::view::{self, Boot, Content, View};
+use crate::view::{self, Boot, Content, Segment, View};
 use crate::Verdict;
 
 /// Check whether a kernel will boot an initrd in place; exit status 1 if not.
@@ -44,9 +45,13 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     if let Some(obstacle) = opened.obstacle {
         return Err(obstacle).with_context(|| input_name(&arguments.file));
     }
+    if let Some(unread) = &opened.unread {
+        let name = input_name(&arguments.file);
+        eprintln!("initoverlayfs: {name}: {unread}: whether there is an /init was not looked at");
+    }
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {
-        problems.push("there is no EROFS image: the kernel unpacks it, as any initramfs".into());
+        problems.push("there is no image: the kernel unpacks it, as any initramfs".into());
     }
     if let Some(path) = &arguments.kernel_config {
         let text = configuration(path).with_context(|| path.display().to_string())?;
@@ -91,6 +96,9 @@ fn configuration(path: &Path) -> Result<String> {
     text.context("this is no configuration of a kernel")
 }
 
+/// Why a kernel without support for extended attributes will not do.
+const NO_XATTRS: &str = "extended attributes, file capabilities among them, are not seen";
+
 /// What a kernel is configured to do.
 struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
 
@@ -108,12 +116,20 @@ impl<'a> Kernel<'a> {
 
     /// A line for each thing that is missing.
     fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
-        let mut wanted: Vec<(String, String)> = ["INITOVERLAYFS", "EROFS_FS", "OVERLAY_FS"]
-            .map(|option| (option.to_owned(), "nothing is mounted in place".to_owned()))
+        let nothing = "nothing is mounted in place";
+        let mut wanted: Vec<(String, String)> = ["INITOVERLAYFS", "OVERLAY_FS"]
+            .map(|option| (option.to_owned(), nothing.to_owned()))
             .into();
-        if has_xattrs {
-            let why = "extended attributes, file capabilities among them, are not seen";
-            wanted.push(("EROFS_FS_XATTR".into(), why.into()));
+        let has_other = view.segments.iter().any(|s| s.content.other().is_some());
+        let has_erofs = view
+            .segments
+            .iter()
+            .any(|s| matches!(s.content, Content::Erofs(_)));
+        if has_erofs || !has_other {
+            wanted.push(("EROFS_FS".into(), nothing.into()));
+        }
+        if has_erofs && has_xattrs {
+            wanted.push(("EROFS_FS_XATTR".into(), NO_XATTRS.into()));
         }
         let mut problems = Vec::new();
         for segment in &view.segments {
@@ -150,7 +166,12 @@ impl<'a> Kernel<'a> {
                         }
                     }
                 }
-                Content::Other { .. } | Content::Unknown => {}
+                Content::Btrfs(_) | Content::Squashfs(_) | Content::Ext4(_) => {
+                    let (more, words) = self.other(segment, has_xattrs);
+                    wanted.extend(more);
+                    problems.extend(words);
+                }
+                Content::Unknown => {}
             }
         }
         let missing = wanted.iter().filter(|(option, _)| !self.has(option));
@@ -160,11 +181,70 @@ impl<'a> Kernel<'a> {
         problems
     }
 
+    /// What an image of another filesystem than EROFS wants, and what is wrong with it for this kernel.
+    fn other(&self, segment: &Segment, has_xattrs: bool) -> (Vec<(String, String)>, Vec<String>) {
+        let (mut wanted, mut problems) = (Vec::new(), Vec::new());
+        let at = segment.offset;
+        let Some((filesystem, image)) = segment.content.other() else {
+            return (wanted, problems);
+        };
+        let why = format!("the image at {at:#x} is one of {}", filesystem.name());
+        wanted.push(("INITOVERLAYFS_BLOCK".to_owned(), why.clone()));
+        wanted.push((driver(filesystem).to_owned(), why));
+        if filesystem == Filesystem::Squashfs {
+            if has_xattrs {
+                wanted.push(("SQUASHFS_XATTR".into(), NO_XATTRS.into()));
+            }
+            for algorithm in &image.compression {
+                match decompressor(algorithm) {
+                    Some(option) => {
+                        wanted.push((
+                            option.into(),
+                            format!("the image at {at:#x} uses {algorithm}"),
+                        ));
+                    }
+                    None => problems.push(format!(
+                        "the image at {at:#x} uses {algorithm}, which no kernel has for squashfs"
+                    )),
+                }
+            }
+        } else if image.block_size > usize::try_from(self.page_size()).unwrap_or(usize::MAX) {
+            problems.push(format!(
+                "the image at {at:#x} has blocks of {} bytes, the kernel pages of {}",
+                image.block_size,
+                self.page_size()
+            ));
+        }
+        (wanted, problems)
+    }
+
     /// Bytes in a page.
     fn page_size(&self) -> u64 {
         let large = [("ARM64_64K_PAGES", 64 << 10), ("ARM64_16K_PAGES", 16 << 10)];
         let found = large.iter().find(|(option, _)| self.has(option));
         found.map_or(4096, |(_, size)| *size)
+    }
+}
+
+/// The symbol of a filesystem's driver.
+fn driver(filesystem: Filesystem) -> &'static str {
+    match filesystem {
+        Filesystem::Erofs => "EROFS_FS",
+        Filesystem::Btrfs => "BTRFS_FS",
+        Filesystem::Squashfs => "SQUASHFS",
+        Filesystem::Ext4 => "EXT4_FS",
+    }
+}
+
+/// The symbol of what decompresses squashfs; btrfs brings all that it has.
+fn decompressor(algorithm: &str) -> Option<&'static str> {
+    match algorithm {
+        "gzip" => Some("SQUASHFS_ZLIB"),
+        "lz4" => Some("SQUASHFS_LZ4"),
+        "lzo" => Some("SQUASHFS_LZO"),
+        "xz" => Some("SQUASHFS_XZ"),
+        "zstd" => Some("SQUASHFS_ZSTD"),
+        _ => None,
     }
 }
 

@@ -10,17 +10,22 @@ use clap::Args;
 use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
-use initoverlayfs_image::mkfs::Mkfs;
+use initoverlayfs_image::mkfs::{Format, Maker};
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
 
-use crate::options::{ImageOptions, OutputOptions};
+use crate::format::ImageOptions;
+use crate::options::OutputOptions;
 use crate::sealing::NewOptions;
 use crate::streams::{self, input_name, is_input};
 use crate::{room, source, summary, Verdict};
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
 const ALIGNMENT: u64 = 4096;
+
+/// How many NUL bytes have to be in front of an image for the kernel to find it behind an archive, whatever
+/// that is like. All but squashfs begin with as many themselves.
+const LEAST_PADDING: u64 = 1024;
 
 /// Convert an initramfs of any compression, microcode in front included.
 ///
@@ -49,9 +54,9 @@ struct Parts {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let mut options = arguments.image.mkfs();
+    let mut format = arguments.image.format()?;
     let quick = arguments.image.quick()?;
-    let mkfs = Mkfs::find(options.compression)?;
+    let maker = Maker::find(&format)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
     let mut out = output.create()?;
@@ -68,13 +73,14 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         handover::replace(&mut parts.tree, &found, source::handover_program()?);
     }
 
-    let choice = quick.choose(&parts.tree, &mut options);
+    let choice = quick.choose(&parts.tree, &mut format);
     progress.set_message("making the image");
     let early = bytes
         .get(..usize::try_from(parts.early)?)
         .context("no such prefix")?;
     let make = |image: &Path| {
-        mkfs.from_tree(&parts.tree, image, &options)
+        maker
+            .from_tree(&parts.tree, image, &format)
             .map_err(|error| room::explain(error, image))
     };
     let left_out = if early.is_empty() {
@@ -85,7 +91,11 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         let mut image = std::fs::File::open(place.path())?;
         let file = out.file();
         file.write_all(early)?;
-        let padding = parts.early.next_multiple_of(ALIGNMENT) - parts.early;
+        let least = match format {
+            Format::Squashfs(_) => LEAST_PADDING,
+            _ => 0,
+        };
+        let padding = (parts.early + least).next_multiple_of(ALIGNMENT) - parts.early;
         file.write_all(&vec![0; usize::try_from(padding)?])?;
         std::io::copy(&mut image, file)?;
         left_out
@@ -152,7 +162,7 @@ fn converted_already(at: usize, filesystem: Filesystem, source: &Path) -> String
         )
     };
     let name = filesystem.name();
-    format!("it is converted already, with an image, of {name}, at offset {at:#x}, and stays as it is: {remedy}")
+    format!("it is converted already, with an image of {name} at offset {at:#x}, and stays as it is: {remedy}")
 }
 
 /// All archives; an error if there is anything else.

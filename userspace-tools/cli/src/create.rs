@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use indicatif::HumanBytes;
-use initoverlayfs_image::mkfs::Mkfs;
+use initoverlayfs_image::mkfs::Maker;
 use initoverlayfs_image::tree::Tree;
 use initoverlayfs_image::{directory, handover, stack, untar};
 
-use crate::options::{ImageOptions, OutputOptions};
+use crate::format::ImageOptions;
+use crate::options::OutputOptions;
 use crate::sealing::NewOptions;
 use crate::streams::{self, input_name, is_input, is_output};
 use crate::view::init_problem;
@@ -36,9 +37,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let mut options = arguments.image.mkfs();
+    let mut format = arguments.image.format()?;
     let quick = arguments.image.quick()?;
-    let mkfs = Mkfs::find(options.compression)?;
+    let maker = Maker::find(&format)?;
     let signer = arguments.seal.signer()?;
     let output = &arguments.output;
     for source in &arguments.sources {
@@ -65,10 +66,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         handover::replace(&mut tree, &found, source::handover_program()?);
     }
 
-    let choice = quick.choose(&tree, &mut options);
+    let choice = quick.choose(&tree, &mut format);
     progress.set_message("making the image");
-    let left_out = mkfs
-        .from_tree(&tree, out.temporary_path(), &options)
+    let left_out = maker
+        .from_tree(&tree, out.temporary_path(), &format)
         .map_err(|error| room::explain(error, out.temporary_path()))?;
     progress.set_message("sealing the image");
     let digest = arguments

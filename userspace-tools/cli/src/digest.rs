@@ -20,7 +20,7 @@ use crate::Verdict;
 /// They are what `fsverity digest` prints for the bare images, and what initoverlayfs=verify= wants.
 #[derive(Args)]
 pub struct Arguments {
-    /// An initrd with one or more EROFS images; `-` for standard input
+    /// An initrd with one or more images; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print the boot parameter that admits these images and no others
@@ -48,11 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let initrd = streams::read_initrd(&arguments.file)?;
     let name = || input_name(&arguments.file);
     let images = sealing::images(&initrd).with_context(name)?;
-    ensure!(
-        !images.is_empty(),
-        "{}: there is no EROFS image in it",
-        name()
-    );
+    ensure!(!images.is_empty(), "{}: there is no image in it", name());
     let digests = images.iter().map(|image| {
         let bytes = &initrd[image.range.clone()];
         match &initrd[image.trailer.clone()] {

@@ -64,22 +64,10 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
                 if !image.volume_name.is_empty() {
                     writeln!(out, "    name         {}", image.volume_name)?;
                 }
-                if let Some(seal) = &image.seal {
-                    let digest = seal.digest.as_deref().unwrap_or("damaged");
-                    writeln!(out, "    sealed       {digest}")?;
-                    let signature = match seal.signature {
-                        0 => "none".to_owned(),
-                        len => format!("PKCS#7, {len} bytes"),
-                    };
-                    writeln!(out, "    signature    {signature}")?;
-                }
+                print_seal(out, &segment.content)?;
             }
-            Content::Other {
-                filesystem,
-                block_size,
-            } => {
-                writeln!(out, "{filesystem}")?;
-                writeln!(out, "    blocks       {block_size} bytes")?;
+            Content::Btrfs(_) | Content::Squashfs(_) | Content::Ext4(_) => {
+                print_other(out, &segment.content)?;
             }
             Content::Cpio { archives } => {
                 writeln!(out, "cpio, {} archive(s)", archives.len())?;
@@ -104,7 +92,7 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
     }
     let boot = match view.boot {
         Boot::InPlace => "mounted in place, each layer over those above it in this list",
-        Boot::Stock => "unpacked by the kernel: no EROFS image",
+        Boot::Stock => "unpacked by the kernel: no image",
         Boot::Refused => "refused: the boot goes on to root=, or panics if it is required",
     };
     writeln!(out, "boot: {boot}")?;
@@ -112,6 +100,42 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
         writeln!(out, "problem: {problem}")?;
     }
     Ok(())
+}
+
+/// An image of another filesystem than EROFS.
+fn print_other(out: &mut impl Write, content: &Content) -> io::Result<()> {
+    let Some((filesystem, image)) = content.other() else {
+        return Ok(());
+    };
+    match image.inodes {
+        Some(inodes) => writeln!(out, "{}, {inodes} files", filesystem.name())?,
+        None => writeln!(out, "{}", filesystem.name())?,
+    }
+    writeln!(out, "    compression  {}", list(&image.compression))?;
+    writeln!(out, "    blocks       {} bytes", image.block_size)?;
+    if let Some(free) = image.free {
+        writeln!(out, "    free         {}", HumanBytes(free))?;
+    }
+    if let Some(uuid) = &image.uuid {
+        writeln!(out, "    uuid         {uuid}")?;
+    }
+    if !image.volume_name.is_empty() {
+        writeln!(out, "    name         {}", image.volume_name)?;
+    }
+    print_seal(out, content)
+}
+
+fn print_seal(out: &mut impl Write, content: &Content) -> io::Result<()> {
+    let Some(seal) = content.seal() else {
+        return Ok(());
+    };
+    let digest = seal.digest.as_deref().unwrap_or("damaged");
+    writeln!(out, "    sealed       {digest}")?;
+    let signature = match seal.signature {
+        0 => "none".to_owned(),
+        len => format!("PKCS#7, {len} bytes"),
+    };
+    writeln!(out, "    signature    {signature}")
 }
 
 fn list(words: &[&str]) -> String {

@@ -10,6 +10,7 @@ mod create;
 mod debugfs;
 mod digest;
 mod extract;
+mod format;
 mod inspect;
 mod listing;
 mod manual;

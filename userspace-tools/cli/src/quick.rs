@@ -2,7 +2,7 @@
 
 //! Files that are left uncompressed, so that they are quick to read.
 
-use initoverlayfs_image::mkfs;
+use initoverlayfs_image::mkfs::{erofs, Format};
 use initoverlayfs_image::profile::{Profile, Selection};
 use initoverlayfs_image::startup::Startup;
 use initoverlayfs_image::tree::Tree;
@@ -18,12 +18,15 @@ pub struct Quick {
 }
 
 impl Quick {
-    /// Finds the files in a tree, and has the image leave them uncompressed.
-    pub fn choose(&self, tree: &Tree, options: &mut mkfs::Options) -> Choice {
+    /// Finds the files in a tree, and has the image leave them uncompressed, if it is one that can.
+    pub fn choose(&self, tree: &Tree, format: &mut Format) -> Choice {
+        let Format::Erofs(options) = format else {
+            return Choice::default();
+        };
         let choice = Choice {
             profile: self.profile.as_ref().map(|profile| profile.select(tree)),
             startup: self.startup.then(|| Startup::of(tree)),
-            is_compressed: options.compression != mkfs::Compression::None,
+            is_compressed: options.compression != erofs::Compression::None,
         };
         let profile = choice.profile.iter().flat_map(|found| &found.files);
         let startup = choice.startup.iter().flat_map(|found| &found.files);
@@ -33,6 +36,7 @@ impl Quick {
 }
 
 /// The files that were found.
+#[derive(Default)]
 pub struct Choice {
     profile: Option<Selection>,
     startup: Option<Startup>,

@@ -137,7 +137,7 @@ impl TreeOptions {
 /// What becomes of a file.
 #[derive(Args)]
 struct Change {
-    /// An initrd with one or more EROFS images
+    /// An initrd with one or more images
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The file to make; without it FILE itself is replaced, as a whole or not at all
@@ -159,7 +159,7 @@ impl Change {
         let images = images.with_context(|| self.file.display().to_string())?;
         ensure!(
             !images.is_empty(),
-            "{}: there is no EROFS image in it: `initoverlayfs convert` makes one",
+            "{}: there is no image in it: `initoverlayfs convert` makes one",
             self.file.display()
         );
         Ok(images)
@@ -276,7 +276,7 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
 /// Verify all of the images of an initrd: their trees, and their digests or signatures.
 #[derive(Args)]
 pub struct VerifyArguments {
-    /// An initrd with one or more EROFS images; `-` for standard input
+    /// An initrd with one or more images; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Digests that the images have to have, in their order
@@ -307,7 +307,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<Verdict> {
         .transpose()?;
     let mut problems = Vec::new();
     if images.is_empty() {
-        problems.push("there is no EROFS image in it".to_owned());
+        problems.push("there is no image in it".to_owned());
     }
     if !arguments.digest.is_empty() && arguments.digest.len() != images.len() {
         problems.push(format!(

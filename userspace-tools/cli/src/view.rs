@@ -4,9 +4,10 @@
 
 use anyhow::Result;
 use initoverlayfs_core::hash;
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::image::{Filesystem, Geometry};
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_image::erofs::Superblock;
+use initoverlayfs_image::facts::Facts;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, InitrdError, Layer, Part};
 use initoverlayfs_image::seal::SealProblem;
@@ -61,13 +62,12 @@ pub struct Segment {
 pub enum Content {
     /// An EROFS image.
     Erofs(Box<Image>),
-    /// An image of another filesystem, of which nothing else is known here.
-    Other {
-        /// Its name, as `mount -t` takes it.
-        filesystem: &'static str,
-        /// Bytes.
-        block_size: usize,
-    },
+    /// A btrfs image.
+    Btrfs(Box<OtherImage>),
+    /// A squashfs image.
+    Squashfs(Box<OtherImage>),
+    /// An ext4 image.
+    Ext4(Box<OtherImage>),
     /// Archives.
     Cpio {
         /// One after the other.
@@ -98,6 +98,52 @@ pub struct Image {
     pub compression: Vec<&'static str>,
     /// What seals it, if anything.
     pub seal: Option<Sealed>,
+}
+
+/// Facts about an image of another filesystem; nothing where that does not state any.
+#[derive(Debug, Serialize)]
+pub struct OtherImage {
+    /// Bytes.
+    pub block_size: usize,
+    /// 32 hexadecimal digits.
+    pub uuid: Option<String>,
+    /// Its name.
+    pub volume_name: String,
+    /// Files of all kinds.
+    pub inodes: Option<u64>,
+    /// Bytes that are not in use.
+    pub free: Option<u64>,
+    /// Seconds since 1970.
+    pub build_time: Option<u64>,
+    /// Algorithms that files may be compressed with, as far as that shows: zlib in btrfs does not.
+    pub compression: Vec<&'static str>,
+    /// What seals it, if anything.
+    pub seal: Option<Sealed>,
+}
+
+impl Content {
+    /// An image of another filesystem than EROFS, and which that is.
+    pub fn other(&self) -> Option<(Filesystem, &OtherImage)> {
+        match self {
+            Self::Btrfs(image) => Some((Filesystem::Btrfs, image)),
+            Self::Squashfs(image) => Some((Filesystem::Squashfs, image)),
+            Self::Ext4(image) => Some((Filesystem::Ext4, image)),
+            Self::Erofs(_) | Self::Cpio { .. } | Self::Unknown => None,
+        }
+    }
+
+    /// Whether it is an image, of whichever filesystem.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Erofs(_)) || self.other().is_some()
+    }
+
+    /// What seals it, if anything.
+    pub fn seal(&self) -> Option<&Sealed> {
+        match self {
+            Self::Erofs(image) => image.seal.as_ref(),
+            _ => self.other().and_then(|(_, image)| image.seal.as_ref()),
+        }
+    }
 }
 
 /// Facts about the trailer of an image.
@@ -144,6 +190,8 @@ pub struct Opened {
     pub tree: Option<Tree>,
     /// Why they cannot, if that is no fault of theirs.
     pub obstacle: Option<InitrdError>,
+    /// What was not looked into, as nothing here can.
+    pub unread: Option<InitrdError>,
 }
 
 /// Looks at a file as a whole, its files included.
@@ -162,6 +210,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
                 view,
                 tree: None,
                 obstacle: None,
+                unread: None,
             });
         }
     };
@@ -170,9 +219,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         .map(|layer| segment(bytes, layer))
         .collect::<Result<Vec<_>>>()?;
     let mut problems = Vec::new();
-    let has_image = segments
-        .iter()
-        .any(|s| matches!(s.content, Content::Erofs(_) | Content::Other { .. }));
+    let has_image = segments.iter().any(|segment| segment.content.is_image());
     let mut boot = if has_image {
         Boot::InPlace
     } else {
@@ -195,18 +242,21 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         ));
     }
     for segment in &segments {
-        let Content::Erofs(image) = &segment.content else {
-            continue;
-        };
-        if let Some(problem) = image.seal.as_ref().and_then(|seal| seal.problem.as_ref()) {
+        let seal = segment.content.seal();
+        if let Some(problem) = seal.and_then(|seal| seal.problem.as_ref()) {
             let offset = segment.offset;
             problems.push(format!(
                 "the trailer of the image at {offset:#x}: {problem}"
             ));
         }
     }
+    let mut unread = None;
     let (tree, error) = match initrd::merge_layers(bytes, &layers) {
         Ok(tree) => (Some(tree), None),
+        Err(error @ InitrdError::Unreadable(..)) => {
+            unread = Some(error);
+            (None, None)
+        }
         Err(error) => {
             problems.push(error.to_string());
             (None, Some(error))
@@ -214,6 +264,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
     };
     let is_obstacle = |error: &InitrdError| match error {
         InitrdError::Erofs(_, cause) => cause.is_of_this_machine(),
+        InitrdError::Squashfs(_, cause) => cause.is_of_this_machine(),
         _ => false,
     };
     let obstacle = error.filter(is_obstacle);
@@ -238,6 +289,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         view,
         tree,
         obstacle,
+        unread,
     })
 }
 
@@ -258,10 +310,14 @@ pub fn init_problem(tree: &Tree) -> Option<String> {
 fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {
     let content = match &layer.part {
         Part::Image(Filesystem::Erofs, _) => Content::Erofs(Box::new(image(bytes, layer)?)),
-        Part::Image(filesystem, geometry) => Content::Other {
-            filesystem: filesystem.name(),
-            block_size: geometry.block_size,
-        },
+        Part::Image(filesystem, geometry) => {
+            let image = other(bytes, layer, *filesystem, *geometry);
+            match filesystem {
+                Filesystem::Btrfs => Content::Btrfs(image),
+                Filesystem::Squashfs => Content::Squashfs(image),
+                Filesystem::Erofs | Filesystem::Ext4 => Content::Ext4(image),
+            }
+        }
         Part::Archives(archives) => Content::Cpio {
             archives: archives.iter().map(archive).collect(),
         },
@@ -302,6 +358,25 @@ fn sealed(bytes: &[u8], layer: &Layer) -> Option<Sealed> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn other(
+    bytes: &[u8],
+    layer: &Layer,
+    filesystem: Filesystem,
+    geometry: Geometry,
+) -> Box<OtherImage> {
+    let facts = Facts::of(filesystem, &bytes[layer.range.clone()]);
+    Box::new(OtherImage {
+        block_size: geometry.block_size,
+        uuid: facts.uuid.map(|uuid| hex(&uuid)),
+        volume_name: shown(&facts.volume_name),
+        inodes: facts.inodes,
+        free: facts.free,
+        build_time: facts.build_time,
+        compression: facts.compression,
+        seal: sealed(bytes, layer),
+    })
 }
 
 fn image(bytes: &[u8], layer: &Layer) -> Result<Image> {

@@ -88,7 +88,7 @@ fn check_names_what_will_not_boot() {
     let place = usual();
     let ended = place.run("check a");
     assert_eq!(
-        (ended.status, ended.out.contains("no EROFS image")),
+        (ended.status, ended.out.contains("there is no image")),
         (1, true),
         "{}",
         ended.out
@@ -388,7 +388,7 @@ fn errors_name_the_offset_and_the_remedy() {
         (
             "twice",
             image,
-            "twice: it is converted already, with an image, of erofs, at offset 0x0, and stays as it is: convert what",
+            "twice: it is converted already, with an image of erofs at offset 0x0, and stays as it is: convert what",
         ),
         (
             "odc",

@@ -336,7 +336,7 @@ fn what_is_converted_already_is_left_alone_and_its_original_named() {
     ] {
         let said = place.fail(&format!("convert --force {source} -o initrd.img"));
         let words =
-            "it is converted already, with an image, of erofs, at offset 0x1000, and stays as it is: ";
+            "it is converted already, with an image of erofs at offset 0x1000, and stays as it is: ";
         assert!(said.contains(&format!("{source}: {words}")), "{said}");
         assert!(said.ends_with(remedy), "{said}");
         assert!(place.read("initrd.img") == before);

@@ -67,7 +67,7 @@ fn verdicts_have_their_reasons() {
     assert_eq!(parsed(&place.succeed("check --json image")), good);
     let Ended { status, out, .. } = place.run("check --json a");
     assert_eq!(status, 1);
-    let reason = "there is no EROFS image: the kernel unpacks it, as any initramfs";
+    let reason = "there is no image: the kernel unpacks it, as any initramfs";
     let bad = json!({"boots_in_place": false, "problems": [reason]});
     assert_eq!(parsed(&out), bad);
 }

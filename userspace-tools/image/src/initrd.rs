@@ -15,6 +15,7 @@ use crate::compression::{DecompressError, Method};
 use crate::cpio::{CpioError, Entries, Entry};
 use crate::erofs::{self, ErofsError};
 use crate::seal::SealProblem;
+use crate::squashfs::{self, SquashfsError};
 use crate::stack;
 use crate::tree::Tree;
 use crate::unpack::Unpacker;
@@ -34,6 +35,14 @@ pub enum InitrdError {
     /// An image whose inside is not read here.
     #[error("the files in the {name} image at offset {0:#x} cannot be read here", name = .1.name())]
     Unreadable(usize, Filesystem),
+    /// A squashfs image whose inside cannot be read.
+    #[error("in the squashfs image at offset {0:#x}: {1}")]
+    Squashfs(usize, SquashfsError),
+    /// A squashfs image where the kernel does not look for one.
+    #[error(
+        "the kernel does not find the squashfs image at offset {0:#x}, behind a compressed archive: put 1024 NUL bytes in front of it"
+    )]
+    Hidden(usize),
     /// An EROFS image whose inside cannot be read.
     #[error("in the EROFS image at offset {0:#x}: {1}")]
     Erofs(usize, ErofsError),
@@ -140,7 +149,7 @@ fn archives(bytes: &[u8], run: Range<usize>) -> Result<Vec<Archive>, InitrdError
             let len = plain_len(rest).map_err(|cause| InitrdError::Archive(at, cause))?;
             (rest[..len].to_vec(), len, None)
         } else {
-            let method = Method::of(rest).ok_or(InitrdError::Junk(at))?;
+            let method = Method::of(rest).ok_or_else(|| nothing_known(rest, at))?;
             let result = method.decompress(rest);
             let (plain, len) = result.map_err(|cause| InitrdError::Compressed(at, cause))?;
             (plain, len, Some(method))
@@ -153,6 +162,14 @@ fn archives(bytes: &[u8], run: Range<usize>) -> Result<Vec<Archive>, InitrdError
         at += len;
     }
     Ok(found)
+}
+
+/// What is wrong with what stands where an archive could.
+fn nothing_known(rest: &[u8], at: usize) -> InitrdError {
+    match initoverlayfs_core::initrd::parse(Filesystem::Squashfs, rest, &CHECKSUMS) {
+        Ok(_) => InitrdError::Hidden(at),
+        Err(_) => InitrdError::Junk(at),
+    }
 }
 
 /// How long the plain archive is that starts here: up to its trailer, or to what is no entry.
@@ -210,8 +227,8 @@ impl Archive {
 ///
 /// # Errors
 ///
-/// [`InitrdError::Archive`], [`InitrdError::Erofs`] for an image that cannot be read, and
-/// [`InitrdError::Unreadable`] for one of another filesystem than EROFS.
+/// [`InitrdError::Archive`], [`InitrdError::Erofs`] and [`InitrdError::Squashfs`] for an image that cannot
+/// be read, and [`InitrdError::Unreadable`] for one of another filesystem.
 pub fn merge_layers<'a>(
     bytes: &[u8],
     layers: impl IntoIterator<Item = &'a Layer>,
@@ -223,6 +240,11 @@ pub fn merge_layers<'a>(
             Part::Image(Filesystem::Erofs, _) => {
                 let image = erofs::read(&bytes[layer.range.clone()]);
                 let image = image.map_err(|cause| InitrdError::Erofs(start, cause))?;
+                stack::cover(&mut tree, &image);
+            }
+            Part::Image(Filesystem::Squashfs, _) => {
+                let image = squashfs::read(&bytes[layer.range.clone()]);
+                let image = image.map_err(|cause| InitrdError::Squashfs(start, cause))?;
                 stack::cover(&mut tree, &image);
             }
             Part::Image(filesystem, _) => return Err(InitrdError::Unreadable(start, *filesystem)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Trees of files: out of initramfs archives and tarballs, into EROFS images.
+//! Trees of files: out of initramfs archives and tarballs, into images.
 //!
 //! Data flows one way: the bytes of an initrd ([`initrd`]) are decompressed ([`compression`]) and
 //! read as archives ([`cpio`]) into a [`tree`], as the kernel would unpack them ([`unpack`]). A tree
@@ -13,6 +13,7 @@ pub mod cpio;
 pub mod directory;
 mod elf;
 pub mod erofs;
+pub mod facts;
 pub mod handover;
 pub mod hints;
 pub mod initrd;
@@ -21,6 +22,7 @@ pub mod output;
 pub mod profile;
 pub mod seal;
 pub mod space;
+pub mod squashfs;
 pub mod stack;
 pub mod startup;
 pub mod tarball;

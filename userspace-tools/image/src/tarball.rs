@@ -22,6 +22,26 @@ const XATTR: &str = "SCHILY.xattr.";
 ///
 /// What `out` says.
 pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
+    write_all(tree, out, Xattrs::Kept)
+}
+
+/// The same without extended attributes.
+///
+/// # Errors
+///
+/// What `out` says.
+pub fn write_plain(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
+    write_all(tree, out, Xattrs::LeftOut)
+}
+
+/// What becomes of extended attributes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Xattrs {
+    Kept,
+    LeftOut,
+}
+
+fn write_all(tree: &Tree, out: impl Write, xattrs: Xattrs) -> io::Result<Vec<Vec<u8>>> {
     let mut builder = Builder::new(out);
     let mut first_names: HashMap<Id, &[u8]> = HashMap::new();
     let mut left_out = Vec::new();
@@ -32,7 +52,8 @@ pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
             continue;
         }
         let first = *first_names.entry(id).or_insert(path);
-        append(&mut builder, path, inode, (first != path).then_some(first))?;
+        let first = (first != path).then_some(first);
+        append(&mut builder, path, inode, first, xattrs)?;
     }
     builder.into_inner()?.flush()?;
     Ok(left_out)
@@ -44,6 +65,7 @@ fn append(
     path: &[u8],
     inode: &Inode,
     first: Option<&[u8]>,
+    xattrs: Xattrs,
 ) -> io::Result<()> {
     // The root's path is empty.
     let name = if path.is_empty() { b"./" } else { path };
@@ -58,7 +80,7 @@ fn append(
         header.set_entry_type(EntryType::Link);
         return builder.append_link(&mut header, name, Path::new(OsStr::from_bytes(first)));
     }
-    append_extensions(builder, inode)?;
+    append_extensions(builder, inode, xattrs)?;
     match &inode.kind {
         Kind::Regular(content) => {
             header.set_entry_type(EntryType::Regular);
@@ -86,7 +108,11 @@ fn append(
 }
 
 /// Adds what the header has no room for.
-fn append_extensions(builder: &mut Builder<impl Write>, inode: &Inode) -> io::Result<()> {
+fn append_extensions(
+    builder: &mut Builder<impl Write>,
+    inode: &Inode,
+    xattrs: Xattrs,
+) -> io::Result<()> {
     let mut records: Vec<(String, Vec<u8>)> = Vec::new();
     let Time {
         seconds,
@@ -95,7 +121,8 @@ fn append_extensions(builder: &mut Builder<impl Write>, inode: &Inode) -> io::Re
     if nanoseconds != 0 || seconds < 0 {
         records.push(("mtime".into(), format!("{seconds}.{nanoseconds:09}").into()));
     }
-    for (name, value) in &inode.xattrs {
+    let kept = inode.xattrs.iter().filter(|_| xattrs == Xattrs::Kept);
+    for (name, value) in kept {
         let name = std::str::from_utf8(name).map_err(io::Error::other)?;
         records.push((format!("{XATTR}{name}"), value.clone()));
     }

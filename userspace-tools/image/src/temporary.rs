@@ -34,3 +34,14 @@ pub fn file() -> std::io::Result<tempfile::NamedTempFile> {
     note(file.path());
     Ok(file)
 }
+
+/// A directory there.
+///
+/// # Errors
+///
+/// What the directory says.
+pub fn directory() -> std::io::Result<tempfile::TempDir> {
+    let directory = tempfile::TempDir::with_prefix("initoverlayfs-")?;
+    note(directory.path());
+    Ok(directory)
+}

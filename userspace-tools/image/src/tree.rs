@@ -284,6 +284,23 @@ impl Tree {
         self.names.insert(path.to_vec(), id);
     }
 
+    /// The same tree in a directory of a new root, which has mode 0755.
+    pub fn below(&self, directory: &[u8]) -> Self {
+        let mut tree = Self::new();
+        let first = tree.inodes.len();
+        tree.inodes.extend(self.inodes.iter().cloned());
+        let names = self.names.iter().map(|(path, id)| {
+            let path = if path.is_empty() {
+                directory.to_vec()
+            } else {
+                join(directory, path)
+            };
+            (path, Id(first + id.0))
+        });
+        tree.names.extend(names);
+        tree
+    }
+
     /// Takes a name away, and with a directory's all names below it.
     pub fn remove(&mut self, path: &[u8]) {
         self.names.remove(path);

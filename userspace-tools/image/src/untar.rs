@@ -26,9 +26,7 @@ const BLOCK: usize = 512;
 #[derive(Debug, Error)]
 pub enum TarError {
     /// Something else.
-    #[error(
-        "this is no tarball (an EROFS image, perhaps, or a cpio archive, which `convert` takes)"
-    )]
+    #[error("this is no tarball (an image, perhaps, or a cpio archive, which `convert` takes)")]
     NoTarball,
     /// It is compressed and damaged.
     #[error(transparent)]
@@ -65,34 +63,51 @@ pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
     // What this layer itself has put there, which its own whiteouts do not take away.
     let mut own = HashSet::new();
     for entry in Archive::new(bytes).entries()? {
-        apply(tree, entry?, &mut own)?;
+        apply(tree, entry?, Some(&mut own))?;
     }
     Ok(())
 }
 
+/// Reads a tarball in which every name stands for itself.
+///
+/// # Errors
+///
+/// As for [`cover`].
+pub fn read(bytes: &[u8]) -> Result<Tree, TarError> {
+    let mut tree = Tree::new();
+    for entry in Archive::new(bytes).entries()? {
+        apply(&mut tree, entry?, None)?;
+    }
+    Ok(tree)
+}
+
+/// Puts an entry over a tree, or does what it says if it is a whiteout of a layer, whose own names are
+/// `own`.
 fn apply(
     tree: &mut Tree,
     mut entry: Entry<'_, impl Read>,
-    own: &mut HashSet<Vec<u8>>,
+    own: Option<&mut HashSet<Vec<u8>>>,
 ) -> Result<(), TarError> {
     let offset = entry.raw_header_position();
     let name = entry.path()?.into_owned();
     let shown = || name.display().to_string();
     let path = place(&name).ok_or_else(|| TarError::Outside(shown(), offset))?;
     let (directory, file) = split(&path);
-    if file == OPAQUE {
-        hide(tree, &below(tree, directory), own);
-        return Ok(());
-    }
-    if let Some(hidden) = file.strip_prefix(WHITEOUT) {
-        let hidden = join(directory, hidden);
-        let mut gone = below(tree, &hidden);
-        gone.push(hidden);
-        hide(tree, &gone, own);
-        return Ok(());
+    if let Some(own) = own {
+        if file == OPAQUE {
+            hide(tree, &below(tree, directory), own);
+            return Ok(());
+        }
+        if let Some(hidden) = file.strip_prefix(WHITEOUT) {
+            let hidden = join(directory, hidden);
+            let mut gone = below(tree, &hidden);
+            gone.push(hidden);
+            hide(tree, &gone, own);
+            return Ok(());
+        }
+        own.insert(path.clone());
     }
     make_parents(tree, directory);
-    own.insert(path.clone());
     let header = entry.header();
     let kind = match header.entry_type() {
         EntryType::Directory => Kind::Directory,

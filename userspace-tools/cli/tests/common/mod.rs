@@ -24,7 +24,7 @@ fn tool(name: &str) -> Option<String> {
     Some(value.trim_matches(['"', '\'']).to_owned())
 }
 
-/// A program of erofs-utils, by the variable that names it.
+/// A program that makes or reads images, by the variable that names it.
 pub fn erofs_tool(name: &str) -> String {
     let found = env::var(name).ok().or_else(|| tool(name));
     found.unwrap_or_else(|| name.to_lowercase().replace('_', "."))
@@ -108,7 +108,7 @@ impl Place {
     /// The command, to be run in it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_initoverlayfs"));
-        for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS"] {
+        for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS", "MKFS_BTRFS"] {
             command.env(name, erofs_tool(name));
         }
         // Any program will do for what is in the image.

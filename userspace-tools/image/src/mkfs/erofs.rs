@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Images are made by `mkfs.erofs` of erofs-utils.
+//! EROFS images are made by `mkfs.erofs` of erofs-utils.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::str::FromStr;
 
 use tempfile::NamedTempFile;
-use thiserror::Error;
 
-use crate::children::Running;
+use super::{MkfsError, Program};
 use crate::tree::Tree;
 use crate::{hints, tarball, temporary};
 
 /// The oldest version that reads all of a tarball and knows all of the options.
 const OLDEST: (u32, u32) = (1, 8);
+
+static MKFS: Program = Program {
+    name: "mkfs.erofs",
+    package: "erofs-utils 1.8 or newer",
+};
 
 /// How large the pieces are that are compressed together, in bytes, unless told otherwise. Larger
 /// ones make smaller images; a boot that reads here and there decompresses more that it does not need.
@@ -95,39 +97,8 @@ impl Default for Options {
     }
 }
 
-/// Why there is no image.
-#[derive(Debug, Error)]
-pub enum MkfsError {
-    /// No `mkfs.erofs`.
-    #[error("mkfs.erofs cannot be run ({0}): install erofs-utils 1.8 or newer, or name it in MKFS_EROFS")]
-    Missing(io::Error),
-    /// An old one.
-    #[error(
-        "mkfs.erofs is version {0}: install erofs-utils 1.8 or newer, or name it in MKFS_EROFS"
-    )]
-    TooOld(String),
-    /// It was built without the compression asked for.
-    #[error(
-        "this mkfs.erofs was built without {0}: install one with it, or choose another compression"
-    )]
-    Lacks(Compression),
-    /// It does not like what it got.
-    #[error("mkfs.erofs failed: {0}")]
-    Failed(String),
-    /// `SOURCE_DATE_EPOCH` is no number.
-    #[error("SOURCE_DATE_EPOCH is {0:?}: it has to be a number of seconds since 1970")]
-    Date(OsString),
-    /// The list of files that are not compressed could not be passed on.
-    #[error("a temporary file cannot be used")]
-    Temporary(#[source] io::Error),
-    /// The tarball could not be passed on.
-    #[error("mkfs.erofs takes no more input: {0}")]
-    Pipe(io::Error),
-}
-
 /// An `mkfs.erofs` that will do.
 pub struct Mkfs {
-    program: OsString,
     date: u64,
 }
 
@@ -138,29 +109,17 @@ impl Mkfs {
     ///
     /// [`MkfsError::Missing`], [`MkfsError::TooOld`], [`MkfsError::Lacks`], [`MkfsError::Date`].
     pub fn find(compression: Compression) -> Result<Self, MkfsError> {
-        let program = env::var_os("MKFS_EROFS").filter(|name| !name.is_empty());
-        let program = program.unwrap_or_else(|| "mkfs.erofs".into());
-        let output = Command::new(&program)
-            .arg("--version")
-            .output()
-            .map_err(MkfsError::Missing)?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let version = version_in(&text).filter(|version| *version >= OLDEST);
-        if version.is_none() {
-            return Err(MkfsError::TooOld(
-                text.lines().next().unwrap_or("unknown").to_owned(),
-            ));
-        }
+        let text = MKFS.version_text("--version")?;
+        MKFS.check_version(&text, OLDEST)?;
         let names = |line: &str| {
             line.split([',', ' '])
                 .any(|word| word == compression.name())
         };
         if compression != Compression::None && !text.lines().any(names) {
-            return Err(MkfsError::Lacks(compression));
+            return Err(MkfsError::Lacks(&MKFS, compression.name()));
         }
         Ok(Self {
-            program,
-            date: date()?,
+            date: super::date()?,
         })
     }
 
@@ -179,35 +138,18 @@ impl Mkfs {
         let hints = hints(options)?;
         let mut command = self.command(options, hints.as_ref());
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
-        let child = Running::start(&mut command).map_err(MkfsError::Missing)?;
+        let child = MKFS.start(&mut command)?;
         let written = match child.take_input() {
             Some(input) => tarball::write(tree, io::BufWriter::with_capacity(1 << 20, input)),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
         // Its own words say more than that it closed the pipe.
-        wait(child)?;
-        written.map_err(MkfsError::Pipe)
-    }
-
-    /// Makes an image of a directory, with the owners that it has.
-    ///
-    /// # Errors
-    ///
-    /// [`MkfsError::Failed`], [`MkfsError::Temporary`].
-    pub fn from_directory(
-        &self,
-        directory: &Path,
-        image: &Path,
-        options: &Options,
-    ) -> Result<(), MkfsError> {
-        let hints = hints(options)?;
-        let mut command = self.command(options, hints.as_ref());
-        command.arg(image).arg(directory).stdin(Stdio::null());
-        wait(Running::start(&mut command).map_err(MkfsError::Missing)?)
+        MKFS.wait(child)?;
+        written.map_err(|cause| MkfsError::Pipe(&MKFS, cause))
     }
 
     fn command(&self, options: &Options, hints: Option<&NamedTempFile>) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = MKFS.command();
         command
             .args(["--quiet", "-Uclear", "--mkfs-time"])
             .arg(format!("-T{}", self.date));
@@ -239,36 +181,4 @@ fn hints(options: &Options) -> Result<Option<NamedTempFile>, MkfsError> {
     file.write_all(&hints::uncompressed(&options.uncompressed))
         .map_err(MkfsError::Temporary)?;
     Ok(Some(file))
-}
-
-/// Waits for it to end well.
-fn wait(child: Running) -> Result<(), MkfsError> {
-    let output = child.output().map_err(MkfsError::Missing)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let words = words.trim();
-    Err(MkfsError::Failed(if words.is_empty() {
-        output.status.to_string()
-    } else {
-        words.into()
-    }))
-}
-
-/// The first two numbers of a version: `mkfs.erofs (erofs-utils) 1.8.10`.
-fn version_in(text: &str) -> Option<(u32, u32)> {
-    let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
-    let word = text.lines().next()?.split_whitespace().find(is_version)?;
-    let mut numbers = word.split(|c: char| !c.is_ascii_digit()).map(u32::from_str);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-/// The time that the image states for its making.
-fn date() -> Result<u64, MkfsError> {
-    let Some(text) = env::var_os("SOURCE_DATE_EPOCH") else {
-        return Ok(0);
-    };
-    let number = text.to_str().and_then(|text| text.parse().ok());
-    number.ok_or(MkfsError::Date(text))
 }

@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `--type`: images of btrfs, squashfs and ext4.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+
+use common::{ended, erofs_tool, file, newc, node, text, Entry, Place};
+
+/// The other filesystems.
+const OTHERS: [&str; 3] = ["btrfs", "squashfs", "ext4"];
+
+/// One of everything.
+fn everything<'a>(large: &'a [u8]) -> Vec<Entry<'a>> {
+    vec![
+        Entry {
+            owner: (3, 4),
+            mtime: 1_100_000_000,
+            ..node(".", 0o040_751)
+        },
+        Entry {
+            mode: 0o100_755,
+            ..file("init", b"#!/bin/sh\n")
+        },
+        node("closed", 0o040_000),
+        Entry {
+            mode: 0o100_000,
+            ..file("closed/shadow", b"secret")
+        },
+        Entry {
+            owner: (65_536, 4_000_000_000),
+            mode: 0o104_755,
+            ..file("suid", large)
+        },
+        node("dev", 0o040_755),
+        Entry {
+            device: (5, 1),
+            ..node("dev/console", 0o020_600)
+        },
+        Entry {
+            device: (259, 300_000),
+            ..node("disk", 0o060_660)
+        },
+        node("pipe", 0o010_640),
+        Entry {
+            content: b"/suid",
+            ..node("link", 0o120_777)
+        },
+        Entry {
+            links: (7, 2),
+            ..file("first", b"")
+        },
+        Entry {
+            links: (7, 2),
+            ..file("second", b"shared")
+        },
+        file("name with \"quotes\" and \\ more", b"x"),
+        file("<12>", b"y"),
+        file(".wh.file", b"no whiteout"),
+    ]
+}
+
+/// What another program prints; it has to succeed.
+fn printed(command: &mut Command) -> String {
+    let ended = ended(command.output().expect("a program"));
+    assert_eq!(ended.status, 0, "{command:?}: {}{}", ended.out, ended.err);
+    ended.out
+}
+
+/// What `debugfs` says of an image.
+fn debugfs(place: &Place, image: &str, request: &str) -> String {
+    let mut command = Command::new("/usr/sbin/debugfs");
+    printed(command.args(["-R", request]).arg(place.path(image)))
+}
+
+/// What `btrfs` says of one.
+fn btrfs(place: &Place, words: &[&str], image: &str) -> String {
+    printed(
+        Command::new(erofs_tool("BTRFS"))
+            .args(words)
+            .arg(place.path(image)),
+    )
+}
+
+/// What the tool of the filesystem says of the soundness of an image.
+fn fsck(place: &Place, filesystem: &str, image: &str) {
+    match filesystem {
+        "btrfs" => drop(btrfs(place, &["check", "--check-data-csum"], image)),
+        "ext4" => {
+            let mut command = Command::new("/usr/sbin/e2fsck");
+            printed(command.arg("-fn").arg(place.path(image)));
+        }
+        _ => {
+            let mut command = Command::new("unsquashfs");
+            printed(command.arg("-s").arg(place.path(image)));
+        }
+    }
+}
+
+#[test]
+fn every_compression_makes_an_image_that_is_known() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    place.write("tree/text", text("text").repeat(5));
+    fs::set_permissions(place.path("tree/init"), fs::Permissions::from_mode(0o755)).expect("chmod");
+    place.write("config", "CONFIG_INITOVERLAYFS=y\nCONFIG_OVERLAY_FS=y\nCONFIG_INITOVERLAYFS_BLOCK=y\nCONFIG_SQUASHFS=y\nCONFIG_BTRFS_FS=y\nCONFIG_EXT4_FS=y\n");
+    for (filesystem, options, shown, symbol) in [
+        ("squashfs", "", "lz4", "SQUASHFS_LZ4"),
+        ("squashfs", "--compression lz4", "lz4", "SQUASHFS_LZ4"),
+        (
+            "squashfs",
+            "--compression gzip --level 9",
+            "gzip",
+            "SQUASHFS_ZLIB",
+        ),
+        ("squashfs", "--compression lzo", "lzo", "SQUASHFS_LZO"),
+        (
+            "squashfs",
+            "--compression xz --cluster-size 1M",
+            "xz",
+            "SQUASHFS_XZ",
+        ),
+        (
+            "squashfs",
+            "--compression zstd --level 22",
+            "zstd",
+            "SQUASHFS_ZSTD",
+        ),
+        ("squashfs", "--compression none", "gzip", "SQUASHFS_ZLIB"),
+        ("btrfs", "", "zstd", ""),
+        ("btrfs", "--compression zstd --level 15", "zstd", ""),
+        ("btrfs", "--compression zlib --level 9", "none", ""),
+        ("btrfs", "--compression lzo", "lzo", ""),
+        ("btrfs", "--compression none", "none", ""),
+        ("ext4", "", "none", ""),
+        ("ext4", "--compression none", "none", ""),
+    ] {
+        place.succeed(&format!(
+            "create tree -o image --force --type {filesystem} {options}"
+        ));
+        let seen = place.succeed("inspect image");
+        assert!(
+            seen.contains(&format!("  {filesystem}"))
+                && seen.contains(&format!("compression  {shown}\n"))
+                && seen.contains("boot: mounted in place"),
+            "{filesystem} {options}: {seen}"
+        );
+        fsck(&place, filesystem, "image");
+        let checked = place.run("check image --kernel-config config");
+        if symbol.is_empty() {
+            assert_eq!(checked.out, "image: boots in place\n", "{}", checked.err);
+        } else {
+            let wanted = format!(
+                "image: the kernel has no CONFIG_{symbol}=y: the image at 0x0 uses {shown}\n"
+            );
+            assert_eq!((checked.status, checked.out), (1, wanted), "{options}");
+        }
+    }
+}
+
+#[test]
+fn the_kernel_needs_a_driver_and_a_block_device() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    fs::set_permissions(place.path("tree/init"), fs::Permissions::from_mode(0o755)).expect("chmod");
+    place.write("config", "CONFIG_INITOVERLAYFS=y\nCONFIG_OVERLAY_FS=y\n");
+    for (filesystem, driver) in [
+        ("btrfs", "BTRFS_FS"),
+        ("squashfs", "SQUASHFS"),
+        ("ext4", "EXT4_FS"),
+    ] {
+        place.succeed(&format!("create tree -o image --force --type {filesystem}"));
+        let said = place.run("check image --kernel-config config").out;
+        for symbol in ["INITOVERLAYFS_BLOCK", driver] {
+            let wanted = format!("no CONFIG_{symbol}=y: the image at 0x0 is one of {filesystem}\n");
+            assert!(said.contains(&wanted), "{said}");
+        }
+        assert!(!said.contains("EROFS"), "{said}");
+    }
+}
+
+#[test]
+fn squashfs_keeps_everything() {
+    let place = Place::new();
+    let large = text("large").repeat(10);
+    place.write("a", newc(&everything(&large)));
+    place.succeed("convert a -o image --type squashfs");
+    assert_eq!(place.succeed("diff a image"), "");
+    assert_eq!(
+        place.succeed("cat image closed/shadow link"),
+        "secret".to_owned() + &String::from_utf8_lossy(&large)
+    );
+    place.succeed("extract image --tar tarball");
+    place.succeed("create tarball -o other");
+    // A tarball's name of a whiteout is one.
+    assert_eq!(
+        place.run("diff image other").out,
+        "/.wh.file: only in the old one\n"
+    );
+}
+
+#[test]
+fn ext4_keeps_everything() {
+    let place = Place::new();
+    let large = text("large").repeat(10);
+    place.write("a", newc(&everything(&large)));
+    place.succeed("convert a -o image --type ext4");
+    fsck(&place, "ext4", "image");
+    let listed = debugfs(&place, "image", "ls -p /");
+    let mut names: Vec<_> = listed
+        .lines()
+        .filter_map(|line| {
+            let words: Vec<_> = line.split('/').collect();
+            Some(words.get(2..6)?.join(" "))
+        })
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "010640 0 0 pipe",
+            "040000 0 0 closed",
+            "040751 3 4 .",
+            "040751 3 4 ..",
+            "040755 0 0 dev",
+            "060660 0 0 disk",
+            "100644 0 0 .wh.file",
+            "100644 0 0 <12>",
+            "100644 0 0 first",
+            "100644 0 0 name with \"quotes\" and \\ more",
+            "100644 0 0 second",
+            "100755 0 0 init",
+            "104755 65536 -294967296 suid",
+            "120777 0 0 link",
+        ]
+    );
+    for (name, wanted) in [
+        ("disk", "major/minor number: 259:300000"),
+        ("dev/console", "major/minor number: 05:01"),
+        ("second", "Links: 2 "),
+        ("link", "Fast link dest: \"/suid\""),
+        ("suid", "mtime: 0x3b9aca00:00000000"),
+        (".", "mtime: 0x4190ab00:00000000"),
+    ] {
+        let seen = debugfs(&place, "image", &format!("stat {name}"));
+        assert!(seen.contains(wanted), "{name}: {seen}");
+    }
+    assert_eq!(debugfs(&place, "image", "cat closed/shadow"), "secret");
+    assert!(debugfs(&place, "image", "cat suid").as_bytes() == large);
+    let seen = place.succeed("inspect image");
+    assert!(
+        seen.contains("ext4, 14 files") && seen.contains("free         0 B"),
+        "{seen}"
+    );
+}
+
+#[test]
+fn btrfs_keeps_everything() {
+    let place = Place::new();
+    let large = text("large").repeat(10);
+    place.write("a", newc(&everything(&large)));
+    place.succeed("convert a -o image --type btrfs --subvol root");
+    fsck(&place, "btrfs", "image");
+    let seen = btrfs(
+        &place,
+        &["inspect-internal", "dump-tree", "-t", "256"],
+        "image",
+    );
+    let inodes: Vec<_> = seen
+        .split("INODE_ITEM 0) itemoff")
+        .filter_map(|part| {
+            let (_, rest) = part.split_once(" mode ")?;
+            let (words, rest) = rest.split_once('\n')?;
+            let (_, time) = rest.split_once("mtime ")?;
+            Some(format!("{words} {}", time.split(' ').next()?))
+        })
+        .collect();
+    let disk = (259_u64 << 20) + 300_000;
+    for wanted in [
+        "40751 links 1 uid 3 gid 4 rdev 0 1100000000.0".to_owned(),
+        "40000 links 1 uid 0 gid 0 rdev 0 1000000000.0".into(),
+        "100000 links 1 uid 0 gid 0 rdev 0 1000000000.0".into(),
+        "104755 links 1 uid 65536 gid 4000000000 rdev 0 1000000000.0".into(),
+        format!(
+            "20600 links 1 uid 0 gid 0 rdev {} 1000000000.0",
+            (5 << 20) + 1
+        ),
+        format!("60660 links 1 uid 0 gid 0 rdev {disk} 1000000000.0"),
+        "10640 links 1 uid 0 gid 0 rdev 0 1000000000.0".into(),
+        "120777 links 1 uid 0 gid 0 rdev 0 1000000000.0".into(),
+        "100644 links 2 uid 0 gid 0 rdev 0 1000000000.0".into(),
+    ] {
+        assert!(inodes.contains(&wanted), "{wanted}: {inodes:#?}");
+    }
+    for (kind, name) in [("CHRDEV", "console"), ("BLKDEV", "disk"), ("FIFO", "pipe")] {
+        let kinds = seen.split("type ").filter(|part| part.starts_with(kind));
+        let named = kinds.filter(|part| part.contains(&format!("name: {name}\n")));
+        // In the directory by its hash, and by its number.
+        assert_eq!(named.count(), 2, "{name}: {seen}");
+    }
+    fs::create_dir(place.path("out")).expect("a directory");
+    let mut restore = Command::new(erofs_tool("BTRFS"));
+    restore.args(["restore", "--symlink", "--metadata"]);
+    printed(
+        restore
+            .arg("--root")
+            .arg("256")
+            .arg(place.path("image"))
+            .arg(place.path("out")),
+    );
+    assert!(place.read("out/suid") == large);
+    assert_eq!(place.read("out/closed/shadow"), b"secret");
+}
+
+#[test]
+fn attributes_are_kept_and_nobody_has_to_be_root() {
+    let place = Place::new();
+    let capability = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    place.write("tree/bin/ping", text("ping"));
+    place.write("tree/init", "#!/bin/sh\n");
+    let ping = place.path("tree/bin/ping");
+    if xattr::set(&ping, "security.capability", capability).is_err() {
+        eprintln!("skipped: attributes cannot be set here");
+        return;
+    }
+    place.succeed("create tree -o image");
+    place.succeed("extract image --tar tree.tar");
+    // Whoever that is can write here, and read what is here.
+    for (name, mode) in [("", 0o777), ("tree.tar", 0o644)] {
+        let path = place.path(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    }
+    for filesystem in OTHERS {
+        place.succeed(&format!(
+            "create tree.tar -o {filesystem} --type {filesystem}"
+        ));
+        let command = place.command();
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        other.arg(command.get_program()).current_dir(place.path(""));
+        for (name, value) in command.get_envs() {
+            other.env(name, value.unwrap_or_default());
+        }
+        other.env_remove("SOURCE_DATE_EPOCH");
+        let line = format!("create tree.tar -o other-{filesystem} --type {filesystem}");
+        if fs::metadata("/proc/self").expect("a process").uid() == 0 {
+            let ended = ended(
+                other
+                    .args(line.split_whitespace())
+                    .output()
+                    .expect("setpriv"),
+            );
+            assert_eq!(ended.status, 0, "{filesystem}: {}", ended.err);
+        } else {
+            place.succeed(&line);
+        }
+        fsck(&place, filesystem, &format!("other-{filesystem}"));
+        if filesystem != "btrfs" {
+            assert!(
+                place.read(filesystem) == place.read(&format!("other-{filesystem}")),
+                "{filesystem}"
+            );
+        }
+    }
+    assert_eq!(
+        place.succeed("diff image other-squashfs --ignore-times"),
+        ""
+    );
+    let seen = debugfs(&place, "other-ext4", "ea_list bin/ping");
+    assert!(
+        seen.contains("security.capability (20) = 01 00 00 02 00 20"),
+        "{seen}"
+    );
+    let seen = btrfs(
+        &place,
+        &["inspect-internal", "dump-tree", "-t", "5"],
+        "other-btrfs",
+    );
+    assert!(seen.contains("name: security.capability"), "{seen}");
+}
+
+#[test]
+fn the_same_tree_makes_the_same_image() {
+    let place = Place::new();
+    let large = text("large").repeat(10);
+    place.write("a", newc(&everything(&large)));
+    for filesystem in ["squashfs", "ext4"] {
+        for name in ["once", "again"] {
+            place.succeed(&format!("convert a -o {name} --force --type {filesystem}"));
+        }
+        assert!(place.read("once") == place.read("again"), "{filesystem}");
+    }
+}
+
+#[test]
+fn a_reserve_is_room_and_nothing_else() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    place.succeed("create tree -o small --type btrfs");
+    place.succeed("create tree -o large --type btrfs --reserve 50M --subvol root");
+    let (small, large) = (place.read("small").len(), place.read("large").len());
+    assert_eq!(large, small + (50 << 20));
+    fsck(&place, "btrfs", "large");
+    let seen = btrfs(&place, &["inspect-internal", "dump-super"], "large");
+    assert!(
+        seen.contains(&format!("total_bytes\t\t{large}\n")),
+        "{seen}"
+    );
+    assert!(
+        seen.contains(&format!("dev_item.total_bytes\t{large}\n")),
+        "{seen}"
+    );
+    let seen = btrfs(
+        &place,
+        &["inspect-internal", "dump-tree", "-t", "chunk"],
+        "large",
+    );
+    for kind in ["DATA", "METADATA", "SYSTEM"] {
+        assert!(seen.contains(&format!("type {kind}|single")), "{seen}");
+    }
+    // Beyond the first copy of the superblock.
+    place.write("tree/large", vec![1; 70 << 20]);
+    place.succeed("create tree -o large --force --type btrfs --compression none --reserve 1M");
+    fsck(&place, "btrfs", "large");
+    place.succeed("check large");
+}
+
+#[test]
+fn options_of_other_types_are_refused() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    for (options, words) in [
+        ("ext4 --compression lz4", "--compression is of no use with --type ext4: leave it out, or choose --type erofs or btrfs or squashfs"),
+        ("ext4 --level 1", "--level is of no use with --type ext4"),
+        ("btrfs --cluster-size 64K", "--cluster-size is of no use with --type btrfs: leave it out, or choose --type erofs or squashfs"),
+        ("squashfs --max-extent 64K", "choose --type erofs"),
+        ("squashfs --profile list", "--profile is of no use with --type squashfs"),
+        ("ext4 --compress-init", "--compress-init is of no use"),
+        ("erofs --subvol root", "--subvol is of no use with --type erofs: leave it out, or choose --type btrfs"),
+        ("squashfs --reserve 1M", "--reserve is of no use"),
+        ("btrfs --compression xz", "--type btrfs has no compression xz: choose zstd, zlib, lzo or none"),
+        ("squashfs --compression deflate", "--type squashfs has no compression deflate: choose lz4hc,"),
+        ("erofs --compression gzip", "--type erofs has no compression gzip"),
+        ("btrfs --level 16", "--level 16: 1 to 15 is wanted"),
+        ("btrfs --compression zlib --level 10", "1 to 9 is wanted"),
+        ("squashfs --level 3", "--level is of no use with this compression"),
+        ("squashfs --cluster-size 12K", "a power of two is wanted"),
+        ("btrfs --subvol a/b", "a name is wanted"),
+        ("btrfs --subvol ..", "a name is wanted"),
+        ("btrfs --subvol a,b", "a name is wanted"),
+        ("vfat", "[possible values: erofs, btrfs, squashfs, ext4]"),
+    ] {
+        let said = place.fail(&format!("create tree -o image --type {options}"));
+        assert!(said.contains(words), "{options}: {said}");
+    }
+    assert_eq!(place.names(), ["tree"]);
+}
+
+#[test]
+fn missing_tools_are_named() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    for (filesystem, variable, words) in [
+        (
+            "btrfs",
+            "MKFS_BTRFS",
+            "install btrfs-progs 6.14 or newer, or name it in MKFS_BTRFS",
+        ),
+        (
+            "squashfs",
+            "MKSQUASHFS",
+            "install squashfs-tools 4.5 or newer",
+        ),
+        ("ext4", "MKE2FS", "install e2fsprogs 1.47 or newer"),
+        ("ext4", "DEBUGFS", "debugfs cannot be run"),
+    ] {
+        let mut command = place.command();
+        command.args(["create", "tree", "-o", "image", "--type", filesystem]);
+        let ended = ended(
+            command
+                .env(variable, "/nowhere")
+                .output()
+                .expect("the command"),
+        );
+        assert_eq!(ended.status, 2);
+        assert!(ended.err.contains(words), "{}", ended.err);
+    }
+    place.write("tree/two\nlines", "");
+    let said = place.fail("create tree -o image --type ext4");
+    assert!(said.contains("takes no names with line feeds"), "{said}");
+    assert_eq!(place.names(), ["tree"]);
+}
+
+#[test]
+fn images_of_any_type_are_sealed() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    for filesystem in OTHERS {
+        place.succeed(&format!(
+            "create tree -o image --force --seal --type {filesystem}"
+        ));
+        let digest = place.succeed("digest image");
+        place.succeed(&format!("verify image --digest {digest}"));
+        let parameter = place.succeed("digest image --boot-parameter");
+        assert!(parameter.starts_with("initoverlayfs=require,verify=sha256:"));
+        assert!(place
+            .succeed("inspect image")
+            .contains("sealed       sha256:"));
+        place.succeed(&format!("create tree -o bare --force --type {filesystem}"));
+        place.succeed("seal bare -o sealed --force --hash-alg sha512");
+        assert!(place.succeed("digest sealed").starts_with("sha512:"));
+        if filesystem != "btrfs" {
+            assert_eq!(place.succeed("digest bare"), digest);
+        }
+    }
+}
+
+#[test]
+fn early_archives_stay_in_front() {
+    let place = Place::new();
+    let early = newc(&[
+        node("kernel", 0o040_755),
+        node("kernel/x86", 0o040_755),
+        node("kernel/x86/microcode", 0o040_755),
+        file("kernel/x86/microcode/GenuineIntel.bin", &[1; 3000]),
+    ]);
+    let main = newc(&[Entry {
+        mode: 0o100_755,
+        ..file("init", b"#!/bin/sh\n")
+    }]);
+    place.write("a", [&early[..], &main].concat());
+    for filesystem in OTHERS {
+        place.succeed(&format!("convert a -o image --force --type {filesystem}"));
+        let seen = place.succeed("inspect image");
+        assert!(
+            seen.contains("for the early boot") && seen.contains(&format!("  {filesystem}")),
+            "{seen}"
+        );
+        place.succeed("check image");
+        let said = place.fail("convert image -o other");
+        assert!(
+            said.contains(&format!("with an image of {filesystem}")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_squashfs_image_that_is_not_found_is_named() {
+    let place = Place::new();
+    place.write("tree/init", "#!/bin/sh\n");
+    fs::set_permissions(place.path("tree/init"), fs::Permissions::from_mode(0o755)).expect("chmod");
+    place.succeed("create tree -o image --type squashfs");
+    place.write("archive", newc(&[file("more", b"x")]));
+    let archive = place.compress("gzip -c", "archive");
+    let image = place.read("image");
+    place.write("hidden", [&archive[..], &image].concat());
+    let ended = place.run("check hidden");
+    let at = archive.len();
+    let wanted = format!("the squashfs image at offset {at:#x}, behind a compressed archive: put 1024 NUL bytes in front");
+    assert!(
+        ended.status == 1 && ended.out.contains(&wanted),
+        "{}",
+        ended.out
+    );
+    place.write("found", [&archive[..], &[0; 1024], &image].concat());
+    assert_eq!(place.succeed("check found"), "found: boots in place\n");
+    assert_eq!(place.succeed("cat found more"), "x");
+}

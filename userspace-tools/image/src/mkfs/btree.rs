@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The trees of a btrfs image that `mkfs.btrfs` has just made, as far as they are changed afterwards.
+//!
+//! Layouts are those of `include/uapi/linux/btrfs_tree.h` of Linux 7.3.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use initoverlayfs_core::crc32c;
+
+use super::btrfs::MKFS;
+use super::MkfsError;
+
+/// Where the superblock is, and its copies if the image reaches that far, in bytes from the start.
+const SUPERBLOCKS: [u64; 3] = [64 << 10, 64 << 20, 256 << 30];
+const SUPERBLOCK_LEN: usize = 4096;
+
+/// Fields of the superblock.
+const BYTENR: usize = 0x30;
+const MAGIC: usize = 0x40;
+const ROOT: usize = 0x50;
+const CHUNK_ROOT: usize = 0x58;
+const TOTAL_BYTES: usize = 0x70;
+const SECTOR_SIZE: usize = 0x90;
+const NODE_SIZE: usize = 0x94;
+const CHUNKS_LEN: usize = 0xa0;
+const CHECKSUM_TYPE: usize = 0xc4;
+const DEVICE_TOTAL_BYTES: usize = 0xd1;
+const CHUNKS: usize = 0x32b;
+
+/// A key, and in a chunk of one stripe, where it lies on the device.
+const KEY_LEN: usize = 17;
+const CHUNK_LEN: usize = 80;
+const STRIPE_OFFSET: usize = 56;
+
+/// A node of a tree: its header, then its items, whose data lies where they say behind the header. Those
+/// of an inner node have no data, but the address of a node.
+const HEADER_LEN: usize = 101;
+const ITEM_COUNT: usize = 96;
+const LEVEL: usize = 100;
+const ITEM_LEN: usize = 25;
+const POINTER_LEN: usize = 33;
+
+/// All checksums are of what is behind them, and have this much room.
+const CHECKSUM_LEN: usize = 32;
+
+/// As high as trees can be.
+const HIGHEST: usize = 8;
+
+/// Types of keys.
+pub(super) const INODE_ITEM: u8 = 1;
+pub(super) const XATTR_ITEM: u8 = 24;
+pub(super) const DIR_ITEM: u8 = 84;
+pub(super) const DIR_INDEX: u8 = 96;
+pub(super) const ROOT_ITEM: u8 = 132;
+const DEVICE_ITEM: u8 = 216;
+const CHUNK_ITEM: u8 = 228;
+
+/// Where the address of its root stands in what the tree of roots says of a tree.
+const ROOT_ITEM_BYTENR: usize = 176;
+
+/// An item of a leaf.
+pub(super) struct Item {
+    /// What it is about: an inode, or a tree.
+    pub id: u64,
+    /// Its type.
+    pub kind: u8,
+    /// Its data in the leaf.
+    pub data: Range<usize>,
+}
+
+/// An image.
+pub(super) struct Image {
+    file: File,
+    superblock: Vec<u8>,
+    node_size: usize,
+    /// Addresses, and where on the device the bytes are.
+    chunks: Vec<(Range<u64>, u64)>,
+}
+
+/// What cannot be made sense of.
+pub(super) fn senseless(what: &'static str) -> MkfsError {
+    MkfsError::Senseless(&MKFS, what)
+}
+
+impl Image {
+    /// Opens one.
+    pub fn open(path: &Path) -> Result<Self, MkfsError> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file.map_err(MkfsError::Temporary)?;
+        let superblock = read(&file, SUPERBLOCKS[0], SUPERBLOCK_LEN)?;
+        if superblock[MAGIC..MAGIC + 8] != *b"_BHRfS_M" || u16_at(&superblock, CHECKSUM_TYPE) != 0 {
+            return Err(senseless("no superblock with a CRC-32C"));
+        }
+        let size = |offset| usize::try_from(u32_at(&superblock, offset)).ok();
+        let node_size = size(NODE_SIZE).filter(|size| (4096..=65536).contains(size));
+        let node_size = node_size.ok_or(senseless("the size of its nodes"))?;
+        // Those with the chunk tree are in the superblock.
+        let len = size(CHUNKS_LEN).and_then(|len| superblock.get(CHUNKS..CHUNKS.checked_add(len)?));
+        let entries = len.ok_or(senseless("its system chunks"))?;
+        let chunks = entries
+            .chunks_exact(KEY_LEN + CHUNK_LEN)
+            .map(|entry| chunk(u64_at(entry, 9), &entry[KEY_LEN..]))
+            .collect();
+        let mut image = Self {
+            file,
+            node_size,
+            chunks,
+            superblock,
+        };
+        image.chunks = image.chunk_map()?;
+        Ok(image)
+    }
+
+    /// All chunks.
+    fn chunk_map(&self) -> Result<Vec<(Range<u64>, u64)>, MkfsError> {
+        let mut chunks = Vec::new();
+        self.each_leaf(u64_at(&self.superblock, CHUNK_ROOT), &mut |leaf| {
+            for item in raw_items(leaf) {
+                if item[8] == CHUNK_ITEM {
+                    let data = data_of(item);
+                    let data = leaf.get(data).filter(|data| data.len() == CHUNK_LEN);
+                    let data = data.ok_or(senseless("a chunk of several stripes"))?;
+                    chunks.push(chunk(u64_at(item, 9), data));
+                }
+            }
+            Ok(false)
+        })?;
+        Ok(chunks)
+    }
+
+    /// Where the node at an address lies on the device.
+    fn place(&self, address: u64) -> Result<u64, MkfsError> {
+        let chunk = self
+            .chunks
+            .iter()
+            .find(|(addresses, _)| addresses.contains(&address));
+        let (addresses, place) = chunk.ok_or(senseless("a node outside of its chunks"))?;
+        let place = place.checked_add(address - addresses.start);
+        place.ok_or(senseless("a node outside of its chunks"))
+    }
+
+    /// Shows each leaf of a tree, from the left; it is written back if `change` says so.
+    pub fn each_leaf(
+        &self,
+        root: u64,
+        change: &mut dyn FnMut(&mut [u8]) -> Result<bool, MkfsError>,
+    ) -> Result<(), MkfsError> {
+        self.visit(root, HIGHEST, change)
+    }
+
+    fn visit(
+        &self,
+        address: u64,
+        height: usize,
+        change: &mut dyn FnMut(&mut [u8]) -> Result<bool, MkfsError>,
+    ) -> Result<(), MkfsError> {
+        let place = self.place(address)?;
+        let mut node = read(&self.file, place, self.node_size)?;
+        if node[LEVEL] == 0 {
+            if change(&mut node)? {
+                sign(&mut node);
+                self.write(&node, place)?;
+            }
+            return Ok(());
+        }
+        let height = height
+            .checked_sub(1)
+            .ok_or(senseless("a tree without end"))?;
+        for pointer in node[HEADER_LEN..]
+            .chunks_exact(POINTER_LEN)
+            .take(count(&node))
+        {
+            self.visit(u64_at(pointer, KEY_LEN), height, change)?;
+        }
+        Ok(())
+    }
+
+    /// The address of the root of a tree.
+    pub fn root_of(&self, tree: u64) -> Result<u64, MkfsError> {
+        let mut found = None;
+        self.each_leaf(u64_at(&self.superblock, ROOT), &mut |leaf| {
+            let item = items(leaf).find(|item| item.id == tree && item.kind == ROOT_ITEM);
+            if let Some(item) = item {
+                found = Some(u64_at(&leaf[item.data], ROOT_ITEM_BYTENR));
+            }
+            Ok(false)
+        })?;
+        found.ok_or(senseless("a tree without a root"))
+    }
+
+    /// Adds at least `more` bytes, up to a multiple of its blocks, as `fs/btrfs/volumes.c:
+    /// btrfs_grow_device()` does while it is mounted: nothing is allocated.
+    pub fn grow(&self, more: u64) -> Result<(), MkfsError> {
+        let total = u64_at(&self.superblock, TOTAL_BYTES);
+        let block = u64::from(u32_at(&self.superblock, SECTOR_SIZE).max(1));
+        let grown = total
+            .checked_add(more)
+            .and_then(|size| size.checked_next_multiple_of(block))
+            .filter(|size| i64::try_from(*size).is_ok())
+            .ok_or(senseless("more bytes than a file can have"))?;
+        self.file.set_len(grown).map_err(MkfsError::Temporary)?;
+        self.each_leaf(u64_at(&self.superblock, CHUNK_ROOT), &mut |leaf| {
+            let device = items(leaf).find(|item| item.kind == DEVICE_ITEM);
+            // Behind the number of the device.
+            let Some(at) = device.map(|item| item.data.start + 8) else {
+                return Ok(false);
+            };
+            if leaf.get(at..at + 8).is_none() || u64_at(leaf, at) != total {
+                return Err(senseless("a device of another size"));
+            }
+            put(leaf, at, &grown.to_le_bytes());
+            Ok(true)
+        })?;
+        for place in SUPERBLOCKS {
+            if place + 4096 > total {
+                break;
+            }
+            let mut copy = read(&self.file, place, SUPERBLOCK_LEN)?;
+            if u64_at(&copy, BYTENR) == place && u64_at(&copy, TOTAL_BYTES) == total {
+                put(&mut copy, DEVICE_TOTAL_BYTES, &grown.to_le_bytes());
+                put(&mut copy, TOTAL_BYTES, &grown.to_le_bytes());
+                sign(&mut copy);
+                self.write(&copy, place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8], place: u64) -> Result<(), MkfsError> {
+        let written = self.file.write_all_at(bytes, place);
+        written.map_err(MkfsError::Temporary)
+    }
+}
+
+/// The addresses of a chunk, and where it lies on the device.
+fn chunk(address: u64, data: &[u8]) -> (Range<u64>, u64) {
+    let end = address.saturating_add(u64_at(data, 0));
+    (address..end, u64_at(data, STRIPE_OFFSET))
+}
+
+/// How many items a node has.
+fn count(node: &[u8]) -> usize {
+    usize::try_from(u32_at(node, ITEM_COUNT)).unwrap_or(usize::MAX)
+}
+
+fn raw_items(leaf: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let items = leaf.get(HEADER_LEN..).unwrap_or_default();
+    items.chunks_exact(ITEM_LEN).take(count(leaf))
+}
+
+/// Where an item's data is in its leaf, if it is there.
+fn data_of(item: &[u8]) -> Range<usize> {
+    let number = |offset| usize::try_from(u32_at(item, offset)).unwrap_or(usize::MAX);
+    let start = number(KEY_LEN).saturating_add(HEADER_LEN);
+    start..start.saturating_add(number(KEY_LEN + 4))
+}
+
+/// The items of a leaf whose data lies in it.
+pub(super) fn items(leaf: &[u8]) -> impl Iterator<Item = Item> + '_ {
+    let items = raw_items(leaf).map(|item| Item {
+        id: u64_at(item, 0),
+        kind: item[8],
+        data: data_of(item),
+    });
+    items.filter(|item| leaf.get(item.data.clone()).is_some())
+}
+
+/// Puts bytes at an offset, where there is room for them.
+pub(super) fn put(bytes: &mut [u8], offset: usize, new: &[u8]) {
+    if let Some(place) = bytes
+        .get_mut(offset..)
+        .and_then(|rest| rest.get_mut(..new.len()))
+    {
+        place.copy_from_slice(new);
+    }
+}
+
+/// Puts the checksum of a node or a superblock at its start.
+fn sign(bytes: &mut [u8]) {
+    let checksum = !crc32c(u32::MAX, &bytes[CHECKSUM_LEN..]);
+    put(bytes, 0, &checksum.to_le_bytes());
+}
+
+fn read(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, MkfsError> {
+    let mut bytes = vec![0; len];
+    let read = file.read_exact_at(&mut bytes, offset);
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => senseless("it breaks off"),
+        _ => MkfsError::Temporary(error),
+    })?;
+    Ok(bytes)
+}
+
+/// A number at an offset; 0 where there is none.
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    u64::from_le_bytes(bytes.copied().unwrap_or_default())
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    u32::from_le_bytes(bytes.copied().unwrap_or_default())
+}
+
+pub(super) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    u16::from_le_bytes(bytes.copied().unwrap_or_default())
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Images are made of trees, by the tools of their filesystems.
+//!
+//! None of them runs as root. `mkfs.erofs` reads a tarball; `mksquashfs` a directory to which `fakeroot`
+//! lends owners and devices; `mkfs.btrfs` one of plain files, which become what they should be afterwards;
+//! `mke2fs` makes an empty filesystem, which `debugfs` fills.
+
+mod attributes;
+mod btree;
+pub mod btrfs;
+pub mod erofs;
+pub mod ext4;
+mod program;
+pub mod squashfs;
+mod staging;
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use initoverlayfs_core::initrd::image::Filesystem;
+use thiserror::Error;
+
+pub use self::program::Program;
+pub(crate) use self::staging::faked_shell;
+use crate::tree::Tree;
+
+/// What an image is to be like.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// An EROFS image.
+    Erofs(erofs::Options),
+    /// A btrfs image.
+    Btrfs(btrfs::Options),
+    /// A squashfs image.
+    Squashfs(squashfs::Options),
+    /// An ext4 image, which has nothing to choose.
+    Ext4,
+}
+
+impl Format {
+    /// Whose image it is.
+    pub fn filesystem(&self) -> Filesystem {
+        match self {
+            Self::Erofs(_) => Filesystem::Erofs,
+            Self::Btrfs(_) => Filesystem::Btrfs,
+            Self::Squashfs(_) => Filesystem::Squashfs,
+            Self::Ext4 => Filesystem::Ext4,
+        }
+    }
+}
+
+/// Why there is no image.
+#[derive(Debug, Error)]
+pub enum MkfsError {
+    /// No such program.
+    #[error("{name} cannot be run ({1}): install {package}, or name it in {variable}",
+        name = .0.name, package = .0.package, variable = .0.variable())]
+    Missing(&'static Program, io::Error),
+    /// An old one.
+    #[error("{name} is version {1}: install {package}, or name it in {variable}",
+        name = .0.name, package = .0.package, variable = .0.variable())]
+    TooOld(&'static Program, String),
+    /// It was built without the compression asked for.
+    #[error(
+        "this {name} was built without {1}: install one with it, or choose another compression",
+        name = .0.name
+    )]
+    Lacks(&'static Program, &'static str),
+    /// It does not like what it got.
+    #[error("{name} failed: {1}", name = .0.name)]
+    Failed(&'static Program, String),
+    /// `SOURCE_DATE_EPOCH` is no number.
+    #[error("SOURCE_DATE_EPOCH is {0:?}: it has to be a number of seconds since 1970")]
+    Date(OsString),
+    /// What a program is to read could not be written down.
+    #[error("a temporary file cannot be used")]
+    Temporary(#[source] io::Error),
+    /// The tarball could not be passed on.
+    #[error("{name} takes no more input: {1}", name = .0.name)]
+    Pipe(&'static Program, io::Error),
+    /// A name that no command of a tool can state.
+    #[error("/{0}: {name} takes no names with line feeds: choose another --type", name = .1.name)]
+    LineFeed(String, &'static Program),
+    /// What was made is not what it should be.
+    #[error("{name} made an image that makes no sense: {1}", name = .0.name)]
+    Senseless(&'static Program, &'static str),
+}
+
+/// The tools for a format, found and new enough.
+pub struct Maker {
+    erofs: Option<erofs::Mkfs>,
+    date: u64,
+}
+
+impl Maker {
+    /// Looks for the tools: each in the environment, in a variable of its name, or in `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::Missing`], [`MkfsError::TooOld`], [`MkfsError::Lacks`], [`MkfsError::Date`].
+    pub fn find(format: &Format) -> Result<Self, MkfsError> {
+        let mut maker = Self {
+            erofs: None,
+            date: date()?,
+        };
+        match format {
+            Format::Erofs(options) => maker.erofs = Some(erofs::Mkfs::find(options.compression)?),
+            Format::Btrfs(options) => btrfs::check_tools(options)?,
+            Format::Squashfs(_) => squashfs::check_tools()?,
+            Format::Ext4 => ext4::check_tools()?,
+        }
+        Ok(maker)
+    }
+
+    /// Makes an image of a tree, in an empty file that is there. Returns what it leaves out: sockets.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError`].
+    pub fn from_tree(
+        &self,
+        tree: &Tree,
+        image: &Path,
+        format: &Format,
+    ) -> Result<Vec<Vec<u8>>, MkfsError> {
+        match format {
+            Format::Erofs(options) => match &self.erofs {
+                Some(mkfs) => mkfs.from_tree(tree, image, options),
+                None => erofs::Mkfs::find(options.compression)?.from_tree(tree, image, options),
+            },
+            Format::Btrfs(options) => btrfs::from_tree(tree, image, options),
+            Format::Squashfs(options) => squashfs::from_tree(tree, image, options, self.date),
+            Format::Ext4 => ext4::from_tree(tree, image, self.date),
+        }
+    }
+}
+
+/// The time that the image states for its making.
+fn date() -> Result<u64, MkfsError> {
+    let Some(text) = env::var_os("SOURCE_DATE_EPOCH") else {
+        return Ok(0);
+    };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.ok_or(MkfsError::Date(text))
+}

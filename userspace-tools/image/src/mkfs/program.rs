@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Programs that are called: where they are, and what they say.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::str::FromStr;
+
+use super::MkfsError;
+use crate::children::Running;
+
+/// Where programs are that `PATH` does not lead every user to.
+const SYSTEM_PLACES: [&str; 2] = ["/usr/sbin", "/sbin"];
+
+/// A program, and what to install where it is missing.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// The software that it comes with, and from which version on.
+    pub package: &'static str,
+}
+
+impl Program {
+    /// The variable of the environment that can name another one.
+    pub fn variable(&self) -> String {
+        self.name.to_uppercase().replace('.', "_")
+    }
+
+    /// Where it is: as the environment says, or in `PATH`, or where the system's programs are.
+    pub fn place(&self) -> OsString {
+        if let Some(named) = env::var_os(self.variable()).filter(|name| !name.is_empty()) {
+            return named;
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let is_in = |directory: &Path| directory.join(self.name).is_file();
+        if env::split_paths(&path).any(|directory| is_in(&directory)) {
+            return self.name.into();
+        }
+        let places = SYSTEM_PLACES.map(Path::new);
+        let place = places.into_iter().find(|directory| is_in(directory));
+        place.map_or_else(|| self.name.into(), |place| place.join(self.name).into())
+    }
+
+    /// To be run.
+    pub fn command(&self) -> Command {
+        Command::new(self.place())
+    }
+
+    /// What it prints of its version, whichever way it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::Missing`].
+    pub fn version_text(&'static self, argument: &str) -> Result<String, MkfsError> {
+        let output = self.command().arg(argument).stdin(Stdio::null()).output();
+        let output = output.map_err(|cause| MkfsError::Missing(self, cause))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// An error unless what it printed names a version that is new enough.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::TooOld`].
+    pub fn check_version(&'static self, text: &str, oldest: (u32, u32)) -> Result<(), MkfsError> {
+        let first = text.lines().next().unwrap_or("unknown");
+        match version_in(first).filter(|version| *version >= oldest) {
+            Some(_) => Ok(()),
+            None => Err(MkfsError::TooOld(self, first.to_owned())),
+        }
+    }
+
+    /// Starts it, or a program that starts it.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::Missing`].
+    pub fn start(&'static self, command: &mut Command) -> Result<Running, MkfsError> {
+        Running::start(command).map_err(|cause| MkfsError::Missing(self, cause))
+    }
+
+    /// Waits for it to end well; returns what it wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::Failed`], with its own words.
+    pub fn wait(&'static self, child: Running) -> Result<Output, MkfsError> {
+        let output = child.output();
+        let output = output.map_err(|cause| MkfsError::Missing(self, cause))?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let words = String::from_utf8_lossy(&output.stderr);
+        let words = words.trim();
+        Err(MkfsError::Failed(
+            self,
+            if words.is_empty() {
+                output.status.to_string()
+            } else {
+                words.into()
+            },
+        ))
+    }
+
+    /// Runs it without input.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::Missing`], [`MkfsError::Failed`].
+    pub fn run<S: AsRef<OsStr>>(
+        &'static self,
+        arguments: impl IntoIterator<Item = S>,
+        environment: &[(&str, &str)],
+    ) -> Result<Output, MkfsError> {
+        let mut command = self.command();
+        command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        self.wait(self.start(&mut command)?)
+    }
+}
+
+/// The first two numbers of a version: `mkfs.erofs (erofs-utils) 1.8.10`, `btrfs-progs v6.14`.
+fn version_in(line: &str) -> Option<(u32, u32)> {
+    let mut words = line
+        .split_whitespace()
+        .map(|word| word.trim_start_matches('v'));
+    let word = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let mut numbers = word.split(|c: char| !c.is_ascii_digit()).map(u32::from_str);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
