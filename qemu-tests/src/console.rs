@@ -52,10 +52,12 @@ impl Console {
     pub fn faults(&self) -> Vec<&str> {
         let lines: Vec<&str> = self.0.lines().collect();
         let is_fault = |line: &&str| FAULTS.iter().any(|fault| line.contains(fault));
-        let is_told = |at: usize| lines[at.saturating_sub(2)..at].iter().any(|l| l.contains(NO_CACHE));
-        let found = lines.iter().enumerate().filter(|(at, line)| {
-            is_fault(line) && !(line.contains("Call Trace") && is_told(*at))
-        });
+        let is_told =
+            |at: usize| lines[at.saturating_sub(2)..at].iter().any(|l| l.contains(NO_CACHE));
+        let found = lines
+            .iter()
+            .enumerate()
+            .filter(|(at, line)| is_fault(line) && !(line.contains("Call Trace") && is_told(*at)));
         found.map(|(_, line)| *line).collect()
     }
 

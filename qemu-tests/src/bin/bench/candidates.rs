@@ -22,6 +22,14 @@ const ZSTD_64K: &[&str] = &["--compression=zstd", "--level=9", "--cluster-size=6
 /// The tenth of the files that is read first is not compressed. The path is in the tree.
 const PROFILED: &[&str] = &["--profile=bench.tenth"];
 
+/// Other filesystems, on a block device.
+const SQUASHFS_LZ4HC: &[&str] = &["--type=squashfs", "--compression=lz4hc"];
+const SQUASHFS_ZSTD: &[&str] = &["--type=squashfs", "--compression=zstd"];
+const BTRFS_PLAIN: &[&str] = &["--type=btrfs", "--compression=none"];
+const BTRFS_ZSTD: &[&str] = &["--type=btrfs", "--compression=zstd"];
+const BTRFS_RESERVE: &[&str] = &["--type=btrfs", "--compression=none", "--reserve=64M"];
+const EXT4: &[&str] = &["--type=ext4"];
+
 /// How an initrd is made and booted.
 #[derive(Clone, Copy)]
 pub enum Kind {
@@ -31,8 +39,10 @@ pub enum Kind {
     FloorWithDisk,
     /// An archive, unpacked by the stock code.
     Cpio(Compressor),
-    /// An EROFS image made with these options, mounted by the kernel component.
-    Erofs(&'static [&'static str]),
+    /// An image made with these options, mounted by the kernel component.
+    Image(&'static [&'static str]),
+    /// A btrfs that is itself the root, written to in place.
+    Writable(&'static [&'static str]),
     /// The same, checked against a digest.
     Sealed(&'static [&'static str]),
     /// The same, checked against a signature.
@@ -78,16 +88,22 @@ pub const FORMATS: &[Format] = &[
     format("cpio.gz", Kind::Cpio(Compressor::Gzip), Run::Full, true),
     format("cpio.lz4", Kind::Cpio(Compressor::Lz4), Run::Full, false),
     format("cpio.zst", Kind::Cpio(Compressor::Zstd(9)), Run::Always, true),
-    format("EROFS plain", Kind::Erofs(PLAIN), Run::Always, false),
-    format("EROFS lz4hc", Kind::Erofs(DEFAULT), Run::Always, false),
-    format("EROFS lz4hc 4K", Kind::Erofs(&["--cluster-size=4096"]), Run::Full, false),
-    format("EROFS lz4hc 64K", Kind::Erofs(LZ4HC_64K), Run::Always, false),
-    format("EROFS zstd 64K", Kind::Erofs(ZSTD_64K), Run::Full, true),
+    format("EROFS plain", Kind::Image(PLAIN), Run::Always, false),
+    format("EROFS lz4hc", Kind::Image(DEFAULT), Run::Always, false),
+    format("EROFS lz4hc 4K", Kind::Image(&["--cluster-size=4096"]), Run::Full, false),
+    format("EROFS lz4hc 64K", Kind::Image(LZ4HC_64K), Run::Always, false),
+    format("EROFS zstd 64K", Kind::Image(ZSTD_64K), Run::Full, true),
     format("userspace: loop, plain", Kind::Loop(PLAIN), Run::Always, false),
     format("userspace: loop, lz4hc", Kind::Loop(DEFAULT), Run::Always, false),
     format("userspace: file, lz4hc", Kind::File(DEFAULT), Run::Always, false),
-    format("EROFS lz4hc, profiled", Kind::Erofs(PROFILED), Run::OneSize, false),
-    format("EROFS lz4hc, init too", Kind::Erofs(&["--compress-init"]), Run::OneSize, false),
+    format("squashfs lz4hc", Kind::Image(SQUASHFS_LZ4HC), Run::OneSize, false),
+    format("squashfs zstd", Kind::Image(SQUASHFS_ZSTD), Run::OneSize, true),
+    format("btrfs plain", Kind::Image(BTRFS_PLAIN), Run::OneSize, false),
+    format("btrfs zstd", Kind::Image(BTRFS_ZSTD), Run::OneSize, true),
+    format("ext4", Kind::Image(EXT4), Run::OneSize, false),
+    format("btrfs plain, rw", Kind::Writable(BTRFS_RESERVE), Run::OneSize, false),
+    format("EROFS lz4hc, profiled", Kind::Image(PROFILED), Run::OneSize, false),
+    format("EROFS lz4hc, init too", Kind::Image(&["--compress-init"]), Run::OneSize, false),
     format("EROFS plain, verify=sha256", Kind::Sealed(PLAIN), Run::OneSize, false),
     format("EROFS plain, verify=signature", Kind::Signed(PLAIN), Run::OneSize, false),
     format("EROFS lz4hc, verify=sha256", Kind::Sealed(DEFAULT), Run::OneSize, false),
@@ -119,7 +135,8 @@ impl Candidate {
                 (cpio::archive(&Tree::probe_only()?, Compressor::None)?, None, off())
             }
             Kind::Cpio(compressor) => (cpio::archive(tree, compressor)?, None, off()),
-            Kind::Erofs(options) => (image(options)?, None, REQUIRE.to_owned()),
+            Kind::Image(options) => (image(options)?, None, REQUIRE.to_owned()),
+            Kind::Writable(options) => (image(options)?, None, format!("{REQUIRE},rw")),
             Kind::Sealed(options) => {
                 let (path, option) = sealed(&image(options)?)?;
                 (path, None, option)

@@ -6,7 +6,7 @@
 //! is booted with the same command lines, of several lengths, and the median counts.
 //!
 //! What counts as copied: of an archive, the contents of its files, which the stock code writes into a
-//! tmpfs before `/init`; of an image in memory, the bytes that EROFS was given of it up to a stage, as
+//! tmpfs before `/init`; of an image in memory, the bytes that its filesystem was given of it up to a stage, as
 //! they are stored there, so compressed if it is. What is decompressed then is not added, nor is what
 //! a process reads from the page cache.
 
@@ -171,7 +171,9 @@ fn copied(candidate: &Candidate, found: &Section) -> Result<Option<Stages>> {
         let lines = found.all(&format!("layer.{stage}"));
         let images: Vec<Vec<&str>> =
             lines.iter().map(|line| line.split_whitespace().collect()).collect();
-        let of_images = images.iter().filter(|words| words.get(1) == Some(&"erofs"));
+        let is_image =
+            |words: &&Vec<&str>| words.first() != Some(&"#") && words.get(1) != Some(&"cpio");
+        let of_images = images.iter().filter(is_image);
         let served: Vec<u64> = of_images
             .map(|words| words.get(5).context("a layer without SERVED")?.parse().context("SERVED"))
             .collect::<Result<_>>()?;

@@ -48,8 +48,10 @@ pub fn tree(mb: u64, pool: Option<&Path>) -> Result<(Tree, u64)> {
     let tenth = choose(files.cloned().collect(), content / 10, "tenth", 1.0 / 5.0)?;
     let tenth: String =
         tenth.iter().map(|object| format!("/{}\n", object.path.display())).collect();
-    let tree = Tree::filled(&format!("bench-{mb}"), &[&listing, &tenth], |root| {
+    let tree = Tree::filled(&format!("bench-{mb}"), &[&listing, &tenth, "dev"], |root| {
         chosen.iter().try_for_each(|object| object.put(root))?;
+        // An image that is itself the root needs one to mount devtmpfs on.
+        fs::create_dir_all(root.join("dev"))?;
         Ok(fs::write(root.join(TENTH), &tenth)?)
     })?;
     Ok((tree, content))

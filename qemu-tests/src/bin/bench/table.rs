@@ -14,7 +14,7 @@ On the floor, the stock code unpacks the init, which takes longer than to mount 
 Memory is MiB less than on the floor: available when `/init` starts, and after it has read all (what the page cache \
 holds counts as available); the most that was ever in use, page cache included, counted by the host as \
 memory that was touched; and what is still missing after the switch to another root. Copied is what the kernel \
-copied of the files, in MB: an archive's contents into the tmpfs, or what EROFS was given of an image.
+copied of the files, in MB: an archive's contents into the tmpfs, or what the filesystem was given of an image.
 ";
 
 /// Sizes that the README shows on demand.
@@ -99,7 +99,8 @@ fn size(out: &mut String, results: &Results, mb: u64) -> Result<()> {
 fn line(out: &mut String, results: &Results, row: &Row) -> Result<()> {
     let (over, floor) = (results.over(row), &results.floor);
     let (available, base) = (row.available_mib, floor.available_mib);
-    let mark = if row.initrd.starts_with("EROFS") { "**" } else { "" };
+    let is_ours = ["EROFS", "squashfs", "btrfs", "ext4"].iter().any(|n| row.initrd.starts_with(n));
+    let mark = if is_ours { "**" } else { "" };
     let time = |ms: f64| if row.has_disk { format!("~{ms:.0}") } else { format!("{ms:.1}") };
     write!(out, "| {mark}{}{mark} | {} ", row.initrd, megabytes(row.bytes as f64))?;
     write!(out, "| {mark}{}{mark} ", time(over.init))?;

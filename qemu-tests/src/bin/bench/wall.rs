@@ -51,7 +51,7 @@ pub fn measure(candidates: &[Candidate], rounds: usize, memory_mib: u32) -> Resu
         .map(|candidate| Series {
             initrd: candidate.format.name.to_owned(),
             payload_mb: candidate.mb,
-            is_ours: matches!(candidate.format.kind, Kind::Erofs(_)),
+            is_ours: matches!(candidate.format.kind, Kind::Image(_) | Kind::Writable(_)),
             init_ms: Vec::new(),
             all_ms: Vec::new(),
         })
