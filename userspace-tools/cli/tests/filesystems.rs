@@ -570,3 +570,51 @@ fn a_squashfs_image_that_is_not_found_is_named() {
     assert_eq!(place.succeed("check found"), "found: boots in place\n");
     assert_eq!(place.succeed("cat found more"), "x");
 }
+
+#[test]
+fn signals_leave_nothing_behind() {
+    let place = Place::new();
+    let noise: Vec<u8> = (0..30_000_000_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    place.write("a", newc(&[node("init", 0o100_755), file("noise", &noise)]));
+    fs::create_dir_all(place.path("tmp")).expect("a directory");
+    let mut command = place.command();
+    command.env("TMPDIR", place.path("tmp"));
+    command.args([
+        "convert",
+        "a",
+        "-o",
+        "image",
+        "--type",
+        "squashfs",
+        "--compression",
+        "xz",
+    ]);
+    let mut child = command.spawn().expect("the command");
+    // fakeroot tells the others by its key, in their environment.
+    let marked = || {
+        let processes = fs::read_dir("/proc").expect("/proc");
+        let environments =
+            processes.filter_map(|entry| fs::read(entry.ok()?.path().join("environ")).ok());
+        let mark = place.path("tmp").display().to_string().into_bytes();
+        environments
+            .filter(|environ| environ.windows(mark.len()).any(|part| part == mark))
+            .count()
+    };
+    while marked() < 4 {
+        assert!(child.try_wait().expect("it").is_none(), "it ended early");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut kill = Command::new("kill");
+    assert!(kill
+        .arg(child.id().to_string())
+        .status()
+        .expect("kill")
+        .success());
+    assert_eq!(child.wait().expect("it").code(), None);
+    assert_eq!(marked(), 0, "programs survived");
+    assert_eq!(place.names(), ["a", "tmp"]);
+    assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
+}

@@ -4,16 +4,51 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, ExitStatus, Output};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use rustix::process::{kill_process_group, Pid, Signal};
 use shared_child::SharedChild;
 
-/// Those that are running, by a number that no other one has at that time.
-static RUNNING: Mutex<BTreeMap<u64, Arc<SharedChild>>> = Mutex::new(BTreeMap::new());
+/// How long a group has to end by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-fn running() -> MutexGuard<'static, BTreeMap<u64, Arc<SharedChild>>> {
+/// How many times it is looked at until then.
+const ASKED: u32 = 200;
+
+/// A program that was started.
+struct Started {
+    child: Arc<SharedChild>,
+    /// The group of all that it starts itself, if it has one of its own.
+    group: Option<Pid>,
+}
+
+impl Started {
+    /// Ends it. A group is asked first: `fakeroot` has a server to end, which is in no group.
+    fn end(&self) {
+        if let Some(group) = self.group {
+            // What is not there any more has ended.
+            let _ = kill_process_group(group, Signal::INT);
+            for _ in 0..ASKED {
+                if !matches!(self.child.try_wait(), Ok(None)) {
+                    break;
+                }
+                thread::sleep(PATIENCE / ASKED);
+            }
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        // What cannot be ended has ended.
+        let _ = self.child.kill();
+    }
+}
+
+/// Those that are running, by a number that no other one has at that time.
+static RUNNING: Mutex<BTreeMap<u64, Started>> = Mutex::new(BTreeMap::new());
+
+fn running() -> MutexGuard<'static, BTreeMap<u64, Started>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -21,12 +56,9 @@ fn running() -> MutexGuard<'static, BTreeMap<u64, Arc<SharedChild>>> {
 /// another one, or waits for one, waits for that end.
 pub fn end_all() {
     let children = running();
-    for child in children.values() {
-        // What cannot be ended has ended.
-        let _ = child.kill();
-    }
-    for child in children.values() {
-        let _ = child.wait();
+    children.values().for_each(Started::end);
+    for started in children.values() {
+        let _ = started.child.wait();
     }
     // Else another thread would report that its child failed, and could end the program before the
     // caller has cleaned up.
@@ -46,10 +78,33 @@ impl Running {
     ///
     /// What the system says.
     pub fn start(command: &mut Command) -> io::Result<Self> {
+        Self::note(command, |_| None)
+    }
+
+    /// Starts one that starts others, which are to end with it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn start_group(command: &mut Command) -> io::Result<Self> {
+        Self::note(command.process_group(0), |child| {
+            Pid::from_raw(i32::try_from(child.id()).ok()?)
+        })
+    }
+
+    fn note(
+        command: &mut Command,
+        group: impl FnOnce(&SharedChild) -> Option<Pid>,
+    ) -> io::Result<Self> {
         let mut running = running();
         let child = Arc::new(SharedChild::spawn(command)?);
+        let group = group(&child);
         let number = running.last_key_value().map_or(0, |(last, _)| last + 1);
-        running.insert(number, Arc::clone(&child));
+        let started = Started {
+            child: Arc::clone(&child),
+            group,
+        };
+        running.insert(number, started);
         Ok(Self { child, number })
     }
 

@@ -88,5 +88,5 @@ fn take_out(image: &Path, stage: &Path) -> Result<Vec<u8>, SquashfsError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    Ok(UNSQUASHFS.wait(UNSQUASHFS.start(&mut command)?)?.stdout)
+    Ok(UNSQUASHFS.wait(UNSQUASHFS.start_in(&mut command)?)?.stdout)
 }

@@ -37,6 +37,16 @@ const BLOCK: u64 = 4096;
 const FEATURES: &str = "none,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
     large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
 
+/// What is tried of that many blocks for trees of extents, bitmaps and descriptors. What is too much
+/// `resize2fs` cuts off again, but for large images not all of it.
+const SPARE_PARTS: [u64; 3] = [256, 16, 2];
+
+/// Blocks of an empty filesystem, amply.
+const LEAST_BLOCKS: u64 = 128;
+
+/// What `debugfs` says if there were too few.
+const NO_BLOCK: &str = "Could not allocate block";
+
 /// Inodes that are there before any file: the reserved ones, and that of `lost+found`.
 const RESERVED_INODES: usize = 11;
 
@@ -63,23 +73,18 @@ pub(super) fn from_tree(tree: &Tree, image: &Path, date: u64) -> Result<Vec<Vec<
     ];
     let place = temporary::directory().map_err(MkfsError::Temporary)?;
     let script = Script::of(tree, place.path())?;
-    make_empty(tree, image, &environment)?;
-
     let list = place.path().join("commands");
     fs::write(&list, &script.commands).map_err(MkfsError::Temporary)?;
-    let arguments = [
-        "-w".as_ref(),
-        "-f".as_ref(),
-        list.as_os_str(),
-        image.as_ref(),
-    ];
-    let output = DEBUGFS.run(arguments, &environment)?;
-    // It always ends well. Its first line is its version.
-    let words = String::from_utf8_lossy(&output.stderr);
-    let words: Vec<_> = words.lines().skip(1).filter(|l| !l.is_empty()).collect();
-    if !words.is_empty() {
-        return Err(MkfsError::Failed(&DEBUGFS, words.join("; ")));
+    let mut last = Ok(());
+    for part in SPARE_PARTS {
+        make_empty(tree, image, part, &environment)?;
+        last = fill(image, &list, &environment);
+        match &last {
+            Err(MkfsError::Failed(_, words)) if words.contains(NO_BLOCK) => {}
+            _ => break,
+        }
     }
+    last?;
     let mut len = u64::MAX;
     loop {
         let arguments = ["-f".as_ref(), "-M".as_ref(), image.as_os_str()];
@@ -92,9 +97,36 @@ pub(super) fn from_tree(tree: &Tree, image: &Path, date: u64) -> Result<Vec<Vec<
     }
 }
 
-/// Makes an empty filesystem that the tree fits into.
-fn make_empty(tree: &Tree, image: &Path, environment: &[(&str, &str)]) -> Result<(), MkfsError> {
+/// Has the commands of a file carried out.
+fn fill(image: &Path, list: &Path, environment: &[(&str, &str)]) -> Result<(), MkfsError> {
+    let arguments = [
+        "-w".as_ref(),
+        "-f".as_ref(),
+        list.as_os_str(),
+        image.as_ref(),
+    ];
+    let output = DEBUGFS.run(arguments, environment)?;
+    // It always ends well. Its first line is its version.
+    let words = String::from_utf8_lossy(&output.stderr);
+    let words: Vec<_> = words.lines().skip(1).filter(|l| !l.is_empty()).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    const MOST: usize = 3;
+    let words = words[..words.len().min(MOST)].join("; ");
+    Err(MkfsError::Failed(&DEBUGFS, words))
+}
+
+/// Makes an empty filesystem that the tree fits into, with the blocks that it is known to take, and a part
+/// of these to spare.
+fn make_empty(
+    tree: &Tree,
+    image: &Path,
+    part: u64,
+    environment: &[(&str, &str)],
+) -> Result<(), MkfsError> {
     let (inodes, blocks) = needs(tree);
+    let blocks = blocks + blocks / part + LEAST_BLOCKS;
     let arguments = [
         "-q", "-F", "-b", "4096", "-I", "256", "-m", "0", "-U", "clear", "-O", FEATURES,
         "-E", "hash_seed=00000000-0000-0000-0000-000000000001,lazy_itable_init=0,nodiscard,root_owner=0:0",
@@ -107,7 +139,7 @@ fn make_empty(tree: &Tree, image: &Path, environment: &[(&str, &str)]) -> Result
     MKE2FS.run(arguments, environment).map(drop)
 }
 
-/// As many inodes, and at least as many blocks, as a tree takes.
+/// As many inodes as a tree takes, and the blocks of its files, directories and inodes.
 fn needs(tree: &Tree) -> (usize, u64) {
     let len = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let names = tree.iter().map(|(path, _)| {
@@ -129,8 +161,7 @@ fn needs(tree: &Tree) -> (usize, u64) {
     }
     let inodes = files.len() + RESERVED_INODES;
     blocks += bytes.div_ceil(BLOCK);
-    // Trees of extents, bitmaps, descriptors: what is too much is cut off again.
-    (inodes, blocks + blocks / 16 + 1024)
+    (inodes, blocks)
 }
 
 /// What `debugfs` is told.

@@ -73,13 +73,22 @@ impl Program {
         }
     }
 
-    /// Starts it, or a program that starts it.
+    /// Starts it.
     ///
     /// # Errors
     ///
     /// [`MkfsError::Missing`].
     pub fn start(&'static self, command: &mut Command) -> Result<Running, MkfsError> {
         Running::start(command).map_err(|cause| MkfsError::Missing(self, cause))
+    }
+
+    /// Starts a shell that starts it, and other programs.
+    ///
+    /// # Errors
+    ///
+    /// [`MkfsError::Missing`].
+    pub fn start_in(&'static self, shell: &mut Command) -> Result<Running, MkfsError> {
+        Running::start_group(shell).map_err(|cause| MkfsError::Missing(self, cause))
     }
 
     /// Waits for it to end well; returns what it wrote.

@@ -125,11 +125,11 @@ pub(super) fn run(
         .stderr(Stdio::piped());
     let Some(open) = open else {
         let left_out = unpack(tree, &stage).map_err(MkfsError::Temporary)?;
-        program.wait(program.start(&mut command)?)?;
+        program.wait(program.start_in(&mut command)?)?;
         return Ok(left_out);
     };
     fs::create_dir(&stage).map_err(MkfsError::Temporary)?;
-    let child = program.start(&mut command)?;
+    let child = program.start_in(&mut command)?;
     let written = match child.take_input() {
         Some(input) => tarball::write_plain(&open, io::BufWriter::with_capacity(1 << 20, input)),
         None => Err(io::ErrorKind::BrokenPipe.into()),
