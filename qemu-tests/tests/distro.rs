@@ -45,16 +45,17 @@ fn check_system(found: &Section) -> Result<()> {
     assert_eq!(found.all("failed"), [""; 0]);
     let mounts = found.all("mount");
     ensure!(mounts.contains(&"/dev/vda / ext4 rw,relatime 0 0"), "{mounts:#?}");
-    let left = mounts.iter().any(|line| line.contains("overlay") || line.contains("erofs"));
+    let is_ours = |line: &&str| line.contains("overlay") || line.contains("erofs");
+    let left = mounts.iter().any(is_ours);
     ensure!(!left, "the initial root is still there: {mounts:#?}");
     Ok(())
 }
 
 /// Boots a generator's image as it is and converted: the system is up both times, and nothing of the
-/// converted one stays in memory.
-fn check(generator: &str) -> Result<(Section, Section)> {
+/// converted one, by these options, stays in memory.
+fn check(generator: &str, options: &[&str]) -> Result<(Section, Section)> {
     let initramfs = made(&format!("trixie.{generator}.img"))?;
-    let image = convert(&initramfs, &[])?;
+    let image = convert(&initramfs, options)?;
     println!("{generator}: {} bytes, converted {}", fs::metadata(&initramfs)?.len(), image.len());
 
     let stock = boot("stock", Machine::new().initrd(initramfs), "initoverlayfs=off")?;
@@ -76,7 +77,7 @@ fn check(generator: &str) -> Result<(Section, Section)> {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_dracut_boots_to_multi_user() -> Result<()> {
-    let (_, converted) = check("dracut")?;
+    let (_, converted) = check("dracut", &[])?;
     // systemd knew that it was in an initrd, and switched from there.
     ensure!(converted.number("InitRDTimestampMonotonic")? > 0, "systemd saw no initrd");
     Ok(())
@@ -84,8 +85,28 @@ fn debian_with_dracut_boots_to_multi_user() -> Result<()> {
 
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
+fn debian_with_dracut_as_btrfs_boots_to_multi_user() -> Result<()> {
+    let (_, converted) = check("dracut", &["--type=btrfs"])?;
+    ensure!(converted.number("InitRDTimestampMonotonic")? > 0, "systemd saw no initrd");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn debian_with_dracut_as_squashfs_boots_to_multi_user() -> Result<()> {
+    check("dracut", &["--type=squashfs"]).map(drop)
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn debian_with_initramfs_tools_as_ext4_boots_to_multi_user() -> Result<()> {
+    check("initramfs-tools", &["--type=ext4"]).map(drop)
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_initramfs_tools_boots_to_multi_user() -> Result<()> {
-    check("initramfs-tools").map(drop)
+    check("initramfs-tools", &[]).map(drop)
 }
 
 #[test]

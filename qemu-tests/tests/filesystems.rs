@@ -269,7 +269,9 @@ fn check_released(initrd: Vec<u8>, option: &str) -> Result<()> {
     let managed = |found: &Section| found.number("memory.MemTotal");
     let plain = Machine::new().root_disk(disk::image()?);
     let plain = plain.append(&parameter.replace("require", "off")).orders("settle").run()?;
-    assert_eq!(managed(last)?, managed(plain.report.last()?)?);
+    // A large initrd may even move what the early boot reserves, and leave more.
+    let (after, without) = (managed(last)?, managed(plain.report.last()?)?);
+    ensure!(after >= without, "{after} kB after the switch, {without} kB without an initrd");
     ensure!(managed(first)? < managed(last)?, "the image was no part of the memory");
     Ok(())
 }
