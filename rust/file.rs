@@ -22,6 +22,9 @@ use crate::{
     usage::Usage, //
 };
 
+/// How many bytes are checked before others may run.
+const CHECKED_AT_ONCE: usize = 1 << 20;
+
 /// What a file holds.
 pub(crate) struct File {
     /// The image, and behind it what seals it.
@@ -82,7 +85,11 @@ impl File {
             return Ok(self);
         };
         if let Some(guard) = &self.guard {
-            guard.check(memory.bytes(), 0..self.len)?;
+            for start in (0..self.len).step_by(CHECKED_AT_ONCE) {
+                guard.check(memory.bytes(), start..start.saturating_add(CHECKED_AT_ONCE))?;
+                // SAFETY: This is PID 1, without locks.
+                unsafe { bindings::initoverlayfs_give_way() };
+            }
         }
         Ok(Self {
             memory: Store::Scratch(memory.into_scratch()),
@@ -97,6 +104,7 @@ impl File {
     }
 
     /// Whether it can be written to.
+    #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     pub(crate) fn is_writable(&self) -> bool {
         matches!(self.memory, Store::Scratch(_))
     }

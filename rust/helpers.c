@@ -92,14 +92,41 @@ int initoverlayfs_set_path(struct fs_context *fc, const char *key,
  * The task's layout depends on alignments that bindgen does not always get
  * right, so current->fs is read here.
  */
-void initoverlayfs_set_root(const struct path *path)
-{
-	set_fs_root(current->fs, path);
-}
-
 void initoverlayfs_set_pwd(const struct path *path)
 {
 	set_fs_pwd(current->fs, path);
+}
+
+/*
+ * Have the current task, and no other that looks things up as PID 1 does, see
+ * tree as its root and work there, up to initoverlayfs_leave_view(). It must not
+ * fork meanwhile. Returns what it saw before, or NULL for want of memory.
+ */
+struct fs_struct *initoverlayfs_enter_view(const struct path *tree)
+{
+	struct fs_struct *before = current->fs;
+	struct fs_struct *view = copy_fs_struct(before);
+
+	if (!view)
+		return NULL;
+	set_fs_root(view, tree);
+	set_fs_pwd(view, tree);
+	WRITE_ONCE(current->fs, view);
+	return before;
+}
+
+void initoverlayfs_leave_view(struct fs_struct *before)
+{
+	struct fs_struct *view = current->fs;
+
+	WRITE_ONCE(current->fs, before);
+	free_fs_struct(view);
+}
+
+/* Let others run, if somebody wants to. */
+void initoverlayfs_give_way(void)
+{
+	cond_resched();
 }
 
 /*

@@ -14,17 +14,16 @@ use kernel::{
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 use crate::{
     disk::Disk,
+    file::Segments,
     vfs::{
         self,
         View, //
     }, //
 };
 use crate::{
-    file::{
-        File,
-        Segments, //
-    },
+    file::File,
     initrd::image::Filesystem,
+    stack::Stack,
     vfs::{
         Access,
         Context,
@@ -57,6 +56,10 @@ pub(crate) fn erofs(files: &Path, number: usize) -> Result<Mount> {
 }
 
 /// An image of a filesystem that wants a block device.
+#[cfg_attr(
+    not(CONFIG_INITOVERLAYFS_BLOCK),
+    expect(dead_code, reason = "there are none")
+)]
 pub(crate) struct OnDisk<'a> {
     /// What it is.
     pub(crate) filesystem: Filesystem,
@@ -88,14 +91,13 @@ impl OnDisk<'_> {
 
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 impl OnDisk<'_> {
-    /// Mounts it from a block device. Returns also its memory, to be withdrawn if the
-    /// mount comes to nothing.
+    /// Mounts it from a block device. `stack` withdraws its memory if that comes to nothing.
     ///
     /// # Errors
     ///
     /// What making the device says, and the filesystem.
     #[init]
-    pub(crate) fn mount(self) -> Result<(Mount, Segments)> {
+    pub(crate) fn mount(self, stack: &mut Stack) -> Result<Mount> {
         let access = if self.file.is_writable() {
             Access::ReadWrite
         } else {
@@ -104,7 +106,9 @@ impl OnDisk<'_> {
         let mut files = KVec::with_capacity(1, GFP_KERNEL)?;
         files.push(self.file, GFP_KERNEL)?;
         let segments = Segments::new(files)?;
-        let disk = Disk::new(&segments, self.block_size)?;
+        let disk = Disk::new(&segments, self.block_size);
+        stack.keep(segments)?;
+        let disk = disk?;
         let source = CString::try_from_fmt(fmt!("/dev/initoverlayfs{}", disk.number()))?;
 
         // Filesystems find a block device by its name only, and nothing has one yet: neither is devtmpfs
@@ -126,14 +130,14 @@ impl OnDisk<'_> {
         drop(view);
         // From here on, the device is there as long as the filesystem has it open.
         drop(disk);
-        Ok((mount, segments))
+        Ok(mount)
     }
 }
 
 /// Never called: without its option, no such image is looked for.
 #[cfg(not(CONFIG_INITOVERLAYFS_BLOCK))]
 impl OnDisk<'_> {
-    pub(crate) fn mount(self) -> Result<(Mount, Segments)> {
+    pub(crate) fn mount(self, _stack: &mut Stack) -> Result<Mount> {
         Err(ENODEV)
     }
 }

@@ -70,6 +70,14 @@ use kernel::{
         SetOnce, //
     },
 };
+#[cfg(CONFIG_BLK_DEV_RAM = "y")]
+use {
+    crate::initrd::image::Filesystems,
+    kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
 
 use crate::{
     account::Account,
@@ -114,6 +122,10 @@ static TOO_MANY_PARAMETERS: SetOnce<()> = SetOnce::new();
 /// Set if the kernel's own `retain_initrd`, or on some architectures `keepinitrd`, is given.
 static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
 
+/// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the old kind into.
+#[cfg(CONFIG_BLK_DEV_RAM = "y")]
+static ROOT_IS_RAMDISK: Atomic<bool> = Atomic::new(false);
+
 global_lock! {
     // SAFETY: `claim` initialises it, before anything else uses it.
     unsafe(uninit) static CLAIMED: Mutex<Option<Claimed>> = None;
@@ -123,6 +135,8 @@ boot_param!("initoverlayfs=", note_parameter);
 boot_param!(early "retain_initrd", note_retain_initrd);
 #[cfg(CONFIG_ARCH_HAS_KEEPINITRD)]
 boot_param!(early "keepinitrd", note_retain_initrd);
+#[cfg(CONFIG_BLK_DEV_RAM = "y")]
+boot_param!(early "root", note_root);
 initcall!(early, claim);
 initcall!(device, mount);
 initcall!(late_sync, mount_late);
@@ -159,6 +173,13 @@ fn note_retain_initrd(value: &CStr) {
     if value.is_empty() {
         RETAIN_INITRD.populate(());
     }
+}
+
+#[cfg(CONFIG_BLK_DEV_RAM = "y")]
+#[init]
+fn note_root(value: &CStr) {
+    let names: [&[u8]; 3] = [b"/dev/ram0", b"/dev/ram", b"1:0"];
+    ROOT_IS_RAMDISK.store(names.contains(&value.to_bytes()), Relaxed);
 }
 
 /// Stops the boot, naming the reason: the promise of `initoverlayfs=require`.
@@ -202,6 +223,17 @@ fn parse_parameters() -> Options<'static> {
     policy.signature |= cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE);
     if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
         panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
+    }
+    // Images of these, the kernel loads into its ramdisk. Who wants them mounted in place says so.
+    #[cfg(CONFIG_BLK_DEV_RAM = "y")]
+    if ROOT_IS_RAMDISK.load(Relaxed)
+        && options.mode == Mode::Auto
+        && !options.is_restricted
+        && !options.policy.is_set()
+    {
+        options.filesystems = Filesystems::NONE
+            .with(Filesystem::Erofs)
+            .with(Filesystem::Btrfs);
     }
     options.retain |= RETAIN_INITRD.as_ref().is_some();
     options

@@ -146,7 +146,7 @@ enum Content<'a> {
     /// The EROFS image in the file with this number.
     Erofs(usize),
     /// An image of another filesystem.
-    OnDisk(OnDisk<'a>),
+    OnDisk(KBox<OnDisk<'a>>),
     /// Archives, still to be unpacked.
     Archives(Archives),
 }
@@ -182,12 +182,13 @@ fn contents<'a>(layers: KVec<Layer>, options: &Options<'a>) -> Result<Contents<'
                     files.push(file, GFP_KERNEL).map_err(no_memory)?;
                     Content::Erofs(files.len().saturating_sub(1))
                 } else {
-                    Content::OnDisk(OnDisk {
+                    let image = OnDisk {
                         filesystem,
                         file,
                         block_size: geometry.block_size,
                         subvol: options.subvol,
-                    })
+                    };
+                    Content::OnDisk(KBox::new(image, GFP_KERNEL).map_err(no_memory)?)
                 }
             }
             Kind::Cpio | Kind::Unknown => Content::Archives(Archives {
@@ -252,13 +253,13 @@ fn mount_bare(
     let step = image.step();
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
     let mount = match image {
-        Content::OnDisk(image) if is_writable => image
+        Content::OnDisk(image) if is_writable => KBox::into_inner(image)
             .writable()
-            .and_then(|image| mount_on_disk(image, &mut stack))
+            .and_then(|image| image.mount(&mut stack))
             .map_err(|e| step.failed_at(index, e))?,
-        Content::OnDisk(image) => {
-            mount_on_disk(image, &mut stack).map_err(|e| step.failed_at(index, e))?
-        }
+        Content::OnDisk(image) => KBox::into_inner(image)
+            .mount(&mut stack)
+            .map_err(|e| step.failed_at(index, e))?,
         _ if is_writable => return Err(step.failed_at(index, EROFS)),
         _ => {
             let files = mount_files(files, &mut stack).map_err(|e| Step::Segments.failed(e))?;
@@ -276,17 +277,9 @@ fn mount_bare(
 /// Shows EROFS images as files.
 fn mount_files(files: KVec<File>, stack: &mut Stack) -> Result<Mount> {
     let segments = Segments::new(files)?;
-    let mount = initrdfs::mount(&segments)?;
+    let mount = initrdfs::mount(&segments);
     stack.keep(segments)?;
-    Ok(mount)
-}
-
-/// Mounts an image of another filesystem from a block device.
-#[init]
-fn mount_on_disk(image: OnDisk<'_>, stack: &mut Stack) -> Result<Mount> {
-    let (mount, segments) = image.mount()?;
-    stack.keep(segments)?;
-    Ok(mount)
+    mount
 }
 
 /// Archives that become one layer.
@@ -345,7 +338,8 @@ fn mount_overlay(
                 .and_then(|files| image::erofs(files, number))
                 .and_then(|image| stack.attach(image))
                 .map_err(|e| step.failed_at(index, e))?,
-            Content::OnDisk(image) => mount_on_disk(image, &mut stack)
+            Content::OnDisk(image) => KBox::into_inner(image)
+                .mount(&mut stack)
                 .and_then(|image| stack.attach(image))
                 .map_err(|e| step.failed_at(index, e))?,
             Content::Archives(archives) => {

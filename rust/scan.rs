@@ -202,6 +202,7 @@ fn fmt_superblock(error: &SuperblockError, f: &mut fmt::Formatter<'_>) -> fmt::R
         }
         SuperblockError::Unfinished => f.write_str("was left by a tool in the middle of a change"),
         SuperblockError::JournalDevice => f.write_str("is another filesystem's journal"),
+        SuperblockError::ExternalJournal => f.write_str("has its journal on another device"),
         SuperblockError::Recovery => f.write_str("was not unmounted: its journal is needed"),
     }
 }

@@ -98,3 +98,36 @@ fn nothing_leaks_when_a_mount_is_undone() -> Result<()> {
 fn newc_too_large() -> Vec<u8> {
     newc(&Layer::new().file("large", 0o644, vec![0xa5; 1 << 20]), Style::default())
 }
+
+/// The tree of the disk, with the probe as `/sbin/init` and as `/init`.
+fn old_kind() -> Result<Tree> {
+    let disk = Tree::disk()?;
+    Tree::filled("old-kind", &[&disk.id()], |root| {
+        let mut copy = std::process::Command::new("cp");
+        tools::run(copy.arg("-a").arg(disk.root.join("sbin")).arg(disk.root.join("dev")).arg(root))
+            .map(drop)
+    })
+}
+
+#[test]
+fn initrd_for_the_ramdisk_is_left_to_it_unless_asked_for() -> Result<()> {
+    if !kernel_has("CONFIG_BLK_DEV_RAM")? {
+        return Ok(());
+    }
+    let image = filesystem::image(Filesystem::Squashfs, &old_kind()?, &[])?;
+    let boot = |option: &str| {
+        let machine = Machine::new().initrd(&image).memory(1024);
+        machine.append(&format!("root=/dev/ram0 {option}")).run()
+    };
+    let left = boot("")?;
+    let found = left.report.first()?;
+    assert_eq!(found.get("argv0")?, "/sbin/init");
+    assert!(found.all("mount").iter().any(|line| line.starts_with("/dev/root / squashfs")));
+    for option in ["initoverlayfs=fstype=squashfs", "initoverlayfs=require"] {
+        let taken = boot(option)?;
+        let found = taken.report.first()?;
+        assert_eq!(found.get("argv0")?, "/init", "{option}");
+        assert!(found.all("mount").iter().any(|line| line.contains(" / overlay ")), "{option}");
+    }
+    Ok(())
+}

@@ -200,7 +200,7 @@ fn dracuts_shutdown_finds_its_programs_in_the_image() -> Result<()> {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_mkosi_boots_to_multi_user() -> Result<()> {
-    check("mkosi").map(drop)
+    check("mkosi", &[]).map(drop)
 }
 
 /// kernel-install, dracut, our plugin and ukify have made it; systemd-stub in it adds the credential.

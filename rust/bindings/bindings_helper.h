@@ -87,7 +87,6 @@ INITOVERLAYFS_OFFSET(kstat, gid);
 INITOVERLAYFS_OFFSET(kstat, mtime);
 INITOVERLAYFS_OFFSET(kstatfs, f_bfree);
 INITOVERLAYFS_OFFSET(kstatfs, f_ffree);
-INITOVERLAYFS_OFFSET(gendisk, fops);
 INITOVERLAYFS_OFFSET(gendisk, private_data);
 INITOVERLAYFS_OFFSET(block_device_operations, release);
 INITOVERLAYFS_OFFSET(bin_attribute, attr);

@@ -81,7 +81,6 @@ assert_offsets! {
         f_ffree: INITOVERLAYFS_OFFSET_kstatfs_f_ffree,
     }
     gendisk {
-        fops: INITOVERLAYFS_OFFSET_gendisk_fops,
         private_data: INITOVERLAYFS_OFFSET_gendisk_private_data,
     }
     block_device_operations {

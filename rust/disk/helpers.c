@@ -55,6 +55,22 @@ struct gendisk *initoverlayfs_disk_of(const struct blk_mq_tag_set *set)
 				tag_set_list)->disk;
 }
 
+/*
+ * Give a disk that was added without any sectors, so that nobody looked for
+ * partitions in it, its operations and its sectors.
+ */
+void initoverlayfs_disk_fill(struct gendisk *disk,
+			     const struct block_device_operations *fops,
+			     void *private_data, sector_t sectors,
+			     bool read_only)
+{
+	disk->flags |= GENHD_FL_NO_PART;
+	disk->private_data = private_data;
+	disk->fops = fops;
+	set_disk_ro(disk, read_only);
+	set_capacity(disk, sectors);
+}
+
 dev_t initoverlayfs_disk_number(const struct gendisk *disk)
 {
 	return disk_devt((struct gendisk *)disk);

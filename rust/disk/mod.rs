@@ -110,25 +110,34 @@ impl Disk {
         let capacity = u64::try_from(len.next_multiple_of(block_size))?;
         let number = NEXT.fetch_add(1, Relaxed);
         let tags = Arc::pin_init(TagSet::<Blocks>::new(1, DEPTH, 1), GFP_KERNEL)?;
+        // Without sectors at first: an image has no partitions, whatever its first bytes say.
         let disk = GenDiskBuilder::new()
-            .capacity_sectors(capacity >> SECTOR_SHIFT)
+            .capacity_sectors(0)
             .logical_block_size(u32::try_from(block_size)?)?
             .physical_block_size(u32::try_from(block_size)?)?
             .build(fmt!("initoverlayfs{number}"), tags.clone(), image.share())?;
 
         // SAFETY: `TagSet` is a transparent wrapper of the C structure, in which the disk is registered.
         let raw = unsafe { bindings::initoverlayfs_disk_of(Arc::as_ptr(&tags).cast()) };
-        let retirement = KBox::pin_init(Retirement::of(disk), GFP_KERNEL)?;
-        // SAFETY: The disk is alive, being owned by `retirement`.
-        let opened = unsafe { bindings::initoverlayfs_disk_open(raw) };
-        let opened = NonNull::new(from_err_ptr(opened)?).ok_or(ENXIO)?;
-        // SAFETY: The disk is alive. Of those who could have opened it, there is only the kernel's scan for
-        // partitions, which is over: nobody uses these members.
+        let retirement = KBox::pin_init(Retirement::of(disk), GFP_KERNEL)?.into_foreign();
+        // SAFETY: The disk is alive, and nobody has it open: there is nothing to read, and no user space.
+        // The operations live forever.
         unsafe {
-            (*raw).private_data = retirement.into_foreign();
-            (*raw).fops = OPERATIONS.0.get();
-            bindings::set_disk_ro(raw, !is_writable);
-        }
+            bindings::initoverlayfs_disk_fill(
+                raw,
+                OPERATIONS.0.get(),
+                retirement,
+                capacity >> SECTOR_SHIFT,
+                !is_writable,
+            )
+        };
+        // SAFETY: The disk is alive, being owned by `retirement`.
+        let opened = from_err_ptr(unsafe { bindings::initoverlayfs_disk_open(raw) });
+        let opened = opened.and_then(|opened| NonNull::new(opened).ok_or(ENXIO));
+        let opened = opened.inspect_err(|_| {
+            // SAFETY: It is what was made above. Nobody has opened the disk, so nobody closes it.
+            drop(unsafe { Pin::<KBox<Retirement>>::from_foreign(retirement) });
+        })?;
         Ok(Self {
             // INVARIANT: It was opened for us.
             opened,

@@ -31,8 +31,10 @@ const BLOCKS_LO_AT: usize = 0x4;
 const LOG_BLOCK_SIZE_AT: usize = 0x18;
 const MAGIC_AT: usize = 0x38;
 const REVISION_AT: usize = 0x4c;
+const COMPAT_AT: usize = 0x5c;
 const INCOMPAT_AT: usize = 0x60;
 const RO_COMPAT_AT: usize = 0x64;
+const JOURNAL_INODE_AT: usize = 0xe0;
 const BLOCKS_HI_AT: usize = 0x150;
 const CHECKSUM_TYPE_AT: usize = 0x175;
 const CHECKSUM_AT: usize = 0x3fc;
@@ -45,6 +47,9 @@ const MIN_BLOCK_BITS: u32 = 10;
 
 /// The largest one, as a power of two.
 const MAX_BLOCK_BITS: u32 = 16;
+
+/// `EXT4_FEATURE_COMPAT_HAS_JOURNAL`.
+const COMPAT_JOURNAL: u32 = 0x4;
 
 /// `EXT4_FEATURE_INCOMPAT_RECOVER`: the journal holds what has to be replayed.
 const INCOMPAT_RECOVER: u32 = 0x4;
@@ -134,6 +139,10 @@ pub fn parse(bytes: &[u8], checksums: &Checksums) -> Result<Geometry, Superblock
     // Behind the checksum, as they say what somebody has made of it, not that it is broken.
     if incompat & INCOMPAT_JOURNAL_DEV != 0 {
         return Err(SuperblockError::JournalDevice);
+    }
+    let has_journal = le32(superblock, COMPAT_AT)? & COMPAT_JOURNAL != 0;
+    if has_journal && le32(superblock, JOURNAL_INODE_AT)? == 0 {
+        return Err(SuperblockError::ExternalJournal);
     }
     if incompat & INCOMPAT_RECOVER != 0 {
         return Err(SuperblockError::Recovery);

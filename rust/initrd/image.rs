@@ -163,6 +163,8 @@ pub enum SuperblockError {
     Unfinished,
     /// It is the journal of another filesystem.
     JournalDevice,
+    /// Its journal is on another device, which the kernel would open.
+    ExternalJournal,
     /// Its journal would have to be replayed: it was not unmounted, and lies in read-only memory.
     Recovery,
 }

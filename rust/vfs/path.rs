@@ -2,7 +2,10 @@
 
 //! Places in the tree, and where PID 1 stands.
 
-use core::mem::MaybeUninit;
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 
 use kernel::{
     error::to_result,
@@ -94,12 +97,6 @@ impl Path {
         unsafe { bindings::initoverlayfs_set_pwd(&self.0) };
     }
 
-    /// Makes it the root directory.
-    fn enter_as_root(&self) {
-        // SAFETY: The current task has an `fs_struct`, and the path is valid.
-        unsafe { bindings::initoverlayfs_set_root(&self.0) };
-    }
-
     /// Gives back what the files of its filesystem hold, also of those that somebody has open, if it
     /// is a tmpfs.
     pub(crate) fn truncate_all(&self) {
@@ -152,33 +149,32 @@ impl Drop for Path {
     }
 }
 
-/// As long as it lives, PID 1 has another root and works there: neither an absolute symlink nor `..`
-/// leads out of it.
-pub(crate) struct View {
-    root: Path,
-    place: Path,
-}
+/// As long as it lives, the calling thread has another root and works there: neither an absolute symlink
+/// nor `..` leads out of it. Threads that look up firmware with PID 1's root do not notice. The caller must
+/// not fork.
+///
+/// # Invariants
+///
+/// The thread's `fs` is one that [`View::of`] made; this is the one before.
+pub(crate) struct View(NonNull<bindings::fs_struct>);
 
 impl View {
     /// Makes `tree` the root directory and the working directory. It need not be mounted anywhere.
     ///
     /// # Errors
     ///
-    /// What looking up the present ones says.
+    /// `ENOMEM`.
     pub(crate) fn of(tree: &Path) -> Result<Self> {
-        let before = Self {
-            root: Path::of(c"/")?,
-            place: Path::of(c".")?,
-        };
-        tree.enter_as_root();
-        tree.enter();
-        Ok(before)
+        // SAFETY: The path is valid.
+        let before = unsafe { bindings::initoverlayfs_enter_view(tree.as_raw()) };
+        // INVARIANT: The thread's `fs` was replaced, unless there was no memory.
+        NonNull::new(before).map(Self).ok_or(ENOMEM)
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.root.enter_as_root();
-        self.place.enter();
+        // SAFETY: By the type invariant.
+        unsafe { bindings::initoverlayfs_leave_view(self.0.as_ptr()) };
     }
 }

@@ -228,6 +228,12 @@ fn all_that_is_believed_of_ext4_is_checked() {
 
     assert_eq!(with(0x60, &[0x4]), Err(SuperblockError::Recovery));
     assert_eq!(with(0x60, &[0x8]), Err(SuperblockError::JournalDevice));
+    // A journal of its own has an inode.
+    assert_eq!(with(0x5c, &[0x4]), Err(SuperblockError::ExternalJournal));
+    let mut own = image.clone();
+    (own[1024 + 0x5c], own[1024 + 0xe0]) = (0x4, 8);
+    set_ext4_checksum(&mut own);
+    assert!(parse(Filesystem::Ext4, &own, &CHECKSUMS).is_ok());
     assert_eq!(with(0x175, &[2]), Err(SuperblockError::ChecksumType(2)));
     for at in [0x0, 0x68, 0x3fb, 0x3fc, 0x3ff] {
         let mut image = image.clone();

@@ -289,6 +289,8 @@ fn ext4(bytes: &[u8], superblock: &[u8]) -> Result<Geometry, SuperblockError> {
     }
     if features & 0x8 != 0 {
         Err(SuperblockError::JournalDevice)
+    } else if number(superblock, 0x5c, 4) & 0x4 != 0 && number(superblock, 0xe0, 4) == 0 {
+        Err(SuperblockError::ExternalJournal)
     } else if features & 0x4 != 0 {
         Err(SuperblockError::Recovery)
     } else {
