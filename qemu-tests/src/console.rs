@@ -21,9 +21,9 @@ const FAULTS: [&str; 14] = [
     "bad pmd",
 ];
 
-/// What stands two lines in front of a call trace that is no fault: for want of memory, some cache could
-/// not be created, which the kernel tells in that way and survives.
-const NO_CACHE: &str = "__kmem_cache_create_args(";
+/// What stands up to two lines in front of a call trace that is no fault: for want of memory, a cache or
+/// a mapping could not be made, which the kernel tells in that way and survives.
+const NO_MEMORY: [&str; 2] = ["__kmem_cache_create_args(", " vmalloc error: size "];
 
 /// Lines shown of a failed boot.
 const TAIL_LINES: usize = 60;
@@ -52,8 +52,11 @@ impl Console {
     pub fn faults(&self) -> Vec<&str> {
         let lines: Vec<&str> = self.0.lines().collect();
         let is_fault = |line: &&str| FAULTS.iter().any(|fault| line.contains(fault));
-        let is_told =
-            |at: usize| lines[at.saturating_sub(2)..at].iter().any(|l| l.contains(NO_CACHE));
+        let is_told = |at: usize| {
+            lines[at.saturating_sub(2)..at]
+                .iter()
+                .any(|l| NO_MEMORY.iter().any(|text| l.contains(text)))
+        };
         let found = lines
             .iter()
             .enumerate()
