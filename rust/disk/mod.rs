@@ -107,7 +107,8 @@ impl Disk {
         let (len, is_writable) = image.with(0, |file| Ok((file.len(), file.is_writable())))?;
         let block_size = block_size.min(*BLOCK_SIZES.end());
         // The file has whole pages, with zeroes behind the end of the image.
-        let capacity = u64::try_from(len.next_multiple_of(block_size))?;
+        let capacity = len.checked_next_multiple_of(block_size).ok_or(EINVAL)?;
+        let capacity = u64::try_from(capacity)?;
         let number = NEXT.fetch_add(1, Relaxed);
         let tags = Arc::pin_init(TagSet::<Blocks>::new(1, DEPTH, 1), GFP_KERNEL)?;
         // Without sectors at first: an image has no partitions, whatever its first bytes say.

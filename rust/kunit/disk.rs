@@ -130,10 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn no_device_has_blocks_of_256_bytes() -> Result {
+    fn no_device_has_blocks_of_256_bytes_or_none() -> Result {
         let fake = Fake::new()?;
         assert_eq!(device(file(&fake)?, 256).err(), Some(EINVAL));
         assert_eq!(fake.reserved(), 0);
+        let fake = Fake::new()?;
+        assert_eq!(device(file(&fake)?, 0).err(), Some(EINVAL));
         Ok(())
     }
 
