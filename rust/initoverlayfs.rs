@@ -4,13 +4,13 @@
 //!
 //! The phases, in the order in which the boot runs them:
 //!
-//! 1. parameter: `initoverlayfs=` is noted before any initcall ([`options`]).
+//! 1. parameter: `initoverlayfs=` is noted before any initcall ([`parameters`], [`options`]).
 //! 2. claim, at `early`: if the initrd holds an image, take the initrd away from
 //!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
 //! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`, when
 //!    also btrfs is there, and the keys that signatures are verified with: the images, if they are authentic
 //!    ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]) or block devices ([`disk`]), the archives
-//!    unpacked ([`archive`]), the layers on top of each other ([`layers`], [`image`], [`stack`]).
+//!    unpacked ([`archive`]), the layers on top of each other ([`contents`], [`layers`], [`image`], [`stack`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
@@ -26,6 +26,7 @@ mod attributes;
 mod background;
 mod bindings;
 mod clock;
+mod contents;
 mod digest;
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 mod disk;
@@ -44,6 +45,7 @@ mod kunit;
 mod layers;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod options;
+mod parameters;
 mod policy;
 mod region;
 mod retain;
@@ -54,29 +56,12 @@ mod usage;
 mod vfs;
 
 use initoverlayfs_macros::{
-    boot_param,
     init,
     initcall, //
 };
 use kernel::{
-    fmt,
     prelude::*,
-    str::{
-        BStr,
-        CString, //
-    },
-    sync::{
-        global_lock,
-        SetOnce, //
-    },
-};
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-use {
-    crate::initrd::image::Filesystems,
-    kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
+    sync::global_lock, //
 };
 
 use crate::{
@@ -91,11 +76,11 @@ use crate::{
         Segment, //
     },
     options::{
-        BadOption,
         Mode,
         Options,
         Root, //
     },
+    parameters::panic_required,
     region::{
         Initrd,
         Region, //
@@ -110,33 +95,11 @@ use crate::{
 /// What the kernel crate's printing macros put in front of each line.
 const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
 
-/// How often `initoverlayfs=` may stand on the command line.
-const MAX_PARAMETERS: usize = 8;
-
-/// The values of `initoverlayfs=`, in the order of the command line.
-static PARAMETERS: [SetOnce<&CStr>; MAX_PARAMETERS] = [const { SetOnce::new() }; MAX_PARAMETERS];
-
-/// Set if one had no place there.
-static TOO_MANY_PARAMETERS: SetOnce<()> = SetOnce::new();
-
-/// Set if the kernel's own `retain_initrd`, or on some architectures `keepinitrd`, is given.
-static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
-
-/// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the old kind into.
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-static ROOT_IS_RAMDISK: Atomic<bool> = Atomic::new(false);
-
 global_lock! {
     // SAFETY: `claim` initialises it, before anything else uses it.
     unsafe(uninit) static CLAIMED: Mutex<Option<Claimed>> = None;
 }
 
-boot_param!("initoverlayfs=", note_parameter);
-boot_param!(early "retain_initrd", note_retain_initrd);
-#[cfg(CONFIG_ARCH_HAS_KEEPINITRD)]
-boot_param!(early "keepinitrd", note_retain_initrd);
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-boot_param!(early "root", note_root);
 initcall!(early, claim);
 initcall!(device, mount);
 initcall!(late_sync, mount_late);
@@ -160,85 +123,6 @@ impl Claimed {
     }
 }
 
-#[init]
-fn note_parameter(value: &'static CStr) {
-    if !PARAMETERS.iter().any(|slot| slot.populate(value)) {
-        pr_err!("more than {MAX_PARAMETERS} initoverlayfs= parameters, ignoring the last\n");
-        TOO_MANY_PARAMETERS.populate(());
-    }
-}
-
-#[init]
-fn note_retain_initrd(value: &CStr) {
-    if value.is_empty() {
-        RETAIN_INITRD.populate(());
-    }
-}
-
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-#[init]
-fn note_root(value: &CStr) {
-    let names: [&[u8]; 3] = [b"/dev/ram0", b"/dev/ram", b"1:0"];
-    ROOT_IS_RAMDISK.store(names.contains(&value.to_bytes()), Relaxed);
-}
-
-/// Stops the boot, naming the reason: the promise of `initoverlayfs=require`.
-fn panic_required(reason: fmt::Arguments<'_>) -> ! {
-    let text = CString::try_from_fmt(reason);
-    let text: &CStr = text.as_deref().unwrap_or(c"out of memory");
-    // SAFETY: The format takes one string.
-    unsafe {
-        bindings::panic(
-            c"initoverlayfs: required, but %s".as_char_ptr(),
-            text.as_char_ptr(),
-        )
-    }
-}
-
-/// Reads all that was noted of the command line.
-fn parse_parameters() -> Options<'static> {
-    let mut options = Options::default();
-    let mut first_bad = None;
-    for value in PARAMETERS.iter().filter_map(SetOnce::copy) {
-        options.apply(value.to_bytes(), |bad| {
-            let (problem, text) = match bad {
-                BadOption::Unknown(text) => ("unknown option", text),
-                BadOption::Size(text) => ("not a size", text),
-                BadOption::Policy(text) => ("malformed policy", text),
-                BadOption::Filesystem(text) => ("not a filesystem for an image", text),
-                BadOption::Subvolume(text) => ("not a subvolume", text),
-            };
-            pr_err!("{problem} '{}' ignored\n", BStr::from_bytes(text));
-            first_bad.get_or_insert((problem, text));
-        });
-    }
-    let policy = &mut options.policy;
-    if policy.signature && !cfg!(CONFIG_INITOVERLAYFS_SIGNATURES) {
-        pr_err!("verify=signature: this kernel has no INITOVERLAYFS_SIGNATURES\n");
-        policy.is_malformed = true;
-        first_bad.get_or_insert(("unsupported option", b"verify=signature"));
-    }
-    // What was not noted may have been a policy.
-    policy.is_malformed |= TOO_MANY_PARAMETERS.as_ref().is_some();
-    policy.signature |= cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE);
-    if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
-        panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
-    }
-    // Images of these, the kernel loads into its ramdisk. Who wants them mounted in place says so.
-    #[cfg(CONFIG_BLK_DEV_RAM = "y")]
-    if ROOT_IS_RAMDISK.load(Relaxed)
-        && options.mode == Mode::Auto
-        && !options.is_restricted
-        && !options.policy.is_set()
-    {
-        options.filesystems = Filesystems::NONE
-            .with(Filesystem::Erofs)
-            .with(Filesystem::Btrfs);
-    }
-    options.retain |= RETAIN_INITRD.as_ref().is_some();
-    options
-}
-
 /// Takes the initrd only to keep everybody from using it. Its memory is given back when it may be.
 #[init]
 fn give_up(initrd: Initrd, options: Options<'static>, timeline: Timeline) {
@@ -257,7 +141,7 @@ fn claim() -> Result {
     unsafe { CLAIMED.init() };
 
     let mut timeline = Timeline::start();
-    let options = parse_parameters();
+    let options = parameters::parse();
     if options.mode == Mode::Off && !cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         return Ok(());
     }
@@ -414,6 +298,7 @@ fn stack_up(
     account: &mut Account,
 ) -> Result<Stack, Failure> {
     options.policy.retain_segments(&mut segments);
-    let layers = layers::divide(region, segments, account).map_err(|e| Step::Segments.failed(e))?;
+    let layers =
+        contents::divide(region, segments, account).map_err(|e| Step::Segments.failed(e))?;
     layers::mount(layers, options, &mut account.timeline)
 }
