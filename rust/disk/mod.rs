@@ -136,7 +136,8 @@ impl Disk {
         let opened = from_err_ptr(unsafe { bindings::initoverlayfs_disk_open(raw) });
         let opened = opened.and_then(|opened| NonNull::new(opened).ok_or(ENXIO));
         let opened = opened.inspect_err(|_| {
-            // SAFETY: It is what was made above. Nobody has opened the disk, so nobody closes it.
+            // SAFETY: It is what was made above. `bdev_file_open_by_dev()` fails before it counts an opener, as
+            // there is neither a holder nor a partition to look for: nobody has closed the disk.
             drop(unsafe { Pin::<KBox<Retirement>>::from_foreign(retirement) });
         })?;
         Ok(Self {
