@@ -49,6 +49,10 @@ fn fail(place: &Place, name: &str, arguments: &[&str]) -> String {
 }
 
 fn hook_output(place: &Place, name: &str, arguments: &[&str]) -> Output {
+    hook_command(place, name, arguments).output().expect(name)
+}
+
+fn hook_command(place: &Place, name: &str, arguments: &[&str]) -> Command {
     let usual = place.command();
     let mut command = Command::new(hook(name));
     command.args(arguments).current_dir(place.path("."));
@@ -74,7 +78,7 @@ fn hook_output(place: &Place, name: &str, arguments: &[&str]) -> Output {
     command
         .env("RELEASE", "7.3")
         .env("DRACUT_RESTORE", place.path("dracut"));
-    command.output().expect(name)
+    command
 }
 
 fn is_converted(place: &Place, image: &str) -> bool {
@@ -103,8 +107,56 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
     );
     assert!(place.read("boot/initrd.img-7.3") == converted);
     assert!(place.read("boot/initrd.img-7.3.cpio") == original);
-    run(&place, "kernel-postrm", &["7.3"]);
-    assert!(!place.path("boot/initrd.img-7.3.cpio").exists());
+    // What was left of a conversion that could not be finished is no obstacle.
+    fs::hard_link(
+        place.path("boot/initrd.img-6.12"),
+        place.path("boot/initrd.img-6.12.cpio"),
+    )
+    .expect("a link");
+    fs::copy(
+        place.path("boot/config-7.3"),
+        place.path("boot/config-6.12"),
+    )
+    .expect("a copy");
+    run(&place, "kernel-postinst", &["6.12"]);
+    assert!(is_converted(&place, "boot/initrd.img-6.12"));
+    assert!(place.read("boot/initrd.img-6.12.cpio") == original);
+}
+
+#[test]
+fn original_goes_with_its_kernel_but_not_when_that_is_upgraded() {
+    let place = system();
+    let kept = |place: &Place| place.path("boot/initrd.img-7.3.cpio").exists();
+    for (parameters, stays) in [
+        (Some("upgrade 7.3.5-1"), true),
+        (Some("'upgrade' '7.3.5-1'"), true),
+        (Some("'remove'"), false),
+        (Some("purge"), false),
+        (None, false),
+    ] {
+        place.write("boot/initrd.img-7.3.cpio", "the original");
+        let mut command = hook_command(&place, "kernel-postrm", &["7.3"]);
+        if let Some(parameters) = parameters {
+            command.env("DEB_MAINT_PARAMS", parameters);
+        }
+        assert!(command.status().expect("a shell").success());
+        assert_eq!(kept(&place), stays, "{parameters:?}");
+    }
+}
+
+#[test]
+fn what_stays_of_a_removed_package_stops_nothing() {
+    let place = system();
+    for (name, arguments) in [
+        ("initramfs-post-update", &["7.3", "boot/initrd.img-7.3"][..]),
+        ("kernel-postinst", &["7.3"]),
+    ] {
+        let mut command = hook_command(&place, name, arguments);
+        command.env("CONVERT_HOOK", place.path("gone"));
+        let output = command.output().expect("a shell");
+        assert!(output.status.success(), "{name}");
+        assert!(output.stderr.is_empty(), "{name}");
+    }
 }
 
 #[test]
@@ -178,12 +230,40 @@ fn a_profile_is_used_if_it_is_there() {
 fn a_broken_configuration_stops_nothing_but_the_conversion() {
     let place = system();
     let original = place.read("boot/initrd.img-7.3");
-    for configuration in ["CONVERT=\"no\n", "CONVERT=perhaps\n"] {
+    for configuration in [
+        "CONVERT=\"no\n",
+        "CONVERT=perhaps\n",
+        "OPTIONS=\"--key $KEYS/key.pem\"\n",
+        "exit 1\n",
+        ". /no/such/file\n",
+    ] {
         place.write("etc/initoverlayfs.conf", configuration);
         let said = run(&place, "kernel-postinst", &["7.3"]);
         assert!(said.contains("stays as it is"), "{said}");
         assert!(place.read("boot/initrd.img-7.3") == original);
     }
+    // The last word of a file need not be a success.
+    place.write(
+        "etc/initoverlayfs.conf",
+        "[ -e /no/such/file ] && OPTIONS=--no-such-option\n",
+    );
+    run(&place, "kernel-postinst", &["7.3"]);
+    assert!(is_converted(&place, "boot/initrd.img-7.3"));
+}
+
+#[test]
+fn a_place_for_the_original_that_cannot_be_made_stops_nothing() {
+    let place = system();
+    let original = place.read("boot/initrd.img-7.3");
+    place.write("staging/initrd", &original);
+    // As on a disk that cannot be written.
+    place.write("var/lib/initoverlayfs", "not a directory");
+    let arguments = ["add", "7.3", "/boot/entry", "/boot/vmlinuz"];
+    let said = run(&place, "55-initoverlayfs.install", &arguments);
+    assert!(said.contains("stays as it is"), "{said}");
+    assert!(place.read("staging/initrd") == original);
+    let arguments = ["add", "6.12", "/boot/entry", "/boot/vmlinuz"];
+    assert_eq!(run(&place, "55-initoverlayfs.install", &arguments), "");
 }
 
 #[test]
