@@ -2,6 +2,7 @@
 
 //! `initoverlayfs manual`: the manual pages and shell completions that `make install` puts in place.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::roff::{bold, italic, roman, Roff};
 use clap_mangen::Man;
+use initoverlayfs_image::programs::{Program, PROGRAMS};
 
 use crate::pages::{Page, PAGES, VARIABLES};
 use crate::Verdict;
@@ -74,9 +76,14 @@ fn rest(page: &Page) -> Roff {
     }
     entry(&mut roff, "2", "There was an error.");
     let is_wanted = |name: &str| page.command.is_empty() || page.environment.contains(&name);
-    let variables = VARIABLES.iter().filter(|(name, _)| is_wanted(name));
-    section(&mut roff, "ENVIRONMENT", variables);
-    section(&mut roff, "FILES", page.files);
+    let variables = variables();
+    let variables = variables.iter().map(|(name, words)| (*name, &**words));
+    section(
+        &mut roff,
+        "ENVIRONMENT",
+        variables.filter(|(name, _)| is_wanted(name)),
+    );
+    section(&mut roff, "FILES", page.files.iter().copied());
     roff.control("SH", ["SEE ALSO"]);
     let own = (!page.command.is_empty()).then_some("initoverlayfs(1)");
     let others = PAGES.iter().filter(|_| page.command.is_empty());
@@ -94,11 +101,28 @@ fn rest(page: &Page) -> Roff {
     roff
 }
 
+/// All variables of the environment, and what they are for.
+fn variables() -> BTreeMap<&'static str, String> {
+    let own = VARIABLES.iter();
+    let own = own.map(|(name, words)| (*name, (*words).to_owned()));
+    let programs = PROGRAMS.iter().map(|program| {
+        let Program {
+            name,
+            package,
+            variable,
+        } = program;
+        let words =
+            format!("The {name} to call, of {package}; else the one in PATH, /usr/sbin or /sbin.");
+        (*variable, words)
+    });
+    own.chain(programs).collect()
+}
+
 /// A section of names and what they are; none without names.
 fn section<'a>(
     roff: &mut Roff,
     title: &str,
-    entries: impl IntoIterator<Item = &'a (&'a str, &'a str)>,
+    entries: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) {
     let mut entries = entries.into_iter().peekable();
     if entries.peek().is_some() {

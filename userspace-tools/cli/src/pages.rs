@@ -10,7 +10,7 @@ pub struct Page {
     pub examples: &'static [(&'static str, &'static str)],
     /// What exit status 1 means, if the command has it.
     pub bad: Option<&'static str>,
-    /// What it reads of the environment: names in [`VARIABLES`].
+    /// What it reads of the environment: names in [`VARIABLES`], and of programs.
     pub environment: &'static [&'static str],
     /// Files that it reads or that have to do with it.
     pub files: &'static [(&'static str, &'static str)],
@@ -18,27 +18,12 @@ pub struct Page {
     pub see_also: &'static [&'static str],
 }
 
-/// Variables of the environment.
+/// Variables of the environment, but for those that name programs.
 pub const VARIABLES: &[(&str, &str)] = &[
-    (
-        "DUMP_EROFS",
-        "The dump.erofs to call, of erofs-utils 1.8 or newer; else the one \
-         in PATH.",
-    ),
-    (
-        "FSCK_EROFS",
-        "The fsck.erofs to call, of erofs-utils 1.8 or newer; else the one \
-         in PATH.",
-    ),
     (
         "INITOVERLAYFS_HANDOVER",
         "The program that replaces tools which cannot hand over from this \
          root; else the one that was installed.",
-    ),
-    (
-        "MKFS_EROFS",
-        "The mkfs.erofs to call, of erofs-utils 1.8 or newer; else the one \
-         in PATH.",
     ),
     (
         "PKCS11_PROVIDER_MODULE",
@@ -54,6 +39,25 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "TMPDIR",
         "Where files go that are needed on the way; else /tmp.",
     ),
+];
+
+/// What commands read of it that look into images.
+const READING: &[&str] = &["FAKEROOT", "FSCK_EROFS", "TMPDIR", "UNSQUASHFS"];
+
+/// What commands read of it that make images.
+const MAKING: &[&str] = &[
+    "E2FS_DEBUGFS",
+    "FAKEROOT",
+    "INITOVERLAYFS_HANDOVER",
+    "MKE2FS",
+    "MKFS_BTRFS",
+    "MKFS_EROFS",
+    "MKSQUASHFS",
+    "PKCS11_PROVIDER_MODULE",
+    "RESIZE2FS",
+    "SETFATTR",
+    "SOURCE_DATE_EPOCH",
+    "TMPDIR",
 ];
 
 const HANDOVER: (&str, &str) = (
@@ -132,13 +136,7 @@ pub const PAGES: &[Page] = &[
             ),
         ],
         bad: None,
-        environment: &[
-            "INITOVERLAYFS_HANDOVER",
-            "MKFS_EROFS",
-            "PKCS11_PROVIDER_MODULE",
-            "SOURCE_DATE_EPOCH",
-            "TMPDIR",
-        ],
+        environment: MAKING,
         files: &[HANDOVER],
         see_also: &[
             "initoverlayfs-check(1)",
@@ -171,13 +169,7 @@ pub const PAGES: &[Page] = &[
             ),
         ],
         bad: None,
-        environment: &[
-            "INITOVERLAYFS_HANDOVER",
-            "MKFS_EROFS",
-            "PKCS11_PROVIDER_MODULE",
-            "SOURCE_DATE_EPOCH",
-            "TMPDIR",
-        ],
+        environment: MAKING,
         files: &[HANDOVER],
         see_also: &[
             "initoverlayfs-convert(1)",
@@ -197,7 +189,7 @@ pub const PAGES: &[Page] = &[
             ),
         ],
         bad: None,
-        environment: &["FSCK_EROFS", "TMPDIR"],
+        environment: READING,
         files: &[],
         see_also: &[
             "initoverlayfs-check(1)",
@@ -218,7 +210,7 @@ pub const PAGES: &[Page] = &[
             ),
         ],
         bad: None,
-        environment: &["FSCK_EROFS", "TMPDIR"],
+        environment: READING,
         files: &[],
         see_also: &[
             "initoverlayfs-cat(1)",
@@ -232,7 +224,7 @@ pub const PAGES: &[Page] = &[
         command: "cat",
         examples: &[("Print a file:", "initoverlayfs cat initrd.img /etc/fstab")],
         bad: None,
-        environment: &["FSCK_EROFS", "TMPDIR"],
+        environment: READING,
         files: &[],
         see_also: &["initoverlayfs-extract(1)", "initoverlayfs-ls(1)"],
     },
@@ -249,7 +241,7 @@ pub const PAGES: &[Page] = &[
             ),
         ],
         bad: None,
-        environment: &["FSCK_EROFS", "TMPDIR"],
+        environment: READING,
         files: &[],
         see_also: &["initoverlayfs-cat(1)", "initoverlayfs-create(1)", "tar(1)"],
     },
@@ -260,7 +252,7 @@ pub const PAGES: &[Page] = &[
             "initoverlayfs diff /boot/initrd.img initrd.img",
         )],
         bad: Some("The files differ."),
-        environment: &["FSCK_EROFS", "TMPDIR"],
+        environment: READING,
         files: &[],
         see_also: &["initoverlayfs-ls(1)"],
     },
@@ -272,7 +264,7 @@ pub const PAGES: &[Page] = &[
              \"/boot/config-$(uname -r)\"",
         )],
         bad: Some("The kernel will not boot the initrd in place, or not as expected."),
-        environment: &["FSCK_EROFS", "TMPDIR"],
+        environment: READING,
         files: &[],
         see_also: &[
             "initoverlayfs-convert(1)",

@@ -475,7 +475,7 @@ fn missing_tools_are_named() {
             "install squashfs-tools 4.5 or newer",
         ),
         ("ext4", "MKE2FS", "install e2fsprogs 1.47 or newer"),
-        ("ext4", "DEBUGFS", "debugfs cannot be run"),
+        ("ext4", "E2FS_DEBUGFS", "debugfs cannot be run"),
     ] {
         let mut command = place.command();
         command.args(["create", "tree", "-o", "image", "--type", filesystem]);

@@ -9,6 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use initoverlayfs_image::programs::PROGRAMS;
+
 use common::{ended, erofs_tool, file, newc, node, Ended, Entry, Place};
 
 /// The pages, by their file names.
@@ -163,15 +165,17 @@ fn examples_work() {
 #[test]
 fn variables_of_the_environment_are_what_the_program_reads() {
     let main = &pages()["initoverlayfs.1"];
-    for name in [
-        "DUMP_EROFS",
-        "FSCK_EROFS",
-        "INITOVERLAYFS_HANDOVER",
-        "MKFS_EROFS",
-        "SOURCE_DATE_EPOCH",
-        "TMPDIR",
-    ] {
+    let others = ["INITOVERLAYFS_HANDOVER", "SOURCE_DATE_EPOCH", "TMPDIR"];
+    let programs = PROGRAMS.iter().map(|program| program.variable);
+    for name in programs.chain(others) {
         assert!(main.contains(&format!("\n\\fI{name}\\fR\n")), "{name}");
+    }
+    // Some command's page has each of them.
+    let pages = pages();
+    for program in PROGRAMS {
+        let name = format!("\n\\fI{}\\fR\n", program.variable);
+        let found = pages.iter().filter(|(_, page)| page.contains(&name));
+        assert!(found.count() > 1, "{name}");
     }
 }
 

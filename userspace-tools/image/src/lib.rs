@@ -20,6 +20,7 @@ pub mod initrd;
 pub mod mkfs;
 pub mod output;
 pub mod profile;
+pub mod programs;
 pub mod seal;
 pub mod space;
 pub mod squashfs;

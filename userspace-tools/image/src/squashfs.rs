@@ -9,18 +9,14 @@ use std::process::Stdio;
 
 use thiserror::Error;
 
-use crate::mkfs::{faked_shell, MkfsError, Program};
+use crate::mkfs::{faked_shell, MkfsError};
+use crate::programs::UNSQUASHFS;
 use crate::temporary;
 use crate::tree::Tree;
 use crate::untar::{self, TarError};
 
 /// The oldest version that ends with an error if there was one.
 const OLDEST: (u32, u32) = (4, 5);
-
-static UNSQUASHFS: Program = Program {
-    name: "unsquashfs",
-    package: "squashfs-tools 4.5 or newer",
-};
 
 /// Why an image cannot be read.
 #[derive(Debug, Error)]

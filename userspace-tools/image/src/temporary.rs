@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -35,13 +36,33 @@ pub fn file() -> std::io::Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
-/// A directory there.
+/// A directory there, which nobody else can look into: an initramfs may hold keys.
 ///
 /// # Errors
 ///
 /// What the directory says.
 pub fn directory() -> std::io::Result<tempfile::TempDir> {
-    let directory = tempfile::TempDir::with_prefix("initoverlayfs-")?;
+    let directory = tempfile::Builder::new()
+        .prefix("initoverlayfs-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()?;
     note(directory.path());
     Ok(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_can_look_into_them() {
+        let (file, directory) = (file().expect("a file"), directory().expect("a directory"));
+        for place in [file.path(), directory.path()] {
+            let mode = fs::metadata(place)
+                .expect("it is there")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o077, 0, "{}", place.display());
+        }
+    }
 }

@@ -2,18 +2,18 @@
 
 //! What the files of an image hold, taken out by `fsck.erofs` into a temporary directory.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
 use crate::children::Running;
+use crate::programs::FSCK_EROFS;
 use crate::{space, temporary};
 
 use super::ErofsError;
@@ -26,13 +26,10 @@ impl Contents {
     pub(super) fn extract(image: &[u8]) -> Result<Self, ErofsError> {
         let mut file = temporary::file()?;
         file.write_all(image)?;
-        let place = TempDir::with_prefix("initoverlayfs-")?;
-        temporary::note(place.path());
-        let program = env::var_os("FSCK_EROFS").filter(|name| !name.is_empty());
-        let program = program.unwrap_or_else(|| "fsck.erofs".into());
+        let place = temporary::directory()?;
         let mut extract = OsString::from("--extract=");
         extract.push(place.path().join("tree"));
-        let mut command = Command::new(&program);
+        let mut command = FSCK_EROFS.command();
         command
             .args([
                 &extract,
@@ -43,7 +40,7 @@ impl Contents {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let child = Running::start(&mut command)
-            .map_err(|error| ErofsError::Missing("fsck.erofs", "FSCK_EROFS", error))?;
+            .map_err(|error| ErofsError::Missing(&FSCK_EROFS, error))?;
         let output = child
             .output()
             .map_err(|error| ErofsError::Fsck(error.to_string()))?;

@@ -6,18 +6,17 @@
 //! `dump.erofs` of erofs-utils looks up, one process for each.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::ffi::OsString;
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread;
 
 use super::inode::Details;
 use super::{walk, ErofsError, Superblock};
 use crate::children::Running;
+use crate::programs::DUMP_EROFS;
 use crate::temporary;
 
 /// A regular file, and where its data lies.
@@ -117,9 +116,7 @@ fn dump(
     nid: u64,
     size: u64,
 ) -> Result<Vec<Range<u64>>, ErofsError> {
-    let program = env::var_os("DUMP_EROFS").filter(|name| !name.is_empty());
-    let program = program.unwrap_or_else(|| OsString::from("dump.erofs"));
-    let mut command = Command::new(program);
+    let mut command = DUMP_EROFS.command();
     command
         .arg(format!("--nid={nid}"))
         .arg("-e")
@@ -127,8 +124,8 @@ fn dump(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let child = Running::start(&mut command)
-        .map_err(|error| ErofsError::Missing("dump.erofs", "DUMP_EROFS", error))?;
+    let child =
+        Running::start(&mut command).map_err(|error| ErofsError::Missing(&DUMP_EROFS, error))?;
     let output = child
         .output()
         .map_err(|error| ErofsError::Dump(error.to_string()))?;

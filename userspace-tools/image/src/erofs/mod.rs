@@ -23,6 +23,7 @@ use self::contents::Contents;
 pub use self::extents::{extents, FileExtents};
 use self::inode::Details;
 pub use self::superblock::Superblock;
+use crate::programs::Program;
 use crate::space;
 use crate::tree::{Id, Inode, Kind, Tree};
 
@@ -41,9 +42,10 @@ pub enum ErofsError {
     /// A directory that contains itself, or too many names.
     #[error("the directories at {0:?} do not end")]
     Endless(String),
-    /// A program of erofs-utils cannot be run, and the variable that names another one.
-    #[error("{0} cannot be run ({2}): install erofs-utils 1.8 or newer, or name it in {1}")]
-    Missing(&'static str, &'static str, io::Error),
+    /// No such program.
+    #[error("{name} cannot be run ({1}): install {package}, or name it in {variable}",
+        name = .0.name, package = .0.package, variable = .0.variable)]
+    Missing(&'static Program, io::Error),
     /// There is no room for what has to be unpacked.
     #[error("{0}: the disk is full: TMPDIR names another place for what is unpacked")]
     Full(String),

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use initoverlayfs_core::crc32c;
 
-use super::btrfs::MKFS;
 use super::MkfsError;
+use crate::programs::MKFS_BTRFS;
 
 /// Where the superblock is, and its copies if the image reaches that far, in bytes from the start.
 const SUPERBLOCKS: [u64; 3] = [64 << 10, 64 << 20, 256 << 30];
@@ -84,7 +84,7 @@ pub(super) struct Image {
 
 /// What cannot be made sense of.
 pub(super) fn senseless(what: &'static str) -> MkfsError {
-    MkfsError::Senseless(&MKFS, what)
+    MkfsError::Senseless(&MKFS_BTRFS, what)
 }
 
 impl Image {

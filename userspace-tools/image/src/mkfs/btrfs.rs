@@ -8,16 +8,12 @@ use std::path::Path;
 
 use super::btree::Image;
 use super::staging::{self, Show};
-use super::{attributes, MkfsError, Program};
+use super::{attributes, MkfsError};
+use crate::programs::MKFS_BTRFS;
 use crate::tree::Tree;
 
 /// The oldest version that compresses the files of a directory, and makes subvolumes of it.
 const OLDEST: (u32, u32) = (6, 14);
-
-pub(super) static MKFS: Program = Program {
-    name: "mkfs.btrfs",
-    package: "btrfs-progs 6.14 or newer",
-};
 
 /// How the image's files are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +64,12 @@ pub struct Options {
 
 /// An error unless there is an `mkfs.btrfs` that will do, and what it needs.
 pub(super) fn check_tools(options: &Options) -> Result<(), MkfsError> {
-    let text = MKFS.version_text("--version")?;
-    MKFS.check_version(&text, OLDEST)?;
+    let text = MKFS_BTRFS.version_text("--version")?;
+    MKFS_BTRFS.check_version(&text, OLDEST)?;
     // What it is built without is listed with a minus sign.
     let lacking = format!("-{}", options.compression.name().to_uppercase());
     if text.split_whitespace().any(|word| word == lacking) {
-        return Err(MkfsError::Lacks(&MKFS, options.compression.name()));
+        return Err(MkfsError::Lacks(&MKFS_BTRFS, options.compression.name()));
     }
     Ok(())
 }
@@ -88,7 +84,7 @@ pub(super) fn from_tree(
     let subvolume = options.subvolume.as_deref();
     let below = subvolume.map(|name| tree.below(name.as_bytes()));
     let tree = below.as_ref().unwrap_or(tree);
-    let left_out = staging::run(&MKFS, tree, Show::Plain, |stage| {
+    let left_out = staging::run(&MKFS_BTRFS, tree, Show::Plain, |stage| {
         let mut arguments: Vec<OsString> = ["--quiet", "--metadata", "single", "--data", "single"]
             .map(OsString::from)
             .into();

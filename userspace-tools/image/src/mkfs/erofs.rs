@@ -11,17 +11,13 @@ use std::process::{Command, Stdio};
 
 use tempfile::NamedTempFile;
 
-use super::{MkfsError, Program};
+use super::MkfsError;
+use crate::programs::MKFS_EROFS;
 use crate::tree::Tree;
 use crate::{hints, tarball, temporary};
 
 /// The oldest version that reads all of a tarball and knows all of the options.
 const OLDEST: (u32, u32) = (1, 8);
-
-static MKFS: Program = Program {
-    name: "mkfs.erofs",
-    package: "erofs-utils 1.8 or newer",
-};
 
 /// How large the pieces are that are compressed together, in bytes, unless told otherwise. Larger
 /// ones make smaller images; a boot that reads here and there decompresses more that it does not need.
@@ -109,14 +105,14 @@ impl Mkfs {
     ///
     /// [`MkfsError::Missing`], [`MkfsError::TooOld`], [`MkfsError::Lacks`], [`MkfsError::Date`].
     pub fn find(compression: Compression) -> Result<Self, MkfsError> {
-        let text = MKFS.version_text("--version")?;
-        MKFS.check_version(&text, OLDEST)?;
+        let text = MKFS_EROFS.version_text("--version")?;
+        MKFS_EROFS.check_version(&text, OLDEST)?;
         let names = |line: &str| {
             line.split([',', ' '])
                 .any(|word| word == compression.name())
         };
         if compression != Compression::None && !text.lines().any(names) {
-            return Err(MkfsError::Lacks(&MKFS, compression.name()));
+            return Err(MkfsError::Lacks(&MKFS_EROFS, compression.name()));
         }
         Ok(Self {
             date: super::date()?,
@@ -138,18 +134,18 @@ impl Mkfs {
         let hints = hints(options)?;
         let mut command = self.command(options, hints.as_ref());
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
-        let child = MKFS.start(&mut command)?;
+        let child = MKFS_EROFS.start(&mut command)?;
         let written = match child.take_input() {
             Some(input) => tarball::write(tree, io::BufWriter::with_capacity(1 << 20, input)),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
         // Its own words say more than that it closed the pipe.
-        MKFS.wait(child)?;
-        written.map_err(|cause| MkfsError::Pipe(&MKFS, cause))
+        MKFS_EROFS.wait(child)?;
+        written.map_err(|cause| MkfsError::Pipe(&MKFS_EROFS, cause))
     }
 
     fn command(&self, options: &Options, hints: Option<&NamedTempFile>) -> Command {
-        let mut command = MKFS.command();
+        let mut command = MKFS_EROFS.command();
         command
             .args(["--quiet", "-Uclear", "--mkfs-time"])
             .arg(format!("-T{}", self.date));

@@ -9,26 +9,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use super::{MkfsError, Program};
+use super::MkfsError;
+use crate::programs::{DEBUGFS, MKE2FS, RESIZE2FS};
 use crate::temporary;
 use crate::tree::{split, Id, Inode, Kind, Time, Tree};
-
-const PACKAGE: &str = "e2fsprogs 1.47 or newer";
-
-static MKE2FS: Program = Program {
-    name: "mke2fs",
-    package: PACKAGE,
-};
-
-static DEBUGFS: Program = Program {
-    name: "debugfs",
-    package: PACKAGE,
-};
-
-static RESIZE2FS: Program = Program {
-    name: "resize2fs",
-    package: PACKAGE,
-};
 
 /// Bytes in a block.
 const BLOCK: u64 = 4096;

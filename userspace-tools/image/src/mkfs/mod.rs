@@ -23,8 +23,8 @@ use std::path::Path;
 use initoverlayfs_core::initrd::image::Filesystem;
 use thiserror::Error;
 
-pub use self::program::Program;
 pub(crate) use self::staging::faked_shell;
+use crate::programs::Program;
 use crate::tree::Tree;
 
 /// What an image is to be like.
@@ -57,11 +57,11 @@ impl Format {
 pub enum MkfsError {
     /// No such program.
     #[error("{name} cannot be run ({1}): install {package}, or name it in {variable}",
-        name = .0.name, package = .0.package, variable = .0.variable())]
+        name = .0.name, package = .0.package, variable = .0.variable)]
     Missing(&'static Program, io::Error),
     /// An old one.
     #[error("{name} is version {1}: install {package}, or name it in {variable}",
-        name = .0.name, package = .0.package, variable = .0.variable())]
+        name = .0.name, package = .0.package, variable = .0.variable)]
     TooOld(&'static Program, String),
     /// It was built without the compression asked for.
     #[error(

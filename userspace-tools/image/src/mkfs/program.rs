@@ -1,54 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Programs that are called: where they are, and what they say.
+//! What programs that make or read images say, and how they end.
 
-use std::env;
-use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
 use std::str::FromStr;
 
 use super::MkfsError;
 use crate::children::Running;
-
-/// Where programs are that `PATH` does not lead every user to.
-const SYSTEM_PLACES: [&str; 2] = ["/usr/sbin", "/sbin"];
-
-/// A program, and what to install where it is missing.
-#[derive(Debug)]
-pub struct Program {
-    /// Its name.
-    pub name: &'static str,
-    /// The software that it comes with, and from which version on.
-    pub package: &'static str,
-}
+use crate::programs::Program;
 
 impl Program {
-    /// The variable of the environment that can name another one.
-    pub fn variable(&self) -> String {
-        self.name.to_uppercase().replace('.', "_")
-    }
-
-    /// Where it is: as the environment says, or in `PATH`, or where the system's programs are.
-    pub fn place(&self) -> OsString {
-        if let Some(named) = env::var_os(self.variable()).filter(|name| !name.is_empty()) {
-            return named;
-        }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let is_in = |directory: &Path| directory.join(self.name).is_file();
-        if env::split_paths(&path).any(|directory| is_in(&directory)) {
-            return self.name.into();
-        }
-        let places = SYSTEM_PLACES.map(Path::new);
-        let place = places.into_iter().find(|directory| is_in(directory));
-        place.map_or_else(|| self.name.into(), |place| place.join(self.name).into())
-    }
-
-    /// To be run.
-    pub fn command(&self) -> Command {
-        Command::new(self.place())
-    }
-
     /// What it prints of its version, whichever way it ends.
     ///
     /// # Errors

@@ -7,16 +7,12 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::staging::{self, Show};
-use super::{MkfsError, Program};
+use super::MkfsError;
+use crate::programs::MKSQUASHFS;
 use crate::tree::Tree;
 
 /// The oldest version that makes the same image of the same files, and that `unsquashfs` is used of.
 const OLDEST: (u32, u32) = (4, 5);
-
-static MKSQUASHFS: Program = Program {
-    name: "mksquashfs",
-    package: "squashfs-tools 4.5 or newer",
-};
 
 /// How large the pieces are that are compressed together, in bytes, unless told otherwise.
 pub const BLOCK_SIZE: u32 = 128 << 10;

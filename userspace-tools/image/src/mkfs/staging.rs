@@ -15,19 +15,10 @@ use std::os::unix::fs::{symlink, MetadataExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{MkfsError, Program};
+use super::MkfsError;
+use crate::programs::{Program, FAKEROOT, SETFATTR};
 use crate::tree::{Id, Kind, Tree};
 use crate::{tarball, temporary};
-
-static FAKEROOT: Program = Program {
-    name: "fakeroot",
-    package: "fakeroot",
-};
-
-static SETFATTR: Program = Program {
-    name: "setfattr",
-    package: "attr",
-};
 
 /// Unpacks a tarball if there is one, sets the modes that are left to be set, gives the files their
 /// attributes if they have any, and starts a program. (fakeroot loses the type of files to which tar itself
