@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{self as unix, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -18,10 +18,13 @@ pub struct Output {
     may_replace: bool,
     /// What it will have, less the umask: that of the file it replaces, or 0644.
     mode: u32,
+    /// Whose it will be, if this process may give it away: the user and group of the file it replaces.
+    owner: Option<(u32, u32)>,
 }
 
 impl Output {
-    /// Starts a file that will be at `path`. Nobody else can read it before it is finished.
+    /// Starts a file that will be at `path`, or where a link there leads to: `/initrd.img` is one to what
+    /// the bootloader reads. Nobody else can read it before it is finished.
     ///
     /// # Errors
     ///
@@ -37,6 +40,7 @@ impl Output {
         if path.symlink_metadata().is_ok() && !may_replace {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -47,11 +51,13 @@ impl Output {
             .tempfile_in(directory)?;
         temporary::note(file.path());
         let replaced = path.symlink_metadata().ok().filter(fs::Metadata::is_file);
+        let replaced = replaced.as_ref();
         Ok(Self {
             file,
-            path: path.to_owned(),
             may_replace,
             mode: replaced.map_or(0o644, |replaced| replaced.permissions().mode()),
+            owner: replaced.map(|replaced| (replaced.uid(), replaced.gid())),
+            path,
         })
     }
 
@@ -79,6 +85,10 @@ impl Output {
     /// As for [`create`](Self::create), and what the disk says.
     pub fn finish(mut self) -> io::Result<u64> {
         self.file.flush()?;
+        if let Some((user, group)) = self.owner {
+            // Root can, and others need not: theirs it is already, or becomes.
+            let _ = unix::fchown(self.file.as_file(), Some(user), Some(group));
+        }
         let mode = self.mode & 0o777 & !umask();
         self.file
             .as_file()
