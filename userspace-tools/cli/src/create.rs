@@ -8,16 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use indicatif::HumanBytes;
-use initoverlayfs_image::mkfs::Maker;
 use initoverlayfs_image::tree::Tree;
-use initoverlayfs_image::{directory, handover, stack, untar};
+use initoverlayfs_image::{directory, stack, untar};
 
-use crate::format::ImageOptions;
-use crate::options::OutputOptions;
-use crate::sealing::NewOptions;
+use crate::making::{Making, Options};
 use crate::streams::{self, input_name, is_input, is_output};
-use crate::view::init_problem;
-use crate::{room, source, summary, Verdict};
+use crate::Verdict;
 
 /// Make an initrd from a directory, from a tarball, or from several, the lowest layer first.
 ///
@@ -29,67 +25,35 @@ pub struct Arguments {
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<PathBuf>,
     #[command(flatten)]
-    image: ImageOptions,
-    #[command(flatten)]
-    seal: NewOptions,
-    #[command(flatten)]
-    output: OutputOptions,
+    making: Options,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let mut format = arguments.image.format()?;
-    let quick = arguments.image.quick()?;
-    let maker = Maker::find(&format)?;
-    let signer = arguments.seal.signer()?;
-    let output = &arguments.output;
+    let output = &arguments.making.output;
     for source in &arguments.sources {
         refuse_inside(&output.output, source)?;
     }
     let inputs = arguments.sources.iter().filter(|source| is_input(source));
     ensure!(inputs.count() <= 1, "standard input can be read only once");
-    let out = output.create()?;
-    let progress = summary::progress(output.quiet);
+    let mut making = Making::start(&arguments.making)?;
 
     let mut tree = Tree::new();
     for source in &arguments.sources {
+        making.guard_like(source);
         let name = || input_name(source);
-        progress.set_message(format!("reading {}", name()));
+        making.show(format!("reading {}", name()));
         if !is_input(source) && fs::metadata(source).with_context(name)?.is_dir() {
             stack::cover(&mut tree, &directory::read(source)?);
         } else {
             untar::cover(&mut tree, &streams::read(source)?).with_context(name)?;
         }
     }
-    let found = handover::find(&tree);
-    let replace = !output.no_handover_shim && found.values().any(|tool| tool.is_replaceable());
-    if replace {
-        handover::replace(&mut tree, &found, source::handover_program()?);
-    }
-
-    let choice = quick.choose(&tree, &mut format);
-    progress.set_message("making the image");
-    let left_out = maker
-        .from_tree(&tree, out.temporary_path(), &format)
-        .map_err(|error| room::explain(error, out.temporary_path()))?;
-    progress.set_message("sealing the image");
-    let digest = arguments
-        .seal
-        .apply(out.temporary_path(), signer.as_ref())?;
-    let size = output.finish(out)?;
-    progress.finish_and_clear();
+    let made = making.finish(tree, &[])?;
 
     if !output.quiet {
-        let names = tree.len() - 1;
-        eprintln!("{}: {names} names, {}", output.name(), HumanBytes(size));
-        if let Some(digest) = digest {
-            eprintln!("  sealed: {digest:x}");
-        }
-        choice.report();
-        summary::handover(&found, replace);
-        summary::left_out("socket left out", &left_out);
-        if let Some(problem) = init_problem(&tree) {
-            eprintln!("  {problem}");
-        }
+        let size = HumanBytes(made.size);
+        eprintln!("{}: {} names, {size}", output.name(), made.names);
+        made.report();
     }
     Ok(Verdict::Good)
 }
@@ -99,7 +63,9 @@ fn refuse_inside(output: &Path, source: &Path) -> Result<()> {
     if is_output(output) || is_input(source) {
         return Ok(());
     }
-    let parent = match output.parent() {
+    // What a link leads to is what is replaced.
+    let place = output.canonicalize();
+    let parent = match place.as_deref().unwrap_or(output).parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };

@@ -2,7 +2,7 @@
 
 //! `initoverlayfs extract` and `cat`: files come out again.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,9 +10,11 @@ use std::process::{Command, Stdio};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
 use initoverlayfs_image::children::Running;
+use initoverlayfs_image::output::Output;
 use initoverlayfs_image::tarball;
 use initoverlayfs_image::tree::{Kind, Tree};
 
+use crate::streams::{is_output, place_of};
 use crate::summary::{self, shown};
 use crate::trees::{normal, Selection};
 use crate::Verdict;
@@ -71,19 +73,23 @@ fn content<'a>(tree: &'a Tree, path: &[u8]) -> Result<&'a [u8]> {
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mut tree = arguments.selection.tree()?;
     if let Some(place) = &arguments.tar {
-        write_tarball(&tree, place)?;
+        write_tarball(&tree, &arguments.selection, place)?;
     } else if let Some(directory) = &arguments.directory {
         into_directory(&mut tree, directory)?;
     }
     Ok(Verdict::Good)
 }
 
-fn write_tarball(tree: &Tree, place: &Path) -> Result<()> {
-    let left_out = if place == Path::new("-") {
+fn write_tarball(tree: &Tree, selection: &Selection, place: &Path) -> Result<()> {
+    let left_out = if is_output(place) {
         tarball::write(tree, io::stdout().lock())?
     } else {
-        let file = File::create_new(place).with_context(|| place.display().to_string())?;
-        tarball::write(tree, io::BufWriter::new(file))?
+        let name = || place.display().to_string();
+        let mut out = Output::create(place, false).with_context(name)?;
+        out.guard_like(place_of(&selection.file));
+        let left_out = tarball::write(tree, io::BufWriter::new(out.file())).with_context(name)?;
+        out.finish().with_context(name)?;
+        left_out
     };
     summary::left_out("socket left out", &left_out);
     Ok(())

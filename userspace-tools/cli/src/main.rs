@@ -13,6 +13,7 @@ mod extract;
 mod format;
 mod inspect;
 mod listing;
+mod making;
 mod manual;
 mod options;
 mod pages;

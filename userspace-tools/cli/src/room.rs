@@ -6,13 +6,12 @@ use std::env;
 use std::path::Path;
 
 use anyhow::{anyhow, Error};
-use initoverlayfs_image::mkfs::MkfsError;
 use initoverlayfs_image::space;
 
 /// Why there is no image at `image`. To be asked while what was made of it is there.
 ///
 /// `mkfs.erofs` writes on where the disk is full, and complains of a bad checksum when it reads that back.
-pub fn explain(error: MkfsError, image: &Path) -> Error {
+pub fn explain(error: impl Into<Error>, image: &Path) -> Error {
     let temporary = env::temp_dir();
     let beside = image.parent().unwrap_or(&temporary);
     let Some(full) = [beside, &temporary].into_iter().find(|p| space::is_full(p)) else {

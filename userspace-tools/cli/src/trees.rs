@@ -16,7 +16,7 @@ use crate::streams::{self, input_name};
 pub struct Selection {
     /// An initrd or an initramfs; `-` for standard input
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub file: PathBuf,
     /// Only this layer, counted from 0 as `inspect` does
     #[arg(long, value_name = "NUMBER")]
     layer: Option<usize>,

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A tree becomes an initrd: what `create` and `convert` have in common.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::ProgressBar;
+use initoverlayfs_core::initrd::seal::Digest;
+use initoverlayfs_image::handover::{self, Tool};
+use initoverlayfs_image::mkfs::{Format, Maker};
+use initoverlayfs_image::temporary;
+use initoverlayfs_image::tree::Tree;
+
+use crate::format::ImageOptions;
+use crate::options::OutputOptions;
+use crate::pkcs7::Signer;
+use crate::quick::{Choice, Quick};
+use crate::sealing::NewOptions;
+use crate::streams::Target;
+use crate::view::init_problem;
+use crate::{room, source, summary};
+
+/// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
+const ALIGNMENT: usize = 4096;
+
+/// How many NUL bytes have to be in front of an image for the kernel to find it behind an archive, whatever
+/// that is like. All but squashfs begin with as many themselves.
+const LEAST_PADDING: usize = 1024;
+
+/// What the initrd is to be like, and where it goes.
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    image: ImageOptions,
+    #[command(flatten)]
+    seal: NewOptions,
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// An initrd that is being made.
+pub struct Making<'a> {
+    options: &'a Options,
+    format: Format,
+    quick: Quick,
+    maker: Maker,
+    signer: Option<Signer>,
+    out: Target,
+    progress: ProgressBar,
+}
+
+/// What came of it.
+pub struct Made {
+    /// Bytes of the initrd.
+    pub size: u64,
+    /// Names in the tree, the root left out.
+    pub names: usize,
+    digest: Option<Digest>,
+    choice: Choice,
+    tools: BTreeMap<Vec<u8>, Tool>,
+    has_replaced: bool,
+    left_out: Vec<Vec<u8>>,
+    init_problem: Option<String>,
+}
+
+impl<'a> Making<'a> {
+    /// Starts it: whatever may be missing is asked for before any long work.
+    pub fn start(options: &'a Options) -> Result<Self> {
+        let format = options.image.format()?;
+        Ok(Self {
+            quick: options.image.quick()?,
+            maker: Maker::find(&format)?,
+            signer: options.seal.signer()?,
+            out: options.output.create()?,
+            progress: summary::progress(options.output.quiet),
+            options,
+            format,
+        })
+    }
+
+    /// Lets nobody read it who could not read `source`.
+    pub fn guard_like(&mut self, source: &Path) {
+        self.out.guard_like(source);
+    }
+
+    /// Shows what is being done.
+    pub fn show(&self, what: impl Into<String>) {
+        self.progress.set_message(what.into());
+    }
+
+    /// Makes it of `early` archives, and of a tree behind them; nothing is in its place before it is whole.
+    pub fn finish(mut self, mut tree: Tree, early: &[u8]) -> Result<Made> {
+        let output = &self.options.output;
+        let tools = handover::find(&tree);
+        let can_replace = tools.values().any(|tool| tool.is_replaceable());
+        let has_replaced = !output.no_handover_shim && can_replace;
+        if has_replaced {
+            handover::replace(&mut tree, &tools, source::handover_program()?);
+        }
+
+        let choice = self.quick.choose(&tree, &mut self.format);
+        self.show("making the image");
+        let left_out = if early.is_empty() {
+            self.make(&tree, self.out.temporary_path())?
+        } else {
+            let place = temporary::file().context("no temporary file")?;
+            let left_out = self.make(&tree, place.path())?;
+            let least = match self.format {
+                Format::Squashfs(_) => LEAST_PADDING,
+                _ => 0,
+            };
+            put_behind(early, least, place.path(), self.out.file())
+                .map_err(|error| room::explain(error, self.out.temporary_path()))?;
+            left_out
+        };
+        self.show("sealing the image");
+        let seal = &self.options.seal;
+        let digest = seal.apply(self.out.temporary_path(), self.signer.as_ref())?;
+        let size = output.finish(self.out)?;
+        self.progress.finish_and_clear();
+        Ok(Made {
+            size,
+            names: tree.len() - 1,
+            digest,
+            choice,
+            tools,
+            has_replaced,
+            left_out,
+            init_problem: init_problem(&tree),
+        })
+    }
+
+    /// Makes the image; returns the names that it cannot have.
+    fn make(&self, tree: &Tree, image: &Path) -> Result<Vec<Vec<u8>>> {
+        self.maker
+            .from_tree(tree, image, &self.format)
+            .map_err(|error| room::explain(error, image))
+    }
+}
+
+impl Made {
+    /// Tells the user what they should know of it.
+    pub fn report(&self) {
+        if let Some(digest) = &self.digest {
+            eprintln!("  sealed: {digest:x}");
+        }
+        self.choice.report();
+        summary::handover(&self.tools, self.has_replaced);
+        summary::left_out("socket left out", &self.left_out);
+        if let Some(problem) = &self.init_problem {
+            eprintln!("  {problem}");
+        }
+    }
+}
+
+/// Writes the early archives, and the image behind at least so many NUL bytes.
+fn put_behind(early: &[u8], least: usize, image: &Path, file: &mut File) -> io::Result<()> {
+    file.write_all(early)?;
+    let start = (early.len() + least).next_multiple_of(ALIGNMENT);
+    file.write_all(&vec![0; start - early.len()])?;
+    io::copy(&mut File::open(image)?, file)?;
+    Ok(())
+}
