@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::options::read;
 use crate::streams::{self, input_name};
-use crate::view::{self, Boot, Content, Segment, View};
+use crate::view::{self, Boot, Content, Sealed, Segment, View};
 use crate::Verdict;
 
 /// Check whether a kernel will boot an initrd in place; exit status 1 if not.
@@ -134,6 +134,15 @@ impl<'a> Kernel<'a> {
         let mut problems = Vec::new();
         for segment in &view.segments {
             let at = segment.offset;
+            let is_signed = |seal: &Sealed| seal.signature > 0;
+            if self.has("INITOVERLAYFS_REQUIRE_SIGNATURE")
+                && segment.content.is_image()
+                && !segment.content.seal().is_some_and(is_signed)
+            {
+                problems.push(format!(
+                    "the image at {at:#x} is not signed, and the kernel is built to refuse such"
+                ));
+            }
             match &segment.content {
                 Content::Erofs(image) => {
                     for algorithm in &image.compression {

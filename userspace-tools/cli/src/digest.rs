@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use initoverlayfs_core::hash;
-use initoverlayfs_core::initrd::seal::Seal;
+use initoverlayfs_core::initrd::seal::{Digest, Seal};
+use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal::{self as sealing, SealProblem};
 use serde::Serialize;
 
-use crate::sealing::TreeOptions;
+use crate::sealing::{check_whole, TreeOptions};
 use crate::streams::{self, input_name};
 use crate::Verdict;
 
@@ -50,13 +51,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let images = sealing::images(&initrd).with_context(name)?;
     ensure!(!images.is_empty(), "{}: there is no image in it", name());
     let digests = images.iter().map(|image| {
-        let bytes = &initrd[image.range.clone()];
-        match &initrd[image.trailer.clone()] {
-            [] => Ok(arguments.tree.build(bytes)?.digest()),
-            trailer => Ok(Seal::parse(trailer, bytes.len())
-                .map_err(SealProblem)?
-                .digest(hash)),
-        }
+        let at = image.range.start;
+        digest_of(&initrd, image, &arguments.tree)
+            .with_context(|| format!("the image at offset {at:#x}"))
     });
     let digests = digests.collect::<Result<Vec<_>>>().with_context(name)?;
     if arguments.json {
@@ -91,4 +88,20 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     }
     println!();
     Ok(Verdict::Good)
+}
+
+/// The digest of an image, which is what its seal says, if it has one.
+fn digest_of(initrd: &[u8], image: &Segment, tree: &TreeOptions) -> Result<Digest> {
+    let bytes = &initrd[image.range.clone()];
+    let trailer = &initrd[image.trailer.clone()];
+    if trailer.is_empty() {
+        return Ok(tree.build(bytes)?.digest());
+    }
+    ensure!(
+        !tree.is_given(),
+        "it is sealed already: --hash-alg and --salt are of no use"
+    );
+    let seal = Seal::parse(trailer, bytes.len()).map_err(SealProblem)?;
+    check_whole(bytes, &seal)?;
+    Ok(seal.digest(hash))
 }

@@ -131,6 +131,16 @@ impl ImageOptions {
     }
 
     fn erofs(&self) -> Result<erofs::Options> {
+        if self.compression == Some(Compression::None) {
+            let given = [
+                (self.level.is_some(), "--level"),
+                (self.cluster_size.is_some(), "--cluster-size"),
+                (self.max_extent.is_some(), "--max-extent"),
+            ];
+            if let Some((_, option)) = given.iter().find(|(is_given, _)| *is_given) {
+                bail!("{option} is of no use with --compression none: leave it out");
+            }
+        }
         Ok(erofs::Options {
             compression: match self.compression.unwrap_or(Compression::Lz4hc) {
                 Compression::Lz4hc => erofs::Compression::Lz4hc,

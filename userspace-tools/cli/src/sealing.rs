@@ -6,18 +6,17 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use clap::{Args, ValueEnum};
 use initoverlayfs_core::hash;
 use initoverlayfs_core::initrd::seal::{self, Digest, Seal};
 use initoverlayfs_core::initrd::Segment;
-use initoverlayfs_image::output::Output;
 use initoverlayfs_image::seal::{self as sealing, Built, SealProblem};
 
-use crate::options::read;
+use crate::options::{self, read};
 use crate::pkcs7::{self, Signer};
 use crate::streams::{self, input_name};
-use crate::Verdict;
+use crate::{room, Verdict};
 
 /// fs-verity's hash algorithms.
 #[derive(Clone, Copy, ValueEnum)]
@@ -38,15 +37,15 @@ impl From<Algorithm> for seal::Algorithm {
 /// How the tree is made.
 #[derive(Args)]
 pub struct TreeOptions {
-    /// Hash algorithm of the tree
-    #[arg(long, value_enum, default_value = "sha256", value_name = "ALGORITHM")]
-    hash_alg: Algorithm,
+    /// Hash algorithm of the tree [default: sha256]
+    #[arg(long, value_enum, value_name = "ALGORITHM")]
+    hash_alg: Option<Algorithm>,
     /// Salt of the tree, in hexadecimal digits: up to 32 bytes
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "HEX", value_parser = salt)]
-    salt: Salt,
+    #[arg(long, value_name = "HEX", value_parser = salt)]
+    salt: Option<Salt>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Salt(Vec<u8>);
 
 fn salt(text: &str) -> Result<Salt, String> {
@@ -73,6 +72,10 @@ pub struct KeyOptions {
 }
 
 impl KeyOptions {
+    fn is_given(&self) -> bool {
+        self.key.is_some() || self.cert.is_some()
+    }
+
     fn signer(&self) -> Result<Signer> {
         let (Some(key), Some(certificate)) = (&self.key, &self.cert) else {
             bail!("signing needs --key and --cert");
@@ -106,6 +109,14 @@ pub struct NewOptions {
 impl NewOptions {
     /// What to sign with, if that is wanted. Asked before any long work.
     pub fn signer(&self) -> Result<Option<Signer>> {
+        ensure!(
+            self.sign || !self.key.is_given(),
+            "--key and --cert are of no use without --sign"
+        );
+        ensure!(
+            self.seal || self.sign || !self.tree.is_given(),
+            "--hash-alg and --salt are of no use without --seal or --sign"
+        );
         self.sign.then(|| self.key.signer()).transpose()
     }
 
@@ -122,7 +133,8 @@ impl NewOptions {
             .map(|signer| signer.sign(&built.digest()))
             .transpose()?;
         let trailer = built.trailer(&signature.unwrap_or_default())?;
-        fs::write(path, sealing::with_trailers(&initrd, &images, &[trailer]))?;
+        fs::write(path, sealing::with_trailers(&initrd, &images, &[trailer]))
+            .map_err(|error| room::explain(error, path))?;
         Ok(Some(built.digest()))
     }
 }
@@ -130,7 +142,14 @@ impl NewOptions {
 impl TreeOptions {
     /// The tree of an image.
     pub fn build(&self, image: &[u8]) -> Result<Built> {
-        Ok(Built::of(image, self.hash_alg.into(), &self.salt.0)?)
+        let algorithm = self.hash_alg.unwrap_or(Algorithm::Sha256);
+        let salt = self.salt.as_ref().map_or(&[][..], |salt| &salt.0);
+        Ok(Built::of(image, algorithm.into(), salt)?)
+    }
+
+    /// Whether anything is said of it.
+    pub fn is_given(&self) -> bool {
+        self.hash_alg.is_some() || self.salt.is_some()
     }
 }
 
@@ -169,7 +188,7 @@ impl Change {
         let path = self.output.as_ref().unwrap_or(&self.file);
         let may_replace = self.force || self.output.is_none();
         let name = || path.display().to_string();
-        let mut out = Output::create(path, may_replace).with_context(name)?;
+        let mut out = options::create(path, may_replace)?;
         out.guard_like(&self.file);
         out.file().write_all(bytes).with_context(name)?;
         out.finish().with_context(name)?;
@@ -256,6 +275,11 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
             trailer => trailer.to_vec(),
         };
         let seal = Seal::parse(&trailer, bytes.len()).map_err(SealProblem)?;
+        // A signature is for what the seal says, whatever it was put behind.
+        check_whole(bytes, &seal).with_context(|| {
+            let at = image.range.start;
+            format!("the image at offset {at:#x} is not the one that was sealed: `initoverlayfs seal --force`")
+        })?;
         ensure!(
             seal.signature.is_empty() || change.force,
             "the image at offset {:#x} is signed already: --force replaces the signature",
@@ -371,12 +395,18 @@ fn verify_image(
             "it is not signed with the key of this certificate"
         );
     }
-    if let Err(mismatch) = sealing::check(bytes, &seal) {
-        let (place, offset) = match mismatch.level {
-            None => ("the image", mismatch.offset),
-            Some(_) => ("the tree", mismatch.offset),
-        };
-        bail!("the block at offset {offset:#x} of {place} was changed");
-    }
+    check_whole(bytes, &seal)?;
     Ok(found)
+}
+
+/// An error if the image is not the one that the seal was made of.
+pub fn check_whole(image: &[u8], seal: &Seal<'_>) -> Result<()> {
+    sealing::check(image, seal).map_err(|mismatch| {
+        let place = match mismatch.level {
+            None => "the image",
+            Some(_) => "the tree",
+        };
+        let offset = mismatch.offset;
+        anyhow!("the block at offset {offset:#x} of {place} was changed")
+    })
 }

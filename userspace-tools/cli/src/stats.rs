@@ -36,7 +36,7 @@ pub struct Arguments {
     files: Option<PathBuf>,
     /// List only files of which at least this part was read: a large one of which a boot needs little is
     /// better compressed. 0 lists all of which anything was read
-    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u8).range(..=100))]
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, requires = "files", value_parser = clap::value_parser!(u8).range(..=100))]
     least: u8,
     /// Write the list into this file, for `convert --profile` and `create --profile`
     #[arg(short, long, value_name = "LIST", requires = "files")]

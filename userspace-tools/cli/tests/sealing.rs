@@ -167,6 +167,54 @@ fn every_change_is_found() {
 }
 
 #[test]
+fn what_is_not_what_was_sealed_is_not_signed() {
+    let place = usual();
+    keys(&place, &["mine"]);
+    let image = place.read("image");
+    let mut other = image.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    place.write("other", &other);
+    place.succeed("seal image");
+    place.succeed("seal other");
+    let behind = |name: &str| place.read(name)[image.len()..].to_vec();
+    // The trailer of another image of the same size, and a change that came after the sealing.
+    for (bytes, trailer) in [(&image, "other"), (&other, "image")] {
+        place.write("mixed", [&bytes[..], &behind(trailer)].concat());
+        for line in [
+            "sign mixed --key mine.key --cert mine.pem",
+            "digest mixed",
+            "digest --boot-parameter mixed",
+        ] {
+            let said = place.fail(line);
+            assert!(said.contains("was changed"), "{line}: {said}");
+        }
+        place.succeed("seal --force mixed");
+        place.succeed("sign mixed --key mine.key --cert mine.pem");
+        place.succeed("verify mixed --cert mine.pem");
+    }
+}
+
+#[test]
+fn kernels_that_want_signatures_get_no_unsigned_image() {
+    let place = usual();
+    keys(&place, &["mine"]);
+    place.write(
+        "config",
+        "CONFIG_INITOVERLAYFS=y\nCONFIG_EROFS_FS=y\nCONFIG_OVERLAY_FS=y\n\
+         CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE=y\n",
+    );
+    place.succeed("seal image -o sealed");
+    for image in ["image", "sealed"] {
+        let ended = place.run(&format!("check {image} --kernel-config config"));
+        assert_eq!(ended.status, 1);
+        assert!(ended.out.contains("is not signed"), "{}", ended.out);
+    }
+    place.succeed("sign sealed --key mine.key --cert mine.pem");
+    place.succeed("check sealed --kernel-config config");
+}
+
+#[test]
 fn all_images_of_an_initrd_are_sealed_and_what_is_around_them_stays() {
     let place = usual();
     let early = newc(&[node("kernel", 0o040_755), file("kernel/x86", b"early")]);
