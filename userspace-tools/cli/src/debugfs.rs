@@ -38,7 +38,7 @@ pub struct Phase {
 pub struct Layer {
     /// Its number, from 0.
     pub layer: usize,
-    /// `erofs` or `cpio`.
+    /// `cpio`, or the filesystem: `erofs`, `btrfs`, `squashfs`, `ext4`.
     pub kind: String,
     /// Bytes of its segment.
     pub bytes: u64,

@@ -203,7 +203,11 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
             let view = View {
                 size: bytes.len(),
                 segments: Vec::new(),
-                boot: Boot::Refused,
+                boot: if initrd::has_image(bytes) {
+                    Boot::Refused
+                } else {
+                    Boot::Stock
+                },
                 problems,
             };
             return Ok(Opened {

@@ -109,6 +109,28 @@ fn check_names_what_will_not_boot() {
 }
 
 #[test]
+fn what_is_broken_without_an_image_is_left_to_the_stock_unpacker() {
+    let place = usual();
+    let (archive, image) = (place.read("a"), place.read("image"));
+    let compressed = place.compress("gzip -c", "a");
+    let cut = &archive[..archive.len() - 300];
+    for (bytes, boot) in [
+        (cut.to_vec(), "stock"),
+        ([&compressed[..], b"junk"].concat(), "stock"),
+        (compressed[..90].to_vec(), "stock"),
+        ([cut, &[0; 1024], &image].concat(), "refused"),
+        ([&image[..], cut].concat(), "refused"),
+        ([&image[..], &compressed[..90]].concat(), "refused"),
+    ] {
+        place.write("broken", bytes);
+        let shown = place.run("inspect --json broken").out;
+        assert!(shown.contains(&format!("\"boot\": \"{boot}\"")), "{shown}");
+        let ended = place.run("check broken");
+        assert_eq!(ended.status, 1, "{}", ended.err);
+    }
+}
+
+#[test]
 fn tools_that_refuse_to_hand_over_are_replaced() {
     let place = Place::new();
     place.write("handover", "#!initoverlayfs-handover");
@@ -343,43 +365,6 @@ fn extracted_image_equals_what_cpio_unpacks() {
 }
 
 #[test]
-fn nothing_is_overwritten_or_left_half() {
-    let place = usual();
-    let before = place.names();
-    let said = place.fail("convert a -o image");
-    assert!(said.contains("image: --force replaces it"), "{said}");
-    place.succeed("convert --force a -o image");
-    place.fail("convert --force missing -o image2");
-    place.fail("convert a -o no/such/place");
-    // A new file must not take the place of a device; a pipe serves to show it without root.
-    assert!(Command::new("mkfifo")
-        .arg(place.path("pipe"))
-        .status()
-        .expect("mkfifo")
-        .success());
-    let said = place.fail("convert --force a -o pipe");
-    assert!(
-        said.contains("pipe: there is something that is not a file"),
-        "{said}"
-    );
-    assert!(!place.path("pipe").is_file());
-    fs::remove_file(place.path("pipe")).expect("it is there");
-    let mut broken = place.command();
-    broken
-        .args(["convert", "a", "-o", "image3"])
-        .env("SOURCE_DATE_EPOCH", "tomorrow");
-    let ended = ended(broken.output().expect("the command"));
-    assert_eq!(
-        (
-            ended.status,
-            ended.err.contains("SOURCE_DATE_EPOCH is \"tomorrow\"")
-        ),
-        (2, true)
-    );
-    assert_eq!(place.names(), before);
-}
-
-#[test]
 fn errors_name_the_offset_and_the_remedy() {
     let place = usual();
     let image = place.read("image");
@@ -518,101 +503,4 @@ fn configurations_may_be_compressed_and_nothing_else_is_one() {
     place.succeed("check image --kernel-config config.gz");
     let said = place.fail("check image --kernel-config a");
     assert!(said.contains("a: this is no configuration"), "{said}");
-}
-
-#[test]
-fn who_cannot_read_the_source_cannot_read_the_image() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let place = usual();
-    let mode = |name: &str| {
-        let metadata = fs::metadata(place.path(name)).expect(name);
-        metadata.permissions().mode() & 0o777
-    };
-    let set = |name: &str, mode| {
-        let permissions = fs::Permissions::from_mode(mode);
-        fs::set_permissions(place.path(name), permissions).expect(name);
-    };
-    set("a", 0o600);
-    place.succeed("convert a -o secret");
-    assert_eq!(mode("secret"), 0o600);
-    place.succeed("seal secret -o sealed");
-    assert_eq!(mode("sealed"), 0o600);
-    // What is replaced says so as well.
-    set("a", 0o644);
-    place.succeed("convert --force a -o secret");
-    assert_eq!(mode("secret"), 0o600);
-    set("secret", 0o640);
-    place.succeed("convert --force a -o secret");
-    assert_eq!(mode("secret"), 0o640);
-}
-
-/// Has a program of erofs-utils write its process number to a file named `pid` before it does its work.
-fn noting(place: &Place, variable: &str, work: &str) -> Command {
-    use std::os::unix::fs::PermissionsExt;
-
-    let pid = place.path("tools/pid");
-    let _ = fs::remove_file(&pid);
-    let script = format!(
-        "#!/bin/sh\n[ \"$1\" = --version ] || echo $$ >{}\nexec {work}\n",
-        pid.display()
-    );
-    place.write("tools/program", script);
-    let program = place.path("tools/program");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let mut command = place.command();
-    command
-        .env(variable, program)
-        .env("TMPDIR", place.path("tmp"));
-    command
-}
-
-/// Ends the command by a signal as soon as that program runs; neither of them may survive.
-fn end(place: &Place, mut command: Command, signal: &str) {
-    let mut child = command.spawn().expect("it");
-    let noted = || {
-        let pid = fs::read_to_string(place.path("tools/pid")).ok()?;
-        pid.strip_suffix('\n').map(str::to_owned)
-    };
-    let pid = loop {
-        match noted() {
-            Some(pid) => break pid,
-            None => std::thread::sleep(std::time::Duration::from_millis(5)),
-        }
-        assert!(child.try_wait().expect("it").is_none(), "it ended early");
-    };
-    // What it does from now on is its work, so that it has begun its files.
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    let process = Path::new("/proc").join(pid);
-    assert!(process.exists());
-    let mut kill = Command::new("kill");
-    kill.arg(format!("-{signal}")).arg(child.id().to_string());
-    assert!(kill.status().expect("kill").success());
-    // By the signal, and not with an error about its child.
-    assert_eq!(child.wait().expect("it").code(), None);
-    assert!(!process.exists(), "the child survived {signal}");
-}
-
-#[test]
-fn signals_leave_nothing_behind() {
-    let place = Place::new();
-    let noise: Vec<u8> = (0..60_000_000_u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
-    place.write("a", newc(&[node("init", 0o100_755), file("noise", &noise)]));
-    fs::create_dir_all(place.path("tmp")).expect("a directory");
-    let mkfs = format!("{} \"$@\"", common::erofs_tool("MKFS_EROFS"));
-    for signal in ["INT", "TERM", "HUP"] {
-        let mut command = noting(&place, "MKFS_EROFS", &mkfs);
-        command.args(["convert", "a", "-o", "image", "--compression", "lzma"]);
-        end(&place, command, signal);
-        assert_eq!(place.names(), ["a", "tmp", "tools"], "after {signal}");
-        assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
-    }
-    place.write("b", newc(&[file("text", &b"text ".repeat(5_000))]));
-    place.succeed("convert b -o image");
-    let mut command = noting(&place, "FSCK_EROFS", "sleep 100");
-    command.args(["cat", "image", "text"]);
-    end(&place, command, "TERM");
-    assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
 }

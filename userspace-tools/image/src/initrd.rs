@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use initoverlayfs_core::initrd::image::{Filesystem, Filesystems, Geometry, SuperblockError};
-use initoverlayfs_core::initrd::{Damage, Kind, Scanner, Segment};
+use initoverlayfs_core::initrd::{find, Damage, Kind, Scanner, Segment};
 use initoverlayfs_core::CHECKSUMS;
 use thiserror::Error;
 
@@ -107,6 +107,19 @@ pub fn segments(bytes: &[u8]) -> Result<Vec<Segment>, InitrdError> {
         })
     });
     segments.collect()
+}
+
+/// Whether the kernel finds an image, whole or damaged. Without one it leaves the initrd to the stock
+/// unpacker, however broken that is (`scan()` in `rust/scan.rs`).
+pub fn has_image(bytes: &[u8]) -> bool {
+    let mut segments = Scanner::new(bytes, &CHECKSUMS, Filesystems::ALL);
+    segments.any(|segment| match segment {
+        Ok(segment) => segment.kind.is_image(),
+        Err(error) => match error.cause {
+            Damage::Cpio { at } => find(&bytes[at..], &CHECKSUMS, Filesystems::ALL).is_some(),
+            Damage::Image(..) | Damage::Seal(_) => true,
+        },
+    })
 }
 
 /// Reads an initrd.
