@@ -216,6 +216,17 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..300),
         (0usize..3000).prop_map(|len| vec![0; len]),
+        (9u8..=13, 4u32..8, any::<bool>(), any::<u8>()).prop_map(
+            |(block_bits, blocks, checksum, boot_code)| {
+                Image {
+                    block_bits,
+                    blocks,
+                    checksum,
+                    boot_code,
+                }
+                .build()
+            }
+        ),
         (0x11000usize..0x13000, 0u16..5).prop_map(|(size, checksum)| {
             Btrfs {
                 size,

@@ -5,11 +5,7 @@
 mod common;
 
 use common::{archive, scan, shape, Image};
-use initoverlayfs_core::{
-    initrd::{find, image::Filesystems, Damage, ScanError, Scanner},
-    CHECKSUMS,
-};
-use proptest::prelude::*;
+use initoverlayfs_core::initrd::{Damage, ScanError};
 
 #[test]
 fn nothing_and_padding_hold_no_segment() {
@@ -158,53 +154,5 @@ fn too_many_strays_in_compressed_data_end_the_search() {
     for (count, last) in [(200, 'E'), (300, 'C')] {
         let buffer = [&[0x1f, 0x8b][..], &stray.repeat(count), &image].concat();
         assert_eq!(shape(&buffer).last().map(|s| s.0), Some(last), "{count}");
-    }
-}
-
-fn piece() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..300),
-        (0usize..3000).prop_map(|len| vec![0; len]),
-        (9u8..=13, 4u32..8, any::<bool>(), any::<u8>()).prop_map(
-            |(block_bits, blocks, checksum, boot_code)| {
-                Image {
-                    block_bits,
-                    blocks,
-                    checksum,
-                    boot_code,
-                }
-                .build()
-            }
-        ),
-        prop::collection::vec(any::<u8>(), 0..200).prop_map(|body| archive("file", &body)),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn segments_are_disjoint_in_order_and_within_the_buffer(
-        pieces in prop::collection::vec(piece(), 0..6),
-        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
-    ) {
-        let mut buffer = pieces.concat();
-        for (index, byte) in flips {
-            if !buffer.is_empty() {
-                let at = index.index(buffer.len());
-                buffer[at] = byte;
-            }
-        }
-        let mut end = 0;
-        for segment in Scanner::new(&buffer, &CHECKSUMS, Filesystems::ALL).map_while(Result::ok) {
-            prop_assert!(segment.range.start >= end);
-            prop_assert!(segment.range.end > segment.range.start);
-            end = segment.range.end;
-        }
-        prop_assert!(end <= buffer.len());
-    }
-
-    #[test]
-    fn an_image_behind_anything_is_found(junk in prop::collection::vec(1u8..=255, 0..5000)) {
-        let buffer = [junk.clone(), Image::default().build()].concat();
-        prop_assert_eq!(find(&buffer, &CHECKSUMS, Filesystems::ALL), Some(junk.len()));
     }
 }

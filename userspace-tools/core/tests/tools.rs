@@ -30,7 +30,10 @@ impl Place {
             file.set_len(128 << 20).expect("room");
         }
         let places = ["/usr/sbin", "/sbin", "/usr/bin"].map(|place| Path::new(place).join(tool));
-        let Some(tool) = places.iter().find(|tool| tool.exists()) else {
+        let found = places.into_iter().find(|tool| tool.exists());
+        let Some(tool) = set_up(tool).or(found) else {
+            // Where scripts/setup has run, there is one.
+            assert!(settings().is_none(), "there is no {tool}");
             eprintln!("skipped: there is no {tool}");
             return None;
         };
@@ -42,6 +45,21 @@ impl Place {
         assert!(out.status.success(), "{arguments:?}: {out:?}");
         Some(std::fs::read(image).expect("an image"))
     }
+}
+
+/// What scripts/setup has written down.
+fn settings() -> Option<String> {
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build");
+    std::fs::read_to_string(build.join("tools.env")).ok()
+}
+
+/// The tool that it has found or built, if it is one that may be too old.
+fn set_up(tool: &str) -> Option<PathBuf> {
+    let name = tool.to_uppercase().replace('.', "_");
+    let settings = settings()?;
+    let mut lines = settings.lines();
+    let value = lines.find_map(|line| line.strip_prefix(&name)?.strip_prefix('='))?;
+    Some(value.trim_matches(['"', '\'']).into())
 }
 
 impl Drop for Place {
