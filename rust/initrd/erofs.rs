@@ -32,10 +32,14 @@ const BLOCK_BITS_AT: usize = 12;
 const BLOCKS_HI_AT: usize = 14;
 const BLOCKS_LO_AT: usize = 36;
 const FEATURE_INCOMPAT_AT: usize = 80;
+const EXTRA_DEVICES_AT: usize = 86;
 const ROOT_NID_8B_AT: usize = 112;
 
 /// `EROFS_FEATURE_COMPAT_SB_CHKSUM`: the checksum field is to be believed.
 const COMPAT_CHECKSUM: u32 = 0x1;
+
+/// `EROFS_FEATURE_INCOMPAT_DEVICE_TABLE`: there may be other devices.
+const INCOMPAT_DEVICE_TABLE: u32 = 0x8;
 
 /// `EROFS_FEATURE_INCOMPAT_48BIT`: block counts have 48 bits.
 const INCOMPAT_48BIT: u32 = 0x80;
@@ -95,7 +99,8 @@ fn blocks(superblock: &[u8]) -> Result<u64, SuperblockError> {
 ///
 /// # Errors
 ///
-/// Each [`SuperblockError`] that EROFS can have; a missing magic is [`SuperblockError::NoSuperblock`].
+/// Each [`SuperblockError`] that EROFS can have; a missing magic is
+/// [`SuperblockError::NoSuperblock`].
 pub fn parse(bytes: &[u8], checksums: &Checksums) -> Result<Geometry, SuperblockError> {
     let superblock = bytes
         .get(SUPER_OFFSET..)
@@ -118,6 +123,14 @@ pub fn parse(bytes: &[u8], checksums: &Checksums) -> Result<Geometry, Superblock
             need,
             have: bytes.len(),
         });
+    }
+
+    // Without them, EROFS would mount it all the same, and fail where files are read.
+    let devices = le16(superblock, EXTRA_DEVICES_AT)?;
+    if le32(superblock, FEATURE_INCOMPAT_AT)? & INCOMPAT_DEVICE_TABLE != 0 && devices != 0 {
+        return Err(SuperblockError::Devices(
+            u64::from(devices).saturating_add(1),
+        ));
     }
 
     // Last, as it costs most, and `find` tries a lot.

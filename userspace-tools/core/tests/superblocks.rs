@@ -89,6 +89,24 @@ fn every_field_that_is_believed_is_checked() {
 }
 
 #[test]
+fn other_devices_are_refused_where_the_image_says_that_it_has_some() {
+    let image = Image {
+        checksum: false,
+        ..Image::default()
+    };
+    let mut image = image.build();
+    image[1110] = 2;
+    assert!(
+        parse(&image, &CHECKSUMS).is_ok(),
+        "without the feature, it is no number of devices"
+    );
+    image[1104] = 0x8;
+    assert_eq!(parse(&image, &CHECKSUMS), Err(SuperblockError::Devices(3)));
+    image[1110] = 0;
+    assert!(parse(&image, &CHECKSUMS).is_ok(), "there are none");
+}
+
+#[test]
 fn block_counts_have_48_bits_only_where_the_image_says_so() {
     let mut image = Image {
         checksum: false,

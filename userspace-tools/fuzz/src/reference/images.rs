@@ -170,6 +170,10 @@ fn erofs(bytes: &[u8]) -> Result<Geometry, SuperblockError> {
     let blocks = count as u64;
     let bad = SuperblockError::Size { blocks };
     let found = geometry(bytes, 1 << bits, count << bits, 1024 + 128, bad)?;
+    let others = number(bytes, 1110, 2);
+    if bytes[1104] & 8 != 0 && others > 0 {
+        return Err(SuperblockError::Devices(others as u64 + 1));
+    }
     if bytes[1032] & 1 != 0 {
         let computed = (CHECKSUMS.crc32c)(0x5045_b54a, &bytes[checksummed(bits)]);
         same(number(bytes, 1028, 4), computed.into())?;
