@@ -18,8 +18,7 @@ use kernel::{
         as_char_ptr_in_const_context,
         CString, //
     },
-    sync::Arc,
-    types::Opaque, //
+    sync::Arc, //
 };
 
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
         Files,
         Segments, //
     },
+    table::Table,
     vfs::{
         Access,
         Context,
@@ -45,40 +45,33 @@ const ROOT_INO: u64 = 1;
 /// The number of file 0; the others follow.
 const FIRST_INO: u64 = ROOT_INO + 1;
 
-/// A static C table that the kernel may write to under its own locks, or only reads.
-#[repr(transparent)]
-struct Table<T>(Opaque<T>);
-
-// SAFETY: Rust code never looks into a `Table`; the kernel does its own locking.
-unsafe impl<T> Sync for Table<T> {}
-
-static TYPE: Table<bindings::file_system_type> = Table(Opaque::new(bindings::file_system_type {
+static TYPE: Table<bindings::file_system_type> = Table::new(bindings::file_system_type {
     name: as_char_ptr_in_const_context(c"initrdfs"),
     init_fs_context: Some(init_fs_context),
     kill_sb: Some(kill_sb),
     ..pin_init::zeroed()
-}));
+});
 
 static CONTEXT_OPS: Table<bindings::fs_context_operations> =
-    Table(Opaque::new(bindings::fs_context_operations {
+    Table::new(bindings::fs_context_operations {
         free: Some(free_context),
         parse_param: None,
         get_tree: Some(get_tree),
         // SAFETY: All members are nullable function pointers.
         ..unsafe { core::mem::zeroed() }
-    }));
+    });
 
-static FILE_OPS: Table<bindings::file_operations> = Table(Opaque::new(bindings::file_operations {
+static FILE_OPS: Table<bindings::file_operations> = Table::new(bindings::file_operations {
     llseek: Some(bindings::generic_file_llseek),
     read_iter: Some(read_iter),
     ..pin_init::zeroed()
-}));
+});
 
 static MAPPING_OPS: Table<bindings::address_space_operations> =
-    Table(Opaque::new(bindings::address_space_operations {
+    Table::new(bindings::address_space_operations {
         read_folio: Some(read_folio),
         ..pin_init::zeroed()
-    }));
+    });
 
 /// Makes an instance whose files are `files`, in that order.
 ///
@@ -87,7 +80,7 @@ static MAPPING_OPS: Table<bindings::address_space_operations> =
 /// `ENOMEM`, or what the VFS says.
 pub(crate) fn mount(files: &Segments) -> Result<Mount> {
     // SAFETY: `TYPE` is a complete file system type that lives forever.
-    let context = unsafe { Context::of_type(TYPE.0.get(), Access::ReadOnly) }?;
+    let context = unsafe { Context::of_type(TYPE.get(), Access::ReadOnly) }?;
 
     let shared = files.share().into_raw();
     // SAFETY: The context is new and ours. `free_context` or the superblock takes the reference.
@@ -103,7 +96,7 @@ pub(crate) fn mount(files: &Segments) -> Result<Mount> {
 unsafe extern "C" fn init_fs_context(context: *mut kernel::bindings::fs_context) -> c_int {
     let context: *mut bindings::fs_context = context.cast();
     // SAFETY: `alloc_fs_context()` passes a new context.
-    unsafe { (*context).ops = CONTEXT_OPS.0.get() };
+    unsafe { (*context).ops = CONTEXT_OPS.get() };
     0
 }
 
@@ -256,9 +249,9 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, size: i64) -> R
         // SAFETY: The inode is new, and the operations are static. `d_make_persistent()` takes the
         // inode over.
         unsafe {
-            bindings::initoverlayfs_set_fops(inode, FILE_OPS.0.get());
+            bindings::initoverlayfs_set_fops(inode, FILE_OPS.get());
             bindings::initoverlayfs_set_size(inode, size);
-            (*(*inode).i_mapping).a_ops = MAPPING_OPS.0.get();
+            (*(*inode).i_mapping).a_ops = MAPPING_OPS.get();
             bindings::d_make_persistent(dentry, inode);
         }
     }
@@ -280,8 +273,8 @@ unsafe fn with_file<R>(
     inode: *const bindings::inode,
     work: impl FnOnce(&File) -> Result<R>,
 ) -> Result<R> {
-    // SAFETY: The inode is valid, and its superblock with it. The superblock's reference to the files
-    // lives until `kill_sb`.
+    // SAFETY: The inode is valid, and its superblock with it. The superblock's reference to the
+    // files lives until `kill_sb`.
     let (files, number) = unsafe { (&*(*(*inode).i_sb).s_fs_info.cast::<Files>(), (*inode).i_ino) };
     let files = files.try_access().ok_or(EIO)?;
     let index = usize::try_from(number.saturating_sub(FIRST_INO))?;
@@ -310,8 +303,8 @@ unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::
     }
 }
 
-/// Would fill a page-cache folio. EROFS takes no file without this, and never calls it: it reads its
-/// source into pages of its own.
+/// Would fill a page-cache folio. EROFS takes no file without this, and never calls it: it reads
+/// its source into pages of its own.
 ///
 /// # Safety
 ///

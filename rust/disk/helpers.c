@@ -61,11 +61,9 @@ struct gendisk *initoverlayfs_disk_of(const struct blk_mq_tag_set *set)
  */
 void initoverlayfs_disk_fill(struct gendisk *disk,
 			     const struct block_device_operations *fops,
-			     void *private_data, sector_t sectors,
-			     bool read_only)
+			     sector_t sectors, bool read_only)
 {
 	disk->flags |= GENHD_FL_NO_PART;
-	disk->private_data = private_data;
 	disk->fops = fops;
 	set_disk_ro(disk, read_only);
 	set_capacity(disk, sectors);

@@ -13,8 +13,7 @@ int initoverlayfs_request_copy(struct request *rq, initoverlayfs_copy_fn copy,
 struct gendisk *initoverlayfs_disk_of(const struct blk_mq_tag_set *set);
 void initoverlayfs_disk_fill(struct gendisk *disk,
 			     const struct block_device_operations *fops,
-			     void *private_data, sector_t sectors,
-			     bool read_only);
+			     sector_t sectors, bool read_only);
 dev_t initoverlayfs_disk_number(const struct gendisk *disk);
 struct file *initoverlayfs_disk_open(const struct gendisk *disk);
 unsigned int initoverlayfs_disk_openers(struct gendisk *disk);

@@ -2,8 +2,8 @@
 
 //! A block device over an image in memory, for the filesystems that insist on one.
 //!
-//! The kernel crate's `block::mq` brings the disk and its queue. What it leaves out, and this adds, is the
-//! data of a request ([`serve`]) and word of the last user's leaving ([`release`]).
+//! The kernel crate's `block::mq` brings the disk and its queue. What it leaves out, and this adds,
+//! is the data of a request ([`serve`]) and word of the last user's leaving ([`release`]).
 //!
 //! ```text
 //! Disk          our own opening of the device, while its filesystem is being mounted
@@ -51,10 +51,7 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    },
+    types::ForeignOwnable,
     workqueue::{
         self,
         impl_has_work,
@@ -70,7 +67,8 @@ use crate::{
     file::{
         Files,
         Segments, //
-    }, //
+    },
+    table::Table, //
 };
 
 /// How many requests may be under way. Each is served at once, by whoever hands it in.
@@ -82,8 +80,8 @@ const BLOCK_SIZES: core::ops::RangeInclusive<usize> = 512..=4096;
 /// The number of the next device. One that was taken away may keep its name for a while.
 static NEXT: Atomic<u32> = Atomic::new(0);
 
-/// A device that we have open. Dropping it closes it; if nobody else has it open then, it goes, and the
-/// memory of its image with it.
+/// A device that we have open. Dropping it closes it; if nobody else has it open then, it goes, and
+/// the memory of its image with it.
 ///
 /// # Invariants
 ///
@@ -96,13 +94,13 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Makes a device of the one file of `image`, whose blocks have `block_size` bytes, a power of two. The
-    /// first one is `initoverlayfs0`; no name is used twice.
+    /// Makes a device of the one file of `image`, whose blocks have `block_size` bytes, a power of
+    /// two. The first one is `initoverlayfs0`; no name is used twice.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a block size below 512 bytes, `ENOMEM`, and what the block layer says. The image is
-    /// dropped then.
+    /// `EINVAL` for a block size below 512 bytes, `ENOMEM`, and what the block layer says. The
+    /// image is dropped then.
     pub(crate) fn new(image: &Segments, block_size: usize) -> Result<Self> {
         let (len, is_writable) = image.with(0, |file| Ok((file.len(), file.is_writable())))?;
         let block_size = block_size.min(*BLOCK_SIZES.end());
@@ -118,32 +116,26 @@ impl Disk {
             .physical_block_size(u32::try_from(block_size)?)?
             .build(fmt!("initoverlayfs{number}"), tags.clone(), image.share())?;
 
-        // SAFETY: `TagSet` is a transparent wrapper of the C structure, in which the disk is registered.
+        // SAFETY: `TagSet` is a transparent wrapper of the C structure, in which the disk is
+        // registered.
         let raw = unsafe { bindings::initoverlayfs_disk_of(Arc::as_ptr(&tags).cast()) };
-        let retirement = KBox::pin_init(Retirement::of(disk), GFP_KERNEL)?.into_foreign();
-        // SAFETY: The disk is alive, and nobody has it open: there is nothing to read, and no user space.
-        // The operations live forever.
-        unsafe {
-            bindings::initoverlayfs_disk_fill(
-                raw,
-                OPERATIONS.0.get(),
-                retirement,
-                capacity >> SECTOR_SHIFT,
-                !is_writable,
-            )
-        };
-        // SAFETY: The disk is alive, being owned by `retirement`.
-        let opened = from_err_ptr(unsafe { bindings::initoverlayfs_disk_open(raw) });
-        let opened = opened.and_then(|opened| NonNull::new(opened).ok_or(ENXIO));
-        let opened = opened.inspect_err(|_| {
-            // SAFETY: It is what was made above. `bdev_file_open_by_dev()` fails before it counts an opener, as
-            // there is neither a holder nor a partition to look for: nobody has closed the disk.
-            drop(unsafe { Pin::<KBox<Retirement>>::from_foreign(retirement) });
+        // Dropped here, should anything fail, it takes the disk away.
+        let retirement = KBox::pin_init(Retirement::of(disk), GFP_KERNEL)?;
+        // SAFETY: The disk is alive, being owned by `retirement`. The operations live forever, and
+        // do nothing while there is no private data.
+        let opened = from_err_ptr(unsafe {
+            let sectors = capacity >> SECTOR_SHIFT;
+            bindings::initoverlayfs_disk_fill(raw, OPERATIONS.get(), sectors, !is_writable);
+            bindings::initoverlayfs_disk_open(raw)
         })?;
+        let opened = NonNull::new(opened).ok_or(ENXIO)?;
+        // SAFETY: As above. Whoever has opened it besides is not the last one to close it as long
+        // as we have it open, and nobody else looks at the private data.
+        unsafe { (*raw).private_data = retirement.into_foreign() };
         Ok(Self {
             // INVARIANT: It was opened for us.
             opened,
-            // SAFETY: As above.
+            // SAFETY: We have it open.
             dev: unsafe { bindings::initoverlayfs_disk_number(raw) },
             number,
         })
@@ -162,23 +154,17 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the reference is ours. PID 1 and the threads of tests hold no locks.
+        // SAFETY: By the type invariant the reference is ours. PID 1 and the threads of tests hold
+        // no locks.
         unsafe { bindings::__fput_sync(self.opened.as_ptr()) };
     }
 }
 
-/// A static C table that the kernel only reads.
-#[repr(transparent)]
-struct Table<T>(Opaque<T>);
-
-// SAFETY: Nobody writes to it.
-unsafe impl<T> Sync for Table<T> {}
-
 static OPERATIONS: Table<bindings::block_device_operations> =
-    Table(Opaque::new(bindings::block_device_operations {
+    Table::new(bindings::block_device_operations {
         release: Some(release),
         ..pin_init::zeroed()
-    }));
+    });
 
 /// Takes a device away.
 #[pin_data]
@@ -188,8 +174,8 @@ struct Retirement {
     work: Work<Retirement>,
 }
 
-// SAFETY: The queue data and the tag set, which are what keeps `GenDisk` from being `Send` by itself, belong
-// to the block layer, which uses them from any thread.
+// SAFETY: The queue data and the tag set, which are what keeps `GenDisk` from being `Send` by
+// itself, belong to the block layer, which uses them from any thread.
 unsafe impl Send for Retirement {}
 
 impl_has_work! {
@@ -213,8 +199,8 @@ impl WorkItem for Retirement {
     }
 }
 
-/// Someone has closed the device. After the last one, it goes, by another thread: this one holds locks that
-/// taking it away wants.
+/// Someone has closed the device. After the last one, it goes, by another thread: this one holds
+/// locks that taking it away wants.
 ///
 /// # Safety
 ///
@@ -274,12 +260,12 @@ impl Operations for Blocks {
 ///
 /// # Errors
 ///
-/// `EOPNOTSUPP` if it neither reads nor writes, `EROFS` for a write to what is not writable, `EIO` if the
-/// memory was withdrawn, is not authentic, or ends too early.
+/// `EOPNOTSUPP` if it neither reads nor writes, `EROFS` for a write to what is not writable, `EIO`
+/// if the memory was withdrawn, is not authentic, or ends too early.
 fn serve(image: &Files, request: &Request<Blocks>) -> Result {
     let request: *const Request<Blocks> = request;
-    // SAFETY: `Request` is a transparent wrapper of the C structure, which we own until it is ended. `copy`
-    // gets what it expects.
+    // SAFETY: `Request` is a transparent wrapper of the C structure, which we own until it is
+    // ended. `copy` gets what it expects.
     to_result(unsafe {
         bindings::initoverlayfs_request_copy(
             request.cast_mut().cast(),
