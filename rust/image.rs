@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mounting an image: EROFS from a file of the [`initrdfs`], any other filesystem from a block device.
+//! Mounting an image: EROFS from a file of the [`initrdfs`], any other filesystem from a block
+//! device.
 //!
 //! [`initrdfs`]: crate::initrdfs
 
@@ -33,16 +34,6 @@ use crate::{
     }, //
 };
 
-/// The name that it is registered under.
-fn kind(filesystem: Filesystem) -> &'static CStr {
-    match filesystem {
-        Filesystem::Erofs => c"erofs",
-        Filesystem::Btrfs => c"btrfs",
-        Filesystem::Squashfs => c"squashfs",
-        Filesystem::Ext4 => c"ext4",
-    }
-}
-
 /// Mounts the EROFS image in file `number` of an initrdfs, whose root is `files`.
 ///
 /// # Errors
@@ -50,7 +41,7 @@ fn kind(filesystem: Filesystem) -> &'static CStr {
 /// What EROFS says.
 pub(crate) fn erofs(files: &Path, number: usize) -> Result<Mount> {
     let name = CString::try_from_fmt(fmt!("{number}"))?;
-    let mut erofs = Context::new(kind(Filesystem::Erofs), None, Access::ReadOnly)?;
+    let mut erofs = Context::new(c"erofs", None, Access::ReadOnly)?;
     erofs.set_path(c"source", &files.below(&name)?, Handle::Reader)?;
     erofs.mount()
 }
@@ -76,8 +67,8 @@ impl OnDisk<'_> {
     ///
     /// # Errors
     ///
-    /// `EROFS` unless it is a btrfs, which alone is made to be, and `EIO` if it has to be authentic and
-    /// is not.
+    /// `EROFS` unless it is a btrfs, which alone is made to be, and `EIO` if it has to be authentic
+    /// and is not.
     pub(crate) fn writable(self) -> Result<Self> {
         if self.filesystem != Filesystem::Btrfs {
             return Err(EROFS);
@@ -111,8 +102,8 @@ impl OnDisk<'_> {
         let disk = disk?;
         let source = CString::try_from_fmt(fmt!("/dev/initoverlayfs{}", disk.number()))?;
 
-        // Filesystems find a block device by its name only, and nothing has one yet: neither is devtmpfs
-        // mounted, nor may the built-in initramfs be changed.
+        // Filesystems find a block device by its name only, and nothing has one yet: neither is
+        // devtmpfs mounted, nor may the built-in initramfs be changed.
         let mut nodes = Context::new(c"tmpfs", None, Access::ReadWrite)?;
         nodes.set(c"size", Some(c"64k"))?;
         let nodes = nodes.mount()?;
@@ -120,11 +111,17 @@ impl OnDisk<'_> {
         vfs::make_dir(c"/dev")?;
         vfs::make_block_node(&source, disk.dev())?;
 
-        let mut context = Context::new(kind(self.filesystem), Some(&source), access)?;
-        if let (Filesystem::Btrfs, Some(subvol)) = (self.filesystem, self.subvol) {
-            let subvol = core::str::from_utf8(subvol).map_err(|_| EINVAL)?;
-            let subvol = CString::try_from_fmt(fmt!("{subvol}"))?;
-            context.set(c"subvol", Some(&subvol))?;
+        let kind = CString::try_from_fmt(fmt!("{}", self.filesystem.name()))?;
+        let mut context = Context::new(&kind, Some(&source), access)?;
+        match (self.filesystem, self.subvol) {
+            // An image could say "panic" otherwise. Nobody can write to it anyway.
+            (Filesystem::Ext4, _) => context.set(c"errors", Some(c"remount-ro"))?,
+            (Filesystem::Btrfs, Some(subvol)) => {
+                let subvol = core::str::from_utf8(subvol).map_err(|_| EINVAL)?;
+                let subvol = CString::try_from_fmt(fmt!("{subvol}"))?;
+                context.set(c"subvol", Some(&subvol))?;
+            }
+            _ => {}
         }
         let mount = context.mount()?;
         drop(view);

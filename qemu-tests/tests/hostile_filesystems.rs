@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::filesystem::{self, Filesystem};
 use qemu_tests::fixtures::tree::Tree;
-use qemu_tests::hostile::both_ways;
+use qemu_tests::hostile::{both_ways, Outcome};
 use qemu_tests::scenario::with_fallback;
 
 /// Images that are broken in another place each, of each filesystem.
@@ -93,4 +93,27 @@ fn extremes_of_the_ext4_superblock_are_survived() -> Result<()> {
         Filesystem::Ext4,
         &[(0, 4), (4, 4), (20, 4), (24, 4), (32, 4), (40, 4), (76, 4), (88, 2), (96, 4), (254, 2)],
     )
+}
+
+/// A little-endian number of `len` bytes.
+fn number(bytes: &[u8], at: usize, len: usize) -> usize {
+    bytes[at..at + len].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
+}
+
+#[test]
+fn ext4_that_wants_a_panic_does_not_get_it() -> Result<()> {
+    let arguments = ["-b4096", "-O^metadata_csum,^64bit"];
+    let path = filesystem::image(Filesystem::Ext4, &Tree::probe_only()?, &arguments)?;
+    let mut image = fs::read(path)?;
+    let superblock = Filesystem::Ext4.superblock();
+    // What to do about errors, as a number, and as a mount option that is stronger than it.
+    image[superblock + 0x3c] = 3;
+    image[superblock + 0x200..][..12].copy_from_slice(b"errors=panic");
+    // The root directory's inode, number 2 in the table that the first group descriptor names.
+    let inode_size = number(&image, superblock + 0x58, 2);
+    let root = number(&image, 4096 + 8, 4) * 4096 + inode_size;
+    assert_eq!(number(&image, root, 2) & 0o170_000, 0o040_000, "that is no directory");
+    image[root..root + inode_size].fill(0);
+    assert_eq!(both_ways(|| with_fallback(image.clone()))?, Outcome::Fallback);
+    Ok(())
 }
