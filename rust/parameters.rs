@@ -32,7 +32,8 @@ use crate::{
     options::{
         BadOption,
         Mode,
-        Options, //
+        Options,
+        UnsignedCpio, //
     }, //
 };
 
@@ -48,7 +49,8 @@ static TOO_MANY_PARAMETERS: SetOnce<()> = SetOnce::new();
 /// Set if the kernel's own `retain_initrd`, or on some architectures `keepinitrd`, is given.
 static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
 
-/// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the old kind into.
+/// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the old
+/// kind into.
 #[cfg(CONFIG_BLK_DEV_RAM = "y")]
 static ROOT_IS_RAMDISK: Atomic<bool> = Atomic::new(false);
 
@@ -58,6 +60,7 @@ boot_param!(early "retain_initrd", note_retain_initrd);
 boot_param!(early "keepinitrd", note_retain_initrd);
 #[cfg(CONFIG_BLK_DEV_RAM = "y")]
 boot_param!(early "root", note_root);
+
 #[init]
 fn note_parameter(value: &'static CStr) {
     if !PARAMETERS.iter().any(|slot| slot.populate(value)) {
@@ -118,7 +121,13 @@ pub(crate) fn parse() -> Options<'static> {
     }
     // What was not noted may have been a policy.
     policy.is_malformed |= TOO_MANY_PARAMETERS.as_ref().is_some();
-    policy.signature |= cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE);
+    if cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
+        policy.signature = true;
+        if policy.unsigned_cpio == UnsignedCpio::Allow {
+            pr_err!("unsigned-cpio=allow: this kernel uses nothing but signed images\n");
+            policy.unsigned_cpio = UnsignedCpio::Ignore;
+        }
+    }
     if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
         panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
     }
