@@ -7,15 +7,16 @@
 //! 1. parameter: `initoverlayfs=` is noted before any initcall ([`parameters`], [`options`]).
 //! 2. claim, at `early`: if the initrd holds an image, take the initrd away from
 //!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
-//! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`, when
-//!    also btrfs is there, and the keys that signatures are verified with: the images, if they are authentic
-//!    ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]) or block devices ([`disk`]), the archives
-//!    unpacked ([`archive`]), the layers on top of each other ([`contents`], [`layers`], [`image`], [`stack`]).
+//! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`,
+//!    when also btrfs is there, and the keys that signatures are verified with: the images, if they
+//!    are authentic ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]) or block devices
+//!    ([`disk`]), the archives unpacked ([`archive`]), the layers on top of each other
+//!    ([`contents`], [`layers`], [`image`], [`stack`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
 //! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
 //!
-//! What can be done beside that is: the log is written, and the figures are shown ([`account`]), in the
-//! [`background`].
+//! What can be done beside that is: the log is written, and the figures are shown ([`account`]), in
+//! the [`background`].
 //!
 //! Without an image, or with `initoverlayfs=off`, nothing after the claim happens, and the
 //! boot takes the stock path.
@@ -51,6 +52,7 @@ mod region;
 mod retain;
 mod scan;
 mod stack;
+mod table;
 mod timeline;
 mod usage;
 mod vfs;
@@ -61,7 +63,10 @@ use initoverlayfs_macros::{
 };
 use kernel::{
     prelude::*,
-    sync::global_lock, //
+    sync::{
+        global_lock,
+        SetOnce, //
+    }, //
 };
 
 use crate::{
@@ -96,9 +101,13 @@ use crate::{
 const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
 
 global_lock! {
-    // SAFETY: `claim` initialises it, before anything else uses it.
+    // SAFETY: `claim` initialises it; what runs later uses it through `claimed` only, which looks
+    // whether it did.
     unsafe(uninit) static CLAIMED: Mutex<Option<Claimed>> = None;
 }
+
+/// Whether `claim` has run: it does not if `initcall_blacklist=` names it.
+static HAS_RUN: SetOnce<()> = SetOnce::new();
 
 initcall!(early, claim);
 initcall!(device, mount);
@@ -113,8 +122,8 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Whether it cannot be mounted before the `late` initcalls: the kernel loads the keys for a signature
-    /// in one of them, and btrfs registers in one.
+    /// Whether it cannot be mounted before the `late` initcalls: the kernel loads the keys for a
+    /// signature in one of them, and btrfs registers in one.
     fn must_wait(&self) -> bool {
         let is_btrfs =
             |segment: &Segment| matches!(segment.kind, Kind::Image(Filesystem::Btrfs, _));
@@ -139,6 +148,7 @@ fn give_up(initrd: Initrd, options: Options<'static>, timeline: Timeline) {
 fn claim() -> Result {
     // SAFETY: The initcalls run once and one after the other; `mount` runs later.
     unsafe { CLAIMED.init() };
+    HAS_RUN.populate(());
 
     let mut timeline = Timeline::start();
     let options = parameters::parse();
@@ -215,11 +225,7 @@ fn claim() -> Result {
 /// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
 #[init]
 fn mount() -> Result {
-    let mut slot = CLAIMED.lock();
-    let is_ready = slot.as_ref().is_some_and(|claimed| !claimed.must_wait());
-    let claimed = if is_ready { slot.take() } else { None };
-    drop(slot);
-    if let Some(claimed) = claimed {
+    if let Some(claimed) = claimed(|claimed| !claimed.must_wait()) {
         mount_claimed(claimed);
     }
     Ok(())
@@ -228,11 +234,17 @@ fn mount() -> Result {
 /// The same for what has to wait for the `late` initcalls.
 #[init]
 fn mount_late() -> Result {
-    let claimed = CLAIMED.lock().take();
-    if let Some(claimed) = claimed {
+    if let Some(claimed) = claimed(|_| true) {
         mount_claimed(claimed);
     }
     Ok(())
+}
+
+/// Takes what the claim has left, if anything, and if it is `wanted`.
+#[init]
+fn claimed(wanted: fn(&Claimed) -> bool) -> Option<Claimed> {
+    HAS_RUN.as_ref()?;
+    CLAIMED.lock().take_if(|claimed| wanted(claimed))
 }
 
 /// Makes a root of it, or says why not.

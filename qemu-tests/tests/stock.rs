@@ -9,6 +9,7 @@ use qemu_tests::fixtures::samples::{all_kinds, replacements, to_be_replaced};
 use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
+use qemu_tests::scenario::{usual_bytes, with_fallback};
 use qemu_tests::summary::Summary;
 
 /// Boots the standard tree in an archive compressed like this.
@@ -52,6 +53,18 @@ fn xz_cpio_is_left_alone() -> Result<()> {
 #[test]
 fn cpio_boots_with_the_module_off() -> Result<()> {
     assert_eq!(boot(Compressor::Gzip, "initoverlayfs=off")?, Summary::stock());
+    Ok(())
+}
+
+#[test]
+fn boots_without_the_claim() -> Result<()> {
+    // What is left of us has nothing to mount, and must not look for it.
+    let option = "initcall_blacklist=__initoverlayfs_initcall_claim";
+    assert_eq!(boot(Compressor::Gzip, option)?, Summary::stock());
+    let machine = with_fallback(usual_bytes()?)?.append(option);
+    let found = machine.run()?;
+    let found = Summary::new(found.report.first()?, &Tree::disk()?)?;
+    assert_eq!(found, Summary::disk());
     Ok(())
 }
 
