@@ -12,6 +12,7 @@
 #include <linux/fs_context.h>
 #include <linux/fs_struct.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 
@@ -187,15 +188,21 @@ bool initoverlayfs_in_crash_kernel(const void *start, const void *end)
 
 /*
  * Give whole pages of reserved memory to the page allocator, in blocks as large
- * as it has them. Addresses are those of the direct map.
+ * as it has them. Addresses are those of the direct map. May sleep.
  */
 void initoverlayfs_free_pages(unsigned long start, unsigned long end)
 {
 	unsigned long pfn = PHYS_PFN(__pa(start));
 	const unsigned long end_pfn = pfn + ((end - start) >> PAGE_SHIFT);
 
-	/* What is reserved is then known elsewhere, too. */
+	/*
+	 * What is reserved is then known elsewhere, too, in an array that nobody
+	 * else changes any more, so that it has no lock.
+	 */
 	if (IS_ENABLED(CONFIG_ARCH_KEEP_MEMBLOCK)) {
+		static DEFINE_MUTEX(lock);
+
+		guard(mutex)(&lock);
 		free_reserved_area((void *)start, (void *)end, -1, NULL);
 		return;
 	}
