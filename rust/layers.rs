@@ -14,10 +14,10 @@
 //! ```
 //!
 //! Each mount is on the root of the one before, where nobody looks for it: overlayfs takes the
-//! layers as open files. The files that EROFS images are mounted from belong to an [`initrdfs`] that
-//! is mounted nowhere; other filesystems have a block device each ([`image`]). Nothing of this is left
-//! in the root or in the namespace afterwards: overlayfs keeps private clones of its layers, and the
-//! hand-off detaches the rest with the old root.
+//! layers as open files. The files that EROFS images are mounted from belong to an [`initrdfs`]
+//! that is mounted nowhere; other filesystems have a block device each ([`image`]). Nothing of this
+//! is left in the root or in the namespace afterwards: overlayfs keeps private clones of its
+//! layers, and the hand-off detaches the rest with the old root.
 
 use initoverlayfs_macros::init;
 use kernel::{
@@ -120,10 +120,13 @@ fn mount_bare(
     let step = image.step();
     let mut stack = Stack::on_root().map_err(|e| Step::Segments.failed(e))?;
     let mount = match image {
-        Content::OnDisk(image) if is_writable => KBox::into_inner(image)
-            .writable()
-            .and_then(|image| image.mount(&mut stack))
-            .map_err(|e| step.failed_at(index, e))?,
+        Content::OnDisk(image) if is_writable => {
+            let image = KBox::into_inner(image).writable();
+            let image = image.map_err(|e| step.failed_at(index, e))?;
+            image
+                .mount(&mut stack)
+                .map_err(|e| step.failed_at(index, e))?
+        }
         Content::OnDisk(image) => KBox::into_inner(image)
             .mount(&mut stack)
             .map_err(|e| step.failed_at(index, e))?,

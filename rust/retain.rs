@@ -25,9 +25,9 @@ pub(crate) fn expose(initrd: &'static [u8]) -> Result {
     attribute.read = Some(bindings::sysfs_bin_attr_simple_read);
     #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
     attribute.attr.set_ignore_lockdep(true);
-    // The file stays as long as the kernel runs, and so does its attribute.
-    let attribute = KBox::leak(attribute);
-    // SAFETY: `firmware_kobj` is there since `driver_init()`; the attribute and what it shows live
-    // forever.
-    to_result(unsafe { bindings::sysfs_create_bin_file(bindings::firmware_kobj, attribute) })
+    // SAFETY: `firmware_kobj` is there since `driver_init()`. The attribute stays as long as the
+    // file, which is as long as the kernel runs; what it shows lives forever.
+    to_result(unsafe { bindings::sysfs_create_bin_file(bindings::firmware_kobj, &*attribute) })?;
+    KBox::leak(attribute);
+    Ok(())
 }

@@ -93,6 +93,9 @@ INITOVERLAYFS_OFFSET(bin_attribute, attr);
 INITOVERLAYFS_OFFSET(bin_attribute, size);
 INITOVERLAYFS_OFFSET(bin_attribute, private);
 INITOVERLAYFS_OFFSET(bin_attribute, read);
+INITOVERLAYFS_OFFSET(attribute, name);
+INITOVERLAYFS_OFFSET(attribute, mode);
+INITOVERLAYFS_OFFSET(iov_iter, data_source);
 
 /* How large what we reserve memory for is. */
 #define INITOVERLAYFS_SIZE(type) \
@@ -100,3 +103,12 @@ INITOVERLAYFS_OFFSET(bin_attribute, read);
 
 INITOVERLAYFS_SIZE(sha256_ctx);
 INITOVERLAYFS_SIZE(sha512_ctx);
+INITOVERLAYFS_SIZE(kstat);
+INITOVERLAYFS_SIZE(kstatfs);
+INITOVERLAYFS_SIZE(path);
+INITOVERLAYFS_SIZE(bin_attribute);
+INITOVERLAYFS_SIZE(file_system_type);
+INITOVERLAYFS_SIZE(fs_context_operations);
+INITOVERLAYFS_SIZE(file_operations);
+INITOVERLAYFS_SIZE(address_space_operations);
+INITOVERLAYFS_SIZE(block_device_operations);

@@ -92,8 +92,32 @@ assert_offsets! {
         private: INITOVERLAYFS_OFFSET_bin_attribute_private,
         read: INITOVERLAYFS_OFFSET_bin_attribute_read,
     }
+    attribute {
+        name: INITOVERLAYFS_OFFSET_attribute_name,
+        mode: INITOVERLAYFS_OFFSET_attribute_mode,
+    }
+    iov_iter {
+        data_source: INITOVERLAYFS_OFFSET_iov_iter_data_source,
+    }
 }
 
-// What we reserve memory for.
-const _: () = assert!(size_of::<super::sha256_ctx>() == super::INITOVERLAYFS_SIZE_sha256_ctx);
-const _: () = assert!(size_of::<super::sha512_ctx>() == super::INITOVERLAYFS_SIZE_sha512_ctx);
+macro_rules! assert_sizes {
+    ($($type:ident: $size:ident),* $(,)?) => {
+        $(const _: () = assert!(size_of::<super::$type>() == super::$size);)*
+    };
+}
+
+// What we reserve memory for, and C fills or reads.
+assert_sizes! {
+    sha256_ctx: INITOVERLAYFS_SIZE_sha256_ctx,
+    sha512_ctx: INITOVERLAYFS_SIZE_sha512_ctx,
+    kstat: INITOVERLAYFS_SIZE_kstat,
+    kstatfs: INITOVERLAYFS_SIZE_kstatfs,
+    path: INITOVERLAYFS_SIZE_path,
+    bin_attribute: INITOVERLAYFS_SIZE_bin_attribute,
+    file_system_type: INITOVERLAYFS_SIZE_file_system_type,
+    fs_context_operations: INITOVERLAYFS_SIZE_fs_context_operations,
+    file_operations: INITOVERLAYFS_SIZE_file_operations,
+    address_space_operations: INITOVERLAYFS_SIZE_address_space_operations,
+    block_device_operations: INITOVERLAYFS_SIZE_block_device_operations,
+}
