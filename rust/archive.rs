@@ -3,9 +3,10 @@
 //! Unpacking the cpio archives of a segment into the directory of their layer.
 //!
 //! An archive may count on what lies below it: `etc/hosts` without an entry for `etc`, a name that
-//! leads through a symlink, a link to a file of an earlier archive. So the kernel's unpacker sees an
-//! overlay of the layers so far, whose upper directory is the layer's, and does to the merged tree
-//! what it would do to a tmpfs. The overlay is gone afterwards; what was written stays in the layer.
+//! leads through a symlink, a link to a file of an earlier archive. So the kernel's unpacker sees
+//! an overlay of the layers so far, whose upper directory is the layer's, and does to the merged
+//! tree what it would do to a tmpfs. The overlay is gone afterwards; what was written stays in the
+//! layer.
 
 use initoverlayfs_macros::init;
 use kernel::prelude::*;
@@ -20,8 +21,8 @@ use crate::{
     }, //
 };
 
-/// Nothing may stay in the layer that only the overlay which made it would understand: no redirected
-/// directory, no file without its data.
+/// Nothing may stay in the layer that only the overlay which made it would understand: no
+/// redirected directory, no file without its data.
 const OPTIONS: [(&CStr, Option<&CStr>); 3] = [
     (c"redirect_dir", Some(c"off")),
     (c"metacopy", Some(c"off")),

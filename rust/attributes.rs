@@ -34,7 +34,8 @@ const PRIVATE: &[u8] = b"trusted.overlay.";
 /// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX`.
 const MAX_SIZE: usize = 65536;
 
-/// Makes the directory `name` in the working directory, with the attributes of the directory `model`.
+/// Makes the directory `name` in the working directory, with the attributes of the directory
+/// `model`.
 ///
 /// What cannot be copied is left out, with a warning: an image may hold any nonsense. POSIX ACLs
 /// are not copied at all.
@@ -101,8 +102,8 @@ fn stat(path: &Path) -> Result<bindings::kstat> {
     Ok(unsafe { stat.assume_init() })
 }
 
-/// Copies all extended attributes but [`PRIVATE`] ones and POSIX ACLs, as far as they can be copied.
-/// Returns why one of them cannot.
+/// Copies all extended attributes but [`PRIVATE`] ones and POSIX ACLs, as far as they can be
+/// copied. Returns why one of them cannot.
 fn copy_xattrs(from: &Path, to: &Path) -> Result {
     let list = match read(|buffer, size| {
         // SAFETY: The dentry is valid as long as the path, and the buffer has `size` bytes.
@@ -163,8 +164,8 @@ fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
     }
 }
 
-/// Reads something whose size `source` tells if it gets no buffer. Then it gets one of that size, and
-/// returns how many bytes of it were filled, or an error number.
+/// Reads something whose size `source` tells if it gets no buffer. Then it gets one of that size,
+/// and returns how many bytes of it were filled, or an error number.
 fn read(source: impl Fn(*mut c_char, usize) -> isize) -> Result<KVec<u8>> {
     let size = size_of_result(source(ptr::null_mut(), 0))?;
     if size > MAX_SIZE {

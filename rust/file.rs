@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! An image in memory as something to read: checked if need be, and counted. Perhaps to be written to.
+//! An image in memory as something to read: checked if need be, and counted. Perhaps to be written
+//! to.
 
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 use kernel::iov::IovIterSource;
@@ -74,8 +75,8 @@ impl File {
         }
     }
 
-    /// The same, to be written to. What has to be authentic is checked now, all of it: later, nobody
-    /// could tell what was written from what was forged.
+    /// The same, to be written to. What has to be authentic is checked now, all of it: later,
+    /// nobody could tell what was written from what was forged.
     ///
     /// # Errors
     ///
@@ -111,8 +112,8 @@ impl File {
 
     /// Copies what is at `position`, then zeroes up to the end of the last page. Does not sleep.
     ///
-    /// EROFS reads its metadata by pages and its blocks as a whole, and takes a short read for an I/O
-    /// error, while an image need not end with a page.
+    /// EROFS reads its metadata by pages and its blocks as a whole, and takes a short read for an
+    /// I/O error, while an image need not end with a page.
     ///
     /// # Errors
     ///
@@ -146,8 +147,8 @@ impl File {
         Ok(copied.saturating_add(zeroed))
     }
 
-    /// Overwrites what is at `position`, as far as the file reaches; `iter` tells what is left. Does not
-    /// sleep.
+    /// Overwrites what is at `position`, as far as the file reaches; `iter` tells what is left.
+    /// Does not sleep.
     ///
     /// # Errors
     ///

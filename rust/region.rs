@@ -289,8 +289,8 @@ impl Memory {
     }
 }
 
-/// The memory of one segment that is written to in place. Readers may see a write half done, as with any
-/// block device.
+/// The memory of one segment that is written to in place. Readers may see a write half done, as
+/// with any block device.
 ///
 /// # Invariants
 ///
@@ -298,8 +298,8 @@ impl Memory {
 pub(crate) struct Scratch(Memory);
 
 impl Scratch {
-    /// The address of what is at `range`, in bytes from the start, and how much of that there is, `len` at
-    /// the most.
+    /// The address of what is at `range`, in bytes from the start, and how much of that there is,
+    /// `len` at the most.
     fn part(&self, range: Range<usize>, len: usize) -> (usize, usize) {
         let end = range.end.min(self.0.bytes.len());
         let start = range.start.min(end);
@@ -318,8 +318,8 @@ impl Scratch {
     #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     pub(crate) fn write(&self, range: Range<usize>, iter: &mut IovIterSource<'_>) -> usize {
         let (address, len) = self.part(range, iter.len());
-        // SAFETY: By the invariants of `Memory` the bytes are mapped, and by ours nobody minds if they
-        // change.
+        // SAFETY: By the invariants of `Memory` the bytes are mapped, and by ours nobody minds if
+        // they change.
         unsafe { bindings::_copy_from_iter(address as *mut c_void, len, iter.as_raw()) }
     }
 }

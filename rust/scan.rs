@@ -62,8 +62,8 @@ fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     unsafe { bindings::crc32c(seed, bytes.as_ptr().cast(), bytes.len()) }
 }
 
-/// Lists the segments of the initrd: images of the `wanted` filesystems, as far as this kernel can mount
-/// them, and archives.
+/// Lists the segments of the initrd: images of the `wanted` filesystems, as far as this kernel can
+/// mount them, and archives.
 ///
 /// Archives alone are listed as far as they make sense.
 ///

@@ -19,7 +19,8 @@ use kernel::{
 
 use crate::initrd::Kind;
 
-/// The unit in which [`Usage`] remembers what was read, in bytes: a page, and a block of most images.
+/// The unit in which [`Usage`] remembers what was read, in bytes: a page, and a block of most
+/// images.
 #[cfg(CONFIG_DEBUG_FS)]
 const BLOCK: usize = 4096;
 

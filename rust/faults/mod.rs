@@ -3,8 +3,8 @@
 //! `initoverlayfs_faults`: every allocation on the way to the root fails once, in one boot.
 //!
 //! Something is attempted again and again; the first time its first allocation fails, the second
-//! time its second, and so on, until nothing is left to fail. As a failure is undone, the attempts do
-//! not know of each other. For debug kernels only.
+//! time its second, and so on, until nothing is left to fail. As a failure is undone, the attempts
+//! do not know of each other. For debug kernels only.
 //!
 //! The kernel's unpacker is spared: where it gets no memory for its own lists, it panics by design.
 

@@ -45,8 +45,8 @@ const DEVICE_BYTES_AT: usize = 0xd1;
 /// Sector sizes that some kernel takes, in bytes.
 const SECTOR_SIZES: core::ops::RangeInclusive<u32> = 4096..=65536;
 
-/// `BTRFS_SUPER_FLAG_CHANGING_` with `FSID`, `FSID_V2`, `BG_TREE`, `DATA_CSUM` and `META_CSUM`: what
-/// `btrfstune` has begun, it has to end. The kernel mounts none of these.
+/// `BTRFS_SUPER_FLAG_CHANGING_` with `FSID`, `FSID_V2`, `BG_TREE`, `DATA_CSUM` and `META_CSUM`:
+/// what `btrfstune` has begun, it has to end. The kernel mounts none of these.
 ///
 /// A seed (`BTRFS_SUPER_FLAG_SEEDING`) is mounted, read-only.
 const CHANGING: u64 = 1 << 35 | 1 << 36 | 1 << 38 | 1 << 39 | 1 << 40;

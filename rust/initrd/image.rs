@@ -116,7 +116,8 @@ pub enum SuperblockError {
     },
     /// The block size is none that the filesystem has: its power of two.
     BlockBits(u32),
-    /// The block size is none that the filesystem has, or not the power of two it is said to be: in bytes.
+    /// The block size is none that the filesystem has, or not the power of two it is said to be: in
+    /// bytes.
     BlockSize(u32),
     /// There is no such compression: its number.
     Compression(u16),
@@ -146,7 +147,8 @@ pub enum SuperblockError {
         /// What is left of the buffer, in bytes.
         have: usize,
     },
-    /// A table that the superblock points to does not lie within the image: where it is said to start.
+    /// A table that the superblock points to does not lie within the image: where it is said to
+    /// start.
     Table(u64),
     /// It says that it stands elsewhere: where, in bytes from the start of the image.
     Address(u64),
@@ -214,8 +216,8 @@ pub(super) fn le64(superblock: &[u8], at: usize) -> Result<u64, SuperblockError>
     field(superblock, at).map(u64::from_le_bytes)
 }
 
-/// The size of an image in bytes, if it is whole, and holds the `least` bytes up to its superblock's
-/// end.
+/// The size of an image in bytes, if it is whole, and holds the `least` bytes up to its
+/// superblock's end.
 pub(super) fn whole(bytes: u64, least: usize, have: usize) -> Result<usize, SuperblockError> {
     let need = usize::try_from(bytes)
         .ok()

@@ -3,7 +3,8 @@
 //! How far an archive in LZ4's legacy format reaches.
 //!
 //! The format is a magic and then blocks, each behind its length. `lib/decompress_unlz4.c` hands a
-//! block to the decompressor without asking whether so many bytes are there; so that is asked here.
+//! block to the decompressor without asking whether so many bytes are there; so that is asked here,
+//! for an archive at the start of a compressed run.
 
 use super::cpio::Extent;
 
@@ -17,9 +18,9 @@ pub fn has_magic(bytes: &[u8]) -> bool {
 
 /// Walks the archive at the start of `bytes`.
 ///
-/// It ends like the kernel's decompressor: with the bytes, less than a word before that, or in front
-/// of a length of zero. Magics may follow the first one. It is damaged where a block, with its
-/// length, does not lie within `bytes`.
+/// It ends like the kernel's decompressor: with the bytes, less than a word before that, or in
+/// front of a length of zero. Magics may follow the first one. It is damaged where a block, with
+/// its length, does not lie within `bytes`.
 pub fn walk(bytes: &[u8]) -> Extent {
     let mut len = 0usize;
     while let Some(word) = bytes.get(len..).and_then(<[u8]>::first_chunk::<4>) {

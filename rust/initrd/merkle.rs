@@ -147,7 +147,8 @@ impl Shape {
         hash(self.algorithm(), &[salt, salt_padding, block, padding])
     }
 
-    /// Checks one block of the data, and what is above it in the tree up to what was checked before.
+    /// Checks one block of the data, and what is above it in the tree up to what was checked
+    /// before.
     ///
     /// Never hashes a block that `seen` has. Blocks behind the data's end are fine.
     ///

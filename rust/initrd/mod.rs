@@ -16,18 +16,20 @@
 //!   of EROFS and ext4, 65536 of btrfs, none of squashfs.
 //! * Where a segment may start, an EROFS magic 1024 bytes further on, or behind nothing but NULs,
 //!   starts an EROFS image. If the first thing behind nothing but NULs is the superblock of another
-//!   filesystem, by its magic, an image of that starts there, as many bytes earlier as it has NULs of
-//!   its own. It is meant to be one: if its superblock is wrong, that is an error.
+//!   filesystem, by its magic, an image of that starts there, as many bytes earlier as it has NULs
+//!   of its own. It is meant to be one: if its superblock is wrong, that is an error.
 //! * Only images of the filesystems that the scanner is told to look for are images at all.
 //! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an image
 //!   stored as a file inside it is not taken for a layer. Where the headers stop making sense
 //!   before the archive's trailer, the archive is damaged: that is an error too.
 //! * The magic of a compression method starts a compressed archive, which reaches up to the next
 //!   image with 1024 NUL bytes in front of its superblock, if that is sound; those of squashfs are
-//!   padding. An archive in the legacy format of LZ4 says itself where it ends, and is damaged if it
-//!   reaches too far. Up to 3 NUL bytes in front belong to it, so that it starts at a multiple of 4.
+//!   padding. An archive in the legacy format of LZ4 says itself where it ends, and is damaged if
+//!   it reaches too far. Up to 3 NUL bytes in front belong to it, so that it starts at a multiple
+//!   of 4.
 //! * Where an image is followed by a trailer that seals it ([`seal`]), the two are one segment.
-//! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the buffer.
+//! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the
+//!   buffer.
 
 pub mod btrfs;
 pub mod cpio;
@@ -82,8 +84,8 @@ pub struct Segment {
     pub kind: Kind,
     /// Where it is, in bytes from the start of the buffer. Never empty, never past the end.
     pub range: Range<usize>,
-    /// Where the trailer is that seals it, behind it; empty, and at its end, if there is none. What the
-    /// trailer says has not been looked at.
+    /// Where the trailer is that seals it, behind it; empty, and at its end, if there is none. What
+    /// the trailer says has not been looked at.
     pub trailer: Range<usize>,
 }
 

@@ -29,7 +29,8 @@ mod tests {
         prelude::*, //
     };
 
-    /// Neither end is that of a page, and all pages are its own: others would be given back at once.
+    /// Neither end is that of a page, and all pages are its own: others would be given back at
+    /// once.
     const SEGMENT: Range<usize> = 3..PAGES * PAGE_SIZE - 100;
 
     /// The file of [`SEGMENT`].
@@ -81,8 +82,8 @@ mod tests {
         to_result(count.min(0) as i32)
     }
 
-    /// Whether the pages have gone back, or do so within five seconds, by the worker that takes the device
-    /// away.
+    /// Whether the pages have gone back, or do so within five seconds, by the worker that takes the
+    /// device away.
     fn is_freed(fake: &Fake) -> bool {
         (0..500).any(|_| {
             // SAFETY: This is a thread of its own, without locks.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The scanner with the kernel's own checksum and on the kernel's own memory. What it makes of every
-//! kind of input is tested on the host, with the same code.
+//! The scanner with the kernel's own checksum and on the kernel's own memory. What it makes of
+//! every kind of input is tested on the host, with the same code.
 
 use kernel::prelude::*;
 
@@ -68,9 +68,10 @@ mod tests {
             (false, ARCHIVE.len()),
         ] {
             let segment = found.next();
+            let is_erofs = |kind| matches!(kind, Kind::Image(Filesystem::Erofs, _));
             let right = matches!(
                 segment,
-                Some(Ok(segment)) if matches!(segment.kind, Kind::Image(Filesystem::Erofs, _)) == is_image
+                Some(Ok(segment)) if is_erofs(segment.kind) == is_image
                     && segment.range.len() == len
             );
             assert!(right);
@@ -84,9 +85,8 @@ mod tests {
         let mut image = image()?;
         image[1100] ^= 4;
         let error = scanner(&image).next();
-        assert!(
-            matches!(error, Some(Err(error)) if matches!(error.cause, Damage::Image(Filesystem::Erofs, _)))
-        );
+        let is_erofs = |cause| matches!(cause, Damage::Image(Filesystem::Erofs, _));
+        assert!(matches!(error, Some(Err(error)) if is_erofs(error.cause)));
         Ok(())
     }
 

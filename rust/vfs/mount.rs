@@ -185,8 +185,8 @@ impl Mount {
     pub(crate) fn attach(self, place: &Path) -> Result<Path> {
         let root = self.root();
         let mount = core::mem::ManuallyDrop::new(self);
-        // SAFETY: The mount is valid, its reference is handed over, and the path is valid. `root` keeps
-        // the mount meanwhile.
+        // SAFETY: The mount is valid, its reference is handed over, and the path is valid. `root`
+        // keeps the mount meanwhile.
         to_result(unsafe { bindings::initoverlayfs_attach(mount.0.as_ptr(), place.as_raw()) })?;
         Ok(root)
     }

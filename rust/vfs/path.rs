@@ -97,8 +97,8 @@ impl Path {
         unsafe { bindings::initoverlayfs_set_pwd(&self.0) };
     }
 
-    /// Gives back what the files of its filesystem hold, also of those that somebody has open, if it
-    /// is a tmpfs.
+    /// Gives back what the files of its filesystem hold, also of those that somebody has open, if
+    /// it is a tmpfs.
     pub(crate) fn truncate_all(&self) {
         // SAFETY: The path is valid.
         unsafe { bindings::initoverlayfs_truncate_all(&self.0) };
@@ -149,9 +149,9 @@ impl Drop for Path {
     }
 }
 
-/// As long as it lives, the calling thread has another root and works there: neither an absolute symlink
-/// nor `..` leads out of it. Threads that look up firmware with PID 1's root do not notice. The caller must
-/// not fork.
+/// As long as it lives, the calling thread has another root and works there: neither an absolute
+/// symlink nor `..` leads out of it. Threads that look up firmware with PID 1's root do not notice.
+/// The caller must not fork.
 ///
 /// # Invariants
 ///
