@@ -10,7 +10,7 @@ export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DE
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image tools install deb run shell test test-debug test-locked test-distro vng fuzz mutate bench profile
+.PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-distro vng fuzz mutate bench profile
 .PHONY: check graft ungraft clean distclean
 
 help:
@@ -36,6 +36,7 @@ help:
 ##   make image      build/demo.erofs
 ##   make tools      build/bin/initoverlayfs, the command
 ##   make install    puts it into DESTDIR/PREFIX; with PREFIX=/usr also the distributions' hooks
+##   make uninstall  takes that out again
 ##   make deb        a Debian package of that, in build/
 ##   make graft      put our directory into KDIR; make ungraft takes it out
 ##   make clean      remove results; make distclean also downloads and the graft
@@ -58,7 +59,7 @@ help:
 
 .PHONY: arguments ready
 arguments:
-	@scripts/arguments
+	@scripts/arguments $(MAKECMDGOALS)
 
 setup: arguments
 	@scripts/setup
@@ -78,6 +79,9 @@ tools: ready
 # As root perhaps, who should build nothing.
 install:
 	@scripts/install
+
+uninstall:
+	@scripts/install --remove
 
 deb: tools
 	@scripts/deb

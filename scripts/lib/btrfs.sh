@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # btrfs-progs: the system's where they are new enough, else Debian's source built
-# into build/host. Needs apt.sh.
+# into build/host. Needs source.sh.
 
 # The oldest whose mkfs.btrfs compresses, and makes subvolumes, of a directory.
 BTRFS_OLDEST=6.14
@@ -10,31 +10,14 @@ BTRFS_BUILD_PACKAGES=(autoconf automake pkg-config make gcc libc6-dev dpkg-dev
 
 # is_good_btrfs COMMAND: new enough.
 is_good_btrfs() {
-	local text version
-	text=$("$1" --version 2>/dev/null) || return 1
-	version=$(grep -oE '[0-9]+(\.[0-9]+)+' <<< "$text" | head -n 1)
-	[ -n "$version" ] && at_least "$version" $BTRFS_OLDEST
+	local version
+	version=$(first_version "$1") && at_least "$version" $BTRFS_OLDEST
 }
 
 find_btrfs() {
-	local dir=$BUILD/host/bin
-	if is_good_btrfs mkfs.btrfs; then
-		dir=$(dirname "$(command -v mkfs.btrfs)")
-	elif ! is_good_btrfs "$dir/mkfs.btrfs"; then
-		if on_debian && at_least "$(candidate btrfs-progs)" $BTRFS_OLDEST; then
-			install_packages btrfs-progs
-			hash -r
-		fi
-		if is_good_btrfs mkfs.btrfs; then
-			dir=$(dirname "$(command -v mkfs.btrfs)")
-		else
-			on_debian || die "btrfs-progs $BTRFS_OLDEST or newer are missing: install them"
-			install_packages "${BTRFS_BUILD_PACKAGES[@]}"
-			step "building btrfs-progs from Debian's source (into build/host)" build_btrfs
-		fi
-	fi
-	found MKFS_BTRFS "$dir/mkfs.btrfs"
-	found BTRFS "$dir/btrfs"
+	find_or_build btrfs-progs $BTRFS_OLDEST mkfs.btrfs is_good_btrfs build_btrfs "${BTRFS_BUILD_PACKAGES[@]}"
+	found MKFS_BTRFS "$PLACE/mkfs.btrfs"
+	found BTRFS "$PLACE/btrfs"
 }
 
 build_btrfs() {

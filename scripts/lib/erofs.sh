@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # erofs-utils: the system's where they are new enough, else Debian's source built
-# into build/host. Needs apt.sh.
+# into build/host. Needs source.sh.
 
 EROFS_OLDEST=1.8
 EROFS_BUILD_PACKAGES=(autoconf automake libtool pkg-config make gcc libc6-dev dpkg-dev
@@ -10,34 +10,19 @@ EROFS_BUILD_PACKAGES=(autoconf automake libtool pkg-config make gcc libc6-dev dp
 # is_good_mkfs COMMAND: new enough, with every compressor the kernel can read.
 is_good_mkfs() {
 	local text version name
-	text=$("$1" --version 2>/dev/null) || return 1
-	version=$(grep -oE '[0-9]+(\.[0-9]+)+' <<< "$text" | head -n 1)
-	[ -n "$version" ] && at_least "$version" $EROFS_OLDEST || return 1
+	version=$(first_version "$1") || return 1
+	at_least "$version" $EROFS_OLDEST || return 1
+	text=$("$1" --version)
 	for name in lz4 lz4hc lzma deflate zstd; do
 		grep -qw "$name" <<< "$text" || return 1
 	done
 }
 
 find_erofs() {
-	local dir=$BUILD/host/bin
-	if is_good_mkfs mkfs.erofs; then
-		dir=$(dirname "$(command -v mkfs.erofs)")
-	elif ! is_good_mkfs "$dir/mkfs.erofs"; then
-		if on_debian && at_least "$(candidate erofs-utils)" $EROFS_OLDEST; then
-			install_packages erofs-utils
-			hash -r
-		fi
-		if is_good_mkfs mkfs.erofs; then
-			dir=$(dirname "$(command -v mkfs.erofs)")
-		else
-			on_debian || die "erofs-utils $EROFS_OLDEST or newer with lz4, lzma, deflate and zstd are missing: install them"
-			install_packages "${EROFS_BUILD_PACKAGES[@]}"
-			step "building erofs-utils from Debian's source (into build/host)" build_erofs
-		fi
-	fi
-	found MKFS_EROFS "$dir/mkfs.erofs"
-	found FSCK_EROFS "$dir/fsck.erofs"
-	found DUMP_EROFS "$dir/dump.erofs"
+	find_or_build erofs-utils $EROFS_OLDEST mkfs.erofs is_good_mkfs build_erofs "${EROFS_BUILD_PACKAGES[@]}"
+	found MKFS_EROFS "$PLACE/mkfs.erofs"
+	found FSCK_EROFS "$PLACE/fsck.erofs"
+	found DUMP_EROFS "$PLACE/dump.erofs"
 }
 
 build_erofs() {

@@ -161,10 +161,18 @@ build() {
 	local obj=$1 log=$2 start=$EPOCHREALTIME pid status=0
 	shift 2
 	: > "$log"
-	kernel_make "$obj" -j"$JOBS" "$@" > "$log" 2>&1 &
+	# In a group of its own, which ends when this script does, and without its lock.
+	set -m
+	kernel_make "$obj" -j"$JOBS" "$@" > "$log" 2>&1 9>&- &
+	set +m
 	pid=$!
+	# shellcheck disable=SC2064 # now
+	trap "kill -- -$pid 2> /dev/null || true" EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 	watch "$log" "$pid"
 	wait "$pid" || status=$?
+	trap - EXIT INT TERM
 	our_diagnostics "$log" > "$log.ours"
 	cat "$log.ours" >&2
 	if [ $status -ne 0 ]; then

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Programs that the system may have too old: Debian's source is built into build/host
+# then. Needs apt.sh.
+
+# find_or_build PACKAGE OLDEST PROGRAM CHECK BUILD BUILD_PACKAGE...: finds PROGRAM, one for
+# which CHECK succeeds: the system's, a newer one of the system's, or what BUILD makes
+# with these packages. PLACE is the directory that it is in.
+find_or_build() {
+	local package=$1 oldest=$2 program=$3 check=$4 build=$5
+	shift 5
+	PLACE=$BUILD/host/bin
+	if ! "$check" "$program"; then
+		! "$check" "$PLACE/$program" || return 0
+		if on_debian && at_least "$(candidate "$package")" "$oldest"; then
+			install_packages "$package"
+			hash -r
+		fi
+	fi
+	if "$check" "$program"; then
+		PLACE=$(dirname "$(command -v "$program")")
+		return
+	fi
+	on_debian || die "$package $oldest or newer, with all that it can be built with, are missing: install them"
+	install_packages "$@"
+	step "building $package from Debian's source (into build/host)" "$build"
+}
+
+# first_version COMMAND: the first number with dots that it says of itself.
+first_version() {
+	"$1" --version 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1
+}
