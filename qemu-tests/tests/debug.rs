@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What only the debug kernel can show: failing allocations and leaks. Elsewhere, these pass unseen.
+//! What only the debug kernel can show: failing allocations and leaks, and a ramdisk. `make test-debug`.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::archive::{newc, Style};
 use qemu_tests::fixtures::compress::{compress, Compressor};
 use qemu_tests::fixtures::erofs::{self, USUAL};
@@ -15,13 +15,10 @@ use qemu_tests::report::Section;
 use qemu_tests::scenario::with_fallback;
 use qemu_tests::tools;
 
-/// Whether the kernel has this option; says so if not.
-fn kernel_has(option: &str) -> Result<bool> {
-    let has = tools::kernel_has(option)?;
-    if !has {
-        println!("skipped: the kernel has no {option}");
-    }
-    Ok(has)
+/// An error unless the kernel has this option.
+fn needs(option: &str) -> Result<()> {
+    ensure!(tools::kernel_has(option)?, "the kernel has no {option}: make test-debug");
+    Ok(())
 }
 
 /// An archive, an image, a compressed archive: every kind of layer.
@@ -50,11 +47,13 @@ fn undone(found: &Section, name: &str) -> Result<u32> {
 }
 
 #[test]
+#[ignore = "needs the debug kernel; make test-debug"]
 fn every_allocation_may_fail() -> Result<()> {
     check_faults(layers()?)
 }
 
 #[test]
+#[ignore = "needs the debug kernel; make test-debug"]
 fn every_allocation_for_a_block_device_may_fail() -> Result<()> {
     let image = filesystem::image(Filesystem::Squashfs, &Tree::probe_only()?, &[])?;
     check_faults(std::fs::read(image)?)
@@ -62,9 +61,7 @@ fn every_allocation_for_a_block_device_may_fail() -> Result<()> {
 
 /// Boots with a fault in each allocation on the way to the root.
 fn check_faults(initrd: Vec<u8>) -> Result<()> {
-    if !kernel_has("CONFIG_INITOVERLAYFS_FAULT_INJECTION")? {
-        return Ok(());
-    }
+    needs("CONFIG_INITOVERLAYFS_FAULT_INJECTION")?;
     let machine = Machine::new().initrd_bytes(initrd).append("initoverlayfs_faults");
     let machine = machine.memory(1024).time_limit(Duration::from_secs(120));
     let boot = machine.orders("report,leaks").run()?;
@@ -76,19 +73,17 @@ fn check_faults(initrd: Vec<u8>) -> Result<()> {
 }
 
 #[test]
+#[ignore = "needs the debug kernel; make test-debug"]
 fn nothing_leaks_on_the_way_to_the_root() -> Result<()> {
-    if !kernel_has("CONFIG_DEBUG_KMEMLEAK")? {
-        return Ok(());
-    }
+    needs("CONFIG_DEBUG_KMEMLEAK")?;
     let boot = Machine::new().initrd_bytes(layers()?).orders("leaks").run()?;
     check_leaks(boot.report.first()?)
 }
 
 #[test]
+#[ignore = "needs the debug kernel; make test-debug"]
 fn nothing_leaks_when_a_mount_is_undone() -> Result<()> {
-    if !kernel_has("CONFIG_DEBUG_KMEMLEAK")? {
-        return Ok(());
-    }
+    needs("CONFIG_DEBUG_KMEMLEAK")?;
     let machine = with_fallback([layers()?, newc_too_large()].concat())?;
     let boot = machine.append("initoverlayfs=size=64k").orders("leaks").run()?;
     check_leaks(boot.report.first()?)
@@ -110,10 +105,9 @@ fn old_kind() -> Result<Tree> {
 }
 
 #[test]
+#[ignore = "needs the debug kernel; make test-debug"]
 fn initrd_for_the_ramdisk_is_left_to_it_unless_asked_for() -> Result<()> {
-    if !kernel_has("CONFIG_BLK_DEV_RAM")? {
-        return Ok(());
-    }
+    needs("CONFIG_BLK_DEV_RAM")?;
     let image = filesystem::image(Filesystem::Squashfs, &old_kind()?, &[])?;
     let boot = |option: &str| {
         let machine = Machine::new().initrd(&image).memory(1024);
