@@ -53,6 +53,13 @@ pub enum Kind {
     File(&'static [&'static str]),
 }
 
+impl Kind {
+    /// Whether the kernel component mounts it.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Image(_) | Self::Writable(_) | Self::Sealed(_) | Self::Signed(_))
+    }
+}
+
 /// Which runs a kind is part of.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Run {

@@ -29,6 +29,9 @@ use crate::results::Results;
 const SIZES: &[u64] = &[1, 10, 100, 300, 1000];
 const QUICK_SIZES: &[u64] = &[10, 100];
 const WALL_SIZES: &[u64] = &[10, 100, 300];
+/// Rounds by an ordinary clock, and memory in MiB, unless told otherwise.
+const ROUNDS: u8 = 5;
+const MEMORY: u32 = 4096;
 /// The size that variants are shown for.
 const VARIANTS_AT: u64 = 100;
 
@@ -49,13 +52,13 @@ struct Options {
     #[arg(long)]
     wall: bool,
     /// Rounds of --wall
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, default_value_t = ROUNDS, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
     /// Directory to take the files from, instead of Debian packages
     #[arg(long)]
     payload: Option<PathBuf>,
     /// Memory of the guest in MiB
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = MEMORY)]
     memory: u32,
     /// Print JSON instead of tables
     #[arg(long)]
@@ -72,7 +75,8 @@ impl Options {
     /// Whether this is a run that the project shows its figures of.
     fn is_complete(&self) -> bool {
         let is_all = self.sizes.is_empty() && self.only.is_none() && self.payload.is_none();
-        self.publish || (is_all && !self.quick && self.from.is_empty())
+        let is_usual = self.rounds == ROUNDS && self.memory == MEMORY;
+        self.publish || (is_all && is_usual && !self.quick && self.from.is_empty())
     }
 
     fn sizes(&self) -> &[u64] {

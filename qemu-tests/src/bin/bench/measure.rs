@@ -45,7 +45,41 @@ struct Sample {
     left_mib: f64,
     touched_mib: f64,
     copied: Option<Stages>,
-    phases: Vec<(String, f64)>,
+}
+
+/// A step of the boot, and how many milliseconds it took.
+type Phase = (String, f64);
+
+/// What is known of an initrd so far.
+#[derive(Default)]
+struct Findings {
+    samples: Vec<Sample>,
+    phases: Vec<Phase>,
+}
+
+/// What a boot has shown.
+enum Found {
+    Sample(Sample),
+    Phases(Vec<Phase>),
+}
+
+impl Findings {
+    fn add(&mut self, found: Found) {
+        match found {
+            Found::Sample(sample) => self.samples.push(sample),
+            Found::Phases(phases) => self.phases = phases,
+        }
+    }
+}
+
+/// What a boot is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// The figures of a row, with a command line of this many steps.
+    Figures(usize),
+    /// The component's own phases, without the log on the serial line: the thread that writes it takes its
+    /// turn in whichever phase a tick comes.
+    Phases,
 }
 
 /// How many command lines an initrd is booted with. What that moves is less than 0.1 ms, so one is
@@ -61,29 +95,30 @@ fn lengths(candidate: &Candidate) -> usize {
 
 /// Boots all of them, and takes the medians; leaves out what cannot be booted.
 pub fn measure(candidates: &[Candidate], memory_mib: u32) -> Result<Vec<Row>> {
-    let boots: Vec<(usize, usize)> = candidates
+    let boots: Vec<(usize, Purpose)> = candidates
         .iter()
         .enumerate()
-        .flat_map(|(index, candidate)| (1..=lengths(candidate)).map(move |step| (index, step)))
+        .flat_map(|(index, candidate)| {
+            let figures = (1..=lengths(candidate)).map(Purpose::Figures);
+            let phases = candidate.format.kind.is_ours().then_some(Purpose::Phases);
+            figures.chain(phases).map(move |purpose| (index, purpose))
+        })
         .collect();
     let next = AtomicUsize::new(0);
-    let samples: Mutex<Vec<Vec<Sample>>> =
-        Mutex::new(candidates.iter().map(|_| Vec::new()).collect());
+    let findings: Mutex<Vec<Findings>> =
+        Mutex::new(candidates.iter().map(|_| Findings::default()).collect());
     let work = || -> Result<()> {
-        while let Some((index, step)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((index, purpose)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
             let candidate = candidates.get(*index).context("no such candidate")?;
-            let (name, mb) = (candidate.format.name, candidate.mb);
-            match sample(candidate, machine(candidate, memory_mib, *step)) {
-                Ok(sample) => {
-                    eprintln!(
-                        "bench: {name}, {mb} MB: /init starts at {:.2} ms",
-                        sample.at_ms.init
-                    );
-                    let mut all = samples.lock().map_err(|_| anyhow!("a boot panicked"))?;
-                    all.get_mut(*index).context("no such candidate")?.push(sample);
+            match find(candidate, memory_mib, *purpose) {
+                Ok(found) => {
+                    let mut all = findings.lock().map_err(|_| anyhow!("a boot panicked"))?;
+                    all.get_mut(*index).context("no such candidate")?.add(found);
                 }
                 // The row will be missing, and the others need not be measured again.
-                Err(error) => eprintln!("bench: {name}, {mb} MB: {error:#}"),
+                Err(error) => {
+                    eprintln!("bench: {}, {} MB: {error:#}", candidate.format.name, candidate.mb);
+                }
             }
         }
         Ok(())
@@ -95,11 +130,28 @@ pub fn measure(candidates: &[Candidate], memory_mib: u32) -> Result<Vec<Row>> {
         }
         Ok(())
     })?;
-    let samples = samples.into_inner().map_err(|_| anyhow!("a boot panicked"))?;
-    let all = candidates.iter().zip(samples);
-    all.filter(|(_, samples)| !samples.is_empty())
-        .map(|(candidate, samples)| row(candidate, &samples))
+    let findings = findings.into_inner().map_err(|_| anyhow!("a boot panicked"))?;
+    let all = candidates.iter().zip(findings);
+    all.filter(|(_, found)| !found.samples.is_empty())
+        .map(|(candidate, found)| row(candidate, found))
         .collect()
+}
+
+/// Boots for a purpose, and says what is measured.
+fn find(candidate: &Candidate, memory_mib: u32, purpose: Purpose) -> Result<Found> {
+    let (name, mb) = (candidate.format.name, candidate.mb);
+    match purpose {
+        Purpose::Figures(step) => {
+            let sample = sample(candidate, machine(candidate, memory_mib, step))?;
+            eprintln!("bench: {name}, {mb} MB: /init starts at {:.2} ms", sample.at_ms.init);
+            Ok(Found::Sample(sample))
+        }
+        Purpose::Phases => {
+            let machine = machine(candidate, memory_mib, 1).append("quiet").orders("start");
+            let boot = machine.quiet().run()?;
+            Ok(Found::Phases(phases(boot.report.stage("initrd")?)?))
+        }
+    }
 }
 
 /// The machine for a boot; everything but the initrd is the same for all.
@@ -133,7 +185,6 @@ fn sample(candidate: &Candidate, machine: Machine) -> Result<Sample> {
         left_mib: mib(left[0]),
         touched_mib: mib(boot.touched_kb),
         copied: copied(candidate, found)?,
-        phases: phases(found)?,
     })
 }
 
@@ -185,8 +236,8 @@ fn copied(candidate: &Candidate, found: &Section) -> Result<Option<Stages>> {
 }
 
 /// The component's own phases, of which the kernel tells nanoseconds.
-fn phases(found: &Section) -> Result<Vec<(String, f64)>> {
-    let phase = |line: &str| -> Result<(String, f64)> {
+fn phases(found: &Section) -> Result<Vec<Phase>> {
+    let phase = |line: &str| -> Result<Phase> {
         let (name, ns) = line.split_once(' ').with_context(|| format!("phase {line:?}"))?;
         Ok((name.to_owned(), ms(ns.trim().parse()?)))
     };
@@ -194,7 +245,8 @@ fn phases(found: &Section) -> Result<Vec<(String, f64)>> {
 }
 
 /// The medians; with a disk the least, as the host's load can only add to what it takes.
-fn row(candidate: &Candidate, samples: &[Sample]) -> Result<Row> {
+fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
+    let Findings { samples, phases } = found;
     let of = |figure: &dyn Fn(&Sample) -> f64| match candidate.disk {
         None => median(samples.iter().map(figure).collect()),
         Some(_) => Ok(samples.iter().map(figure).fold(f64::INFINITY, f64::min)),
@@ -207,10 +259,6 @@ fn row(candidate: &Candidate, samples: &[Sample]) -> Result<Row> {
         })
     };
     let first = samples.first().context("no boots")?;
-    let phases = first.phases.iter().enumerate().map(|(index, (name, _))| {
-        let ms = of(&|sample| sample.phases.get(index).map_or(0.0, |(_, ms)| *ms))?;
-        Ok((name.clone(), ms))
-    });
     Ok(Row {
         initrd: candidate.format.name.to_owned(),
         has_disk: candidate.disk.is_some(),
@@ -228,7 +276,7 @@ fn row(candidate: &Candidate, samples: &[Sample]) -> Result<Row> {
             .is_some()
             .then(|| of_stages(&|sample| sample.copied.unwrap_or_default()))
             .transpose()?,
-        phases: phases.collect::<Result<_>>()?,
+        phases,
     })
 }
 

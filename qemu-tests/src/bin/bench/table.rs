@@ -134,7 +134,7 @@ fn phases(out: &mut String, rows: &[Row]) -> Result<()> {
     if ours.is_empty() {
         return Ok(());
     }
-    writeln!(out, "The component's own phases, in microseconds:\n")?;
+    writeln!(out, "The component's own phases, in microseconds, booted with `quiet`: the thread that writes the log to the serial line takes its turn in whichever phase a tick comes.\n")?;
     writeln!(out, "| image | files, MB | {} | in all |", names.join(" | "))?;
     writeln!(out, "|---|--:|{}--:|", "--:|".repeat(names.len()))?;
     for row in ours {
