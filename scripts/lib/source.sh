@@ -3,11 +3,11 @@
 # Programs that the system may have too old: Debian's source is built into build/host
 # then. Needs apt.sh.
 
-# find_or_build PACKAGE OLDEST PROGRAM CHECK BUILD BUILD_PACKAGE...: finds PROGRAM, one for
-# which CHECK succeeds: the system's, a newer one of the system's, or what BUILD makes
+# find_or_build PACKAGE OLDEST PROGRAM CHECK BUILDER BUILD_PACKAGE...: finds PROGRAM, one for
+# which CHECK succeeds: the system's, a newer one of the system's, or what BUILDER makes
 # with these packages. PLACE is the directory that it is in.
 find_or_build() {
-	local package=$1 oldest=$2 program=$3 check=$4 build=$5
+	local package=$1 oldest=$2 program=$3 check=$4 builder=$5
 	shift 5
 	PLACE=$BUILD/host/bin
 	if ! "$check" "$program"; then
@@ -23,7 +23,7 @@ find_or_build() {
 	fi
 	on_debian || die "$package $oldest or newer, with all that it can be built with, are missing: install them"
 	install_packages "$@"
-	step "building $package from Debian's source (into build/host)" "$build"
+	step "building $package from Debian's source (into build/host)" "$builder"
 }
 
 # first_version COMMAND: the first number with dots that it says of itself.
