@@ -7,20 +7,13 @@ use qemu_tests::fixtures::compress::Compressor;
 use qemu_tests::fixtures::erofs;
 use qemu_tests::fixtures::layer::{Layer, SOCKET};
 use qemu_tests::fixtures::samples::{all_kinds, replacements, to_be_replaced};
-use qemu_tests::fixtures::stack::{base, Stack};
+use qemu_tests::fixtures::stack::{base, with_base, Stack};
 use qemu_tests::summary::Summary;
 
 const PLAIN: Compressor = Compressor::None;
 
 /// `CAP_NET_RAW`, permitted and effective (`struct vfs_cap_data`, revision 2).
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-/// What the probe needs, with these objects.
-fn with_base(layer: Layer) -> Result<Layer> {
-    let mut base = base()?;
-    base.objects.extend(layer.objects);
-    Ok(base)
-}
 
 /// Boots it: the root has to be what the layers make. Returns the names in it.
 fn check(stack: &Stack) -> Result<Vec<String>> {

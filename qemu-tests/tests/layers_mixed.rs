@@ -6,7 +6,7 @@ use qemu_tests::fixtures::command;
 use qemu_tests::fixtures::compress::Compressor;
 use qemu_tests::fixtures::filesystem::Filesystem;
 use qemu_tests::fixtures::layer::Layer;
-use qemu_tests::fixtures::stack::{base, Stack};
+use qemu_tests::fixtures::stack::{with_base, Stack};
 use qemu_tests::summary::Summary;
 
 /// What has to be in front of a squashfs image behind an archive whose end nobody knows.
@@ -27,13 +27,6 @@ fn layer(number: u32) -> Layer {
         .link(&format!("own-{number}/link"), &format!("own-{number}/file"), 0o4755)
 }
 
-/// The layer with this number and what the probe needs.
-fn base_layer(number: u32) -> Result<Layer> {
-    let mut base = base()?;
-    base.objects.extend(layer(number).objects);
-    Ok(base)
-}
-
 /// Adds an image of this filesystem.
 fn with(stack: Stack, filesystem: Filesystem, layer: &Layer) -> Result<Stack> {
     let image = command::of_layer(layer, &[&format!("--type={}", filesystem.name())])?;
@@ -48,7 +41,7 @@ fn check(stack: &Stack) -> Result<()> {
 
 #[test]
 fn all_kinds_follow_each_other_without_padding() -> Result<()> {
-    let stack = with(Stack::new()?, Filesystem::Btrfs, &base_layer(1)?)?;
+    let stack = with(Stack::new()?, Filesystem::Btrfs, &with_base(layer(1))?)?;
     let stack = with(stack, Filesystem::Ext4, &layer(2))?;
     let stack = with(stack.image(&layer(3))?, Filesystem::Squashfs, &layer(4))?;
     check(&stack)
@@ -59,8 +52,8 @@ fn all_kinds_and_archives_in_another_order() -> Result<()> {
     let stack = Stack::new()?.archive(&layer(1), Compressor::None)?;
     let stack =
         with(stack, Filesystem::Squashfs, &layer(2))?.archive(&layer(3), Compressor::None)?;
-    let stack =
-        with(stack, Filesystem::Ext4, &base_layer(4)?)?.archive(&layer(5), Compressor::Lz4)?;
+    let stack = with(stack, Filesystem::Ext4, &with_base(layer(4))?)?
+        .archive(&layer(5), Compressor::Lz4)?;
     let stack = with(stack.image(&layer(6))?, Filesystem::Btrfs, &layer(7))?;
     check(&stack.archive(&layer(8), Compressor::Gzip)?)
 }
@@ -69,7 +62,7 @@ fn all_kinds_and_archives_in_another_order() -> Result<()> {
 fn all_kinds_are_found_behind_compressed_archives() -> Result<()> {
     for filesystem in Filesystem::ALL {
         let stack = Stack::new()?.archive(&layer(1), Compressor::Gzip)?.padding(NULS);
-        check(&with(stack, filesystem, &base_layer(2)?)?)?;
+        check(&with(stack, filesystem, &with_base(layer(2))?)?)?;
     }
     Ok(())
 }
@@ -77,7 +70,7 @@ fn all_kinds_are_found_behind_compressed_archives() -> Result<()> {
 #[test]
 fn two_images_of_the_same_kind_are_two_layers() -> Result<()> {
     for filesystem in Filesystem::ALL {
-        let stack = with(Stack::new()?, filesystem, &base_layer(1)?)?;
+        let stack = with(Stack::new()?, filesystem, &with_base(layer(1))?)?;
         check(&with(stack, filesystem, &layer(2))?)?;
     }
     Ok(())
@@ -87,7 +80,7 @@ fn two_images_of_the_same_kind_are_two_layers() -> Result<()> {
 fn whiteouts_of_an_image_hide_what_lies_below() -> Result<()> {
     for filesystem in Filesystem::ALL {
         let upper = Layer::new().whiteout("own-1").opaque_directory("shared", 0o755);
-        let stack = with(Stack::new()?, Filesystem::Ext4, &base_layer(1)?)?;
+        let stack = with(Stack::new()?, Filesystem::Ext4, &with_base(layer(1))?)?;
         check(&with(stack, filesystem, &upper)?)?;
     }
     Ok(())

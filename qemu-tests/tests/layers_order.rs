@@ -5,7 +5,7 @@ use anyhow::Result;
 use qemu_tests::fixtures::compress::Compressor;
 use qemu_tests::fixtures::erofs::USUAL;
 use qemu_tests::fixtures::layer::Layer;
-use qemu_tests::fixtures::stack::{base, Stack};
+use qemu_tests::fixtures::stack::{with_base, Stack};
 use qemu_tests::summary::Summary;
 use qemu_tests::tools;
 
@@ -32,13 +32,6 @@ fn layer(number: u32) -> Layer {
         .link(&format!("own-{number}/link"), &format!("own-{number}/file"), 0o4755)
 }
 
-/// The layer with this number and what the probe needs.
-fn base_layer(number: u32) -> Result<Layer> {
-    let mut base = base()?;
-    base.objects.extend(layer(number).objects);
-    Ok(base)
-}
-
 /// Boots it: the root has to be what the layers make.
 fn check(stack: Stack) -> Result<()> {
     assert_eq!(stack.summary()?, Summary::in_place());
@@ -48,86 +41,92 @@ fn check(stack: Stack) -> Result<()> {
 /// Boots an image between two archives with this much padding between them.
 fn check_padding(count: usize) -> Result<()> {
     let stack = Stack::new()?.padding(count).archive(&layer(1), PLAIN)?.padding(count);
-    let stack = stack.image(&base_layer(2)?)?.padding(count).archive(&layer(3), PLAIN)?;
+    let stack = stack.image(&with_base(layer(2))?)?.padding(count).archive(&layer(3), PLAIN)?;
     check(stack.padding(count).archive(&layer(4), PLAIN)?.padding(count))
 }
 
 /// Boots an image between two archives that are compressed like this.
 fn check_compressor(compressor: Compressor) -> Result<()> {
-    let stack = Stack::new()?.archive(&layer(1), compressor)?.image(&base_layer(2)?)?;
+    let stack = Stack::new()?.archive(&layer(1), compressor)?.image(&with_base(layer(2))?)?;
     check(stack.archive(&layer(3), compressor)?)
 }
 
 #[test]
 fn archive_below_an_image() -> Result<()> {
-    check(Stack::new()?.archive(&layer(1), PLAIN)?.image_with(&base_layer(2)?, &USUAL)?)
+    check(Stack::new()?.archive(&layer(1), PLAIN)?.image_with(&with_base(layer(2))?, &USUAL)?)
 }
 
 #[test]
 fn archive_over_an_image() -> Result<()> {
-    check(Stack::new()?.image_with(&base_layer(1)?, &USUAL)?.archive(&layer(2), PLAIN)?)
+    check(Stack::new()?.image_with(&with_base(layer(1))?, &USUAL)?.archive(&layer(2), PLAIN)?)
 }
 
 #[test]
 fn archive_with_the_init_over_an_image_without() -> Result<()> {
-    check(Stack::new()?.image(&layer(1))?.archive(&base_layer(2)?, PLAIN)?)
+    check(Stack::new()?.image(&layer(1))?.archive(&with_base(layer(2))?, PLAIN)?)
 }
 
 #[test]
 fn image_between_archives() -> Result<()> {
-    let stack = Stack::new()?.archive(&layer(1), PLAIN)?.image(&base_layer(2)?)?;
+    let stack = Stack::new()?.archive(&layer(1), PLAIN)?.image(&with_base(layer(2))?)?;
     check(stack.archive(&layer(3), PLAIN)?)
 }
 
 #[test]
 fn archive_between_images() -> Result<()> {
-    let stack = Stack::new()?.image(&base_layer(1)?)?.archive(&layer(2), PLAIN)?;
+    let stack = Stack::new()?.image(&with_base(layer(1))?)?.archive(&layer(2), PLAIN)?;
     check(stack.image(&layer(3))?)
 }
 
 #[test]
 fn two_images() -> Result<()> {
-    check(Stack::new()?.image(&base_layer(1)?)?.image(&layer(2))?)
+    check(Stack::new()?.image(&with_base(layer(1))?)?.image(&layer(2))?)
 }
 
 #[test]
 fn three_images() -> Result<()> {
-    check(Stack::new()?.image(&layer(1))?.image(&base_layer(2)?)?.image_with(&layer(3), &USUAL)?)
+    check(
+        Stack::new()?
+            .image(&layer(1))?
+            .image(&with_base(layer(2))?)?
+            .image_with(&layer(3), &USUAL)?,
+    )
 }
 
 #[test]
 fn image_between_archives_of_different_methods() -> Result<()> {
-    let stack = Stack::new()?.archive(&layer(1), ZSTD)?.image_with(&base_layer(2)?, &USUAL)?;
+    let stack =
+        Stack::new()?.archive(&layer(1), ZSTD)?.image_with(&with_base(layer(2))?, &USUAL)?;
     check(stack.archive(&layer(3), Compressor::Gzip)?)
 }
 
 #[test]
 fn two_compressed_archives_each_below_an_image() -> Result<()> {
-    let stack = Stack::new()?.archive(&layer(1), ZSTD)?.image(&base_layer(2)?)?;
+    let stack = Stack::new()?.archive(&layer(1), ZSTD)?.image(&with_base(layer(2))?)?;
     check(stack.archive(&layer(3), Compressor::Gzip)?.image_with(&layer(4), &USUAL)?)
 }
 
 #[test]
 fn compressed_archives_and_images_by_turns() -> Result<()> {
-    let stack = Stack::new()?.archive(&layer(1), ZSTD)?.image(&base_layer(2)?)?;
+    let stack = Stack::new()?.archive(&layer(1), ZSTD)?.image(&with_base(layer(2))?)?;
     check(stack.archive(&layer(3), Compressor::Gzip)?.image(&layer(4))?.archive(&layer(5), ZSTD)?)
 }
 
 #[test]
 fn two_archives_back_to_back_below_an_image() -> Result<()> {
     let stack = Stack::new()?.archive(&layer(1), PLAIN)?.archive(&layer(2), PLAIN)?;
-    check(stack.image(&base_layer(3)?)?)
+    check(stack.image(&with_base(layer(3))?)?)
 }
 
 #[test]
 fn plain_and_compressed_archives_back_to_back_below_an_image() -> Result<()> {
     let stack = Stack::new()?.archive(&layer(1), PLAIN)?.archive(&layer(2), ZSTD)?.aligned();
-    check(stack.archive(&layer(3), PLAIN)?.archive(&layer(4), ZSTD)?.image(&base_layer(5)?)?)
+    check(stack.archive(&layer(3), PLAIN)?.archive(&layer(4), ZSTD)?.image(&with_base(layer(5))?)?)
 }
 
 #[test]
 fn plain_and_compressed_archives_back_to_back_over_an_image() -> Result<()> {
-    let stack = Stack::new()?.image(&base_layer(1)?)?.archive(&layer(2), Compressor::Gzip)?;
+    let stack = Stack::new()?.image(&with_base(layer(1))?)?.archive(&layer(2), Compressor::Gzip)?;
     check(stack.aligned().archive(&layer(3), PLAIN)?.archive(&layer(4), Compressor::Gzip)?)
 }
 
@@ -135,7 +134,7 @@ fn plain_and_compressed_archives_back_to_back_over_an_image() -> Result<()> {
 fn plain_archive_is_found_where_the_initrd_aligns_it() -> Result<()> {
     // The compressed archive, with which the segment starts, is aligned to nothing.
     let stack = Stack::new()?.padding(1).archive(&layer(1), Compressor::Gzip)?.aligned();
-    check(stack.archive(&layer(2), PLAIN)?.image(&base_layer(3)?)?)
+    check(stack.archive(&layer(2), PLAIN)?.image(&with_base(layer(3))?)?)
 }
 
 #[test]

@@ -28,5 +28,6 @@ find_or_build() {
 
 # first_version COMMAND: the first number with dots that it says of itself.
 first_version() {
-	"$1" --version 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1
+	local text
+	text=$("$1" --version 2>/dev/null) && [[ $text =~ [0-9]+(\.[0-9]+)+ ]] && echo "${BASH_REMATCH[0]}"
 }

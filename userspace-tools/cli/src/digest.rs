@@ -12,8 +12,9 @@ use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal::{self as sealing, SealProblem};
 use serde::Serialize;
 
-use crate::sealing::{check_whole, TreeOptions};
+use crate::sealing::TreeOptions;
 use crate::streams::{self, input_name};
+use crate::verify::check_whole;
 use crate::Verdict;
 
 /// Print the fs-verity digests of the images of an initrd.

@@ -28,6 +28,7 @@ mod stats;
 mod streams;
 mod summary;
 mod trees;
+mod verify;
 mod view;
 
 use std::process::ExitCode;
@@ -62,7 +63,7 @@ enum Command {
     Seal(sealing::SealArguments),
     Sign(sealing::SignArguments),
     Digest(digest::Arguments),
-    Verify(sealing::VerifyArguments),
+    Verify(verify::Arguments),
     Stats(stats::Arguments),
     #[command(hide = true)]
     Manual(manual::Arguments),
@@ -88,7 +89,7 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Seal(arguments) => sealing::seal(&arguments),
         Command::Sign(arguments) => sealing::sign(&arguments),
         Command::Digest(arguments) => digest::run(&arguments),
-        Command::Verify(arguments) => sealing::verify(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),
     }

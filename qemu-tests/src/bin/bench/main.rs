@@ -23,7 +23,7 @@ use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::{publish, tools};
 
 use crate::candidates::{formats, Candidate, Format, DISK_FLOOR, FLOOR};
-use crate::results::Results;
+use crate::results::{Results, Row};
 
 /// Sizes of a complete run, of a quick one, and of one by an ordinary clock.
 const SIZES: &[u64] = &[1, 10, 100, 300, 1000];
@@ -32,6 +32,8 @@ const WALL_SIZES: &[u64] = &[10, 100, 300];
 /// Rounds by an ordinary clock, and memory in MiB, unless told otherwise.
 const ROUNDS: u8 = 5;
 const MEMORY: u32 = 4096;
+/// Differences that a comparison lists.
+const LARGEST: usize = 15;
 /// The size that variants are shown for.
 const VARIANTS_AT: u64 = 100;
 
@@ -66,6 +68,9 @@ struct Options {
     /// Boot nothing: take the results from these files, as if they were of one run
     #[arg(long, value_delimiter = ',')]
     from: Vec<PathBuf>,
+    /// Boot nothing: say how far the two runs in these files agree, in times that do not depend on a disk
+    #[arg(long, num_args = 2, value_names = ["RUN", "RUN"], exclusive = true)]
+    compare: Vec<PathBuf>,
     /// Replace the README's section and the plots, even if the run is not complete
     #[arg(long)]
     publish: bool,
@@ -91,13 +96,45 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match if options.wall { wall(&options) } else { counted(&options) } {
+    let result = match &options.compare[..] {
+        [one, other] => compare(one, other),
+        _ if options.wall => wall(&options),
+        _ => counted(&options),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Prints the differences of two runs.
+fn compare(one: &Path, other: &Path) -> Result<()> {
+    let (one, other) = (read(one)?, read(other)?);
+    let mut differences: Vec<(f64, &str, u64)> = Vec::new();
+    for row in one.rows.iter().filter(|row| !row.has_disk) {
+        let is_same =
+            |found: &&Row| found.initrd == row.initrd && found.payload_mb == row.payload_mb;
+        let Some(found) = other.rows.iter().find(is_same) else {
+            continue;
+        };
+        let (a, b) = (one.over(row), other.over(found));
+        for difference in [a.init - b.init, a.tenth - b.tenth, a.all - b.all] {
+            differences.push((difference.abs(), &row.initrd, row.payload_mb));
+        }
+    }
+    differences.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let within = differences.iter().filter(|(ms, ..)| *ms < 0.1).count();
+    println!(
+        "{within} of {} times differ by less than 0.1 ms; the largest differences:",
+        differences.len()
+    );
+    for (ms, initrd, mb) in differences.iter().take(LARGEST) {
+        println!("{ms:8.3} ms  {initrd}, {mb} MB");
+    }
+    Ok(())
 }
 
 /// Boots on the counting clock; keeps the results, prints them.

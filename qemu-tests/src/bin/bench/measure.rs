@@ -54,7 +54,8 @@ type Phase = (String, f64);
 #[derive(Default)]
 struct Findings {
     samples: Vec<Sample>,
-    phases: Vec<Phase>,
+    /// Of what is ours; empty if the kernel has no debugfs.
+    phases: Option<Vec<Phase>>,
 }
 
 /// What a boot has shown.
@@ -67,7 +68,7 @@ impl Findings {
     fn add(&mut self, found: Found) {
         match found {
             Found::Sample(sample) => self.samples.push(sample),
-            Found::Phases(phases) => self.phases = phases,
+            Found::Phases(phases) => self.phases = Some(phases),
         }
     }
 }
@@ -132,7 +133,11 @@ pub fn measure(candidates: &[Candidate], memory_mib: u32) -> Result<Vec<Row>> {
     })?;
     let findings = findings.into_inner().map_err(|_| anyhow!("a boot panicked"))?;
     let all = candidates.iter().zip(findings);
-    all.filter(|(_, found)| !found.samples.is_empty())
+    let is_known = |candidate: &Candidate, found: &Findings| {
+        let has_phases = found.phases.is_some() || !candidate.format.kind.is_ours();
+        !found.samples.is_empty() && has_phases
+    };
+    all.filter(|(candidate, found)| is_known(candidate, found))
         .map(|(candidate, found)| row(candidate, found))
         .collect()
 }
@@ -276,7 +281,7 @@ fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
             .is_some()
             .then(|| of_stages(&|sample| sample.copied.unwrap_or_default()))
             .transpose()?,
-        phases,
+        phases: phases.unwrap_or_default(),
     })
 }
 
