@@ -24,9 +24,6 @@ use qemu_tests::machine::Machine;
 use qemu_tests::report::Report;
 use qemu_tests::{publish, tools};
 
-/// One processor with a clock that counts instructions. Without the features that make the kernel copy by
-/// `rep movsb`, which would count each byte: with them, unpacking a cpio takes twice as long.
-const COUNTING: &str = "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount shift=1 -rtc clock=vm";
 const TIME_LIMIT: Duration = Duration::from_secs(1200);
 /// Lengths that the option and its padding have together.
 const PADDINGS: [usize; 2] = [16, 32];
@@ -100,7 +97,7 @@ fn boots(initrd: &[u8], option: &str) -> Result<Vec<Report>> {
         let machine = machine.root_disk(made(&format!("{SUITE}.ext4")));
         let machine =
             machine.append(&format!("initoverlayfs={option} {SCRIPT} probe.pad={padding}"));
-        let machine = machine.accel(COUNTING).memory(1024).time_limit(TIME_LIMIT);
+        let machine = machine.accel(tools::COUNTING_WITH_DISK).memory(1024).time_limit(TIME_LIMIT);
         Ok(machine.quiet().run()?.report)
     };
     PADDINGS.into_iter().map(boot).collect()

@@ -11,9 +11,6 @@ use super::symbols;
 use crate::machine::Machine;
 use crate::tools;
 
-/// What makes two boots the same: a fixed date, and random numbers from a seed.
-const REPRODUCIBLE: [&str; 4] = ["-rtc", "base=2026-01-01", "-seed", "1"];
-
 /// Boots, until `/init` runs, and returns what was counted on the way.
 ///
 /// The machine has one processor. `plugin` is the library that `plugin/` is built to, `system_map` that
@@ -26,7 +23,7 @@ pub fn count(machine: Machine, plugin: &Path, system_map: &Path) -> Result<Stack
     fs::write(&symbols, symbols::for_plugin(&text)?)?;
     let (plugin, symbols) = (plugin.display(), symbols.display());
     let plugin = format!("{plugin},symbols={symbols},output={}", output.display());
-    let machine = machine.accel(tools::COUNTING).arguments(&REPRODUCIBLE);
+    let machine = machine.accel(tools::COUNTING);
     let (_, console) = machine.arguments(&["-plugin", &plugin]).run_to_any_end()?;
     let Ok(counted) = fs::read_to_string(&output) else {
         bail!("{console}\nthe boot has not come to /init");

@@ -19,14 +19,11 @@ use std::time::Duration;
 use anyhow::{anyhow, Context, Result};
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Section;
-use qemu_tests::tools::COUNTING;
+use qemu_tests::tools::{COUNTING, COUNTING_WITH_DISK};
 
 use crate::candidates::{Candidate, Kind};
 use crate::results::{Row, Stages};
 
-/// The clock for boots with a disk: while the guest waits for it, time passes as on the host. With
-/// [`COUNTING`], each wait would be a jump to the next timer, and a read of a file could take seconds.
-const WAITING: &str = "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount shift=1 -rtc clock=vm";
 /// Command lines grow by this much from one boot to the next.
 const PADDING: usize = 16;
 /// The options of all initrds are padded to this length, as it shifts the figures.
@@ -165,7 +162,7 @@ fn machine(candidate: &Candidate, memory_mib: u32, step: usize) -> Machine {
     let padding = "x".repeat(step * PADDING);
     let machine = Machine::new().initrd(&candidate.initrd).orders("start,read10,read,leave");
     let machine = machine.append(&format!("{} probe.pad={padding}", &option[..OPTION]));
-    let clock = if candidate.disk.is_some() { WAITING } else { COUNTING };
+    let clock = if candidate.disk.is_some() { COUNTING_WITH_DISK } else { COUNTING };
     let machine = machine.accel(clock).memory(memory_mib).time_limit(TIME_LIMIT);
     match &candidate.disk {
         Some(disk) => machine.disk(PathBuf::from(disk)),
