@@ -27,6 +27,7 @@ mod attributes;
 mod background;
 mod bindings;
 mod clock;
+mod cmdline;
 mod contents;
 mod digest;
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]

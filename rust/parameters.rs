@@ -2,6 +2,20 @@
 
 //! What the kernel's command line says: noted before any initcall, and read by the claim.
 
+use crate::{
+    bindings,
+    cmdline,
+    initrd::image::{
+        Filesystem,
+        Filesystems, //
+    },
+    options::{
+        BadOption,
+        Mode,
+        Options,
+        UnsignedCpio, //
+    }, //
+};
 use initoverlayfs_macros::{
     boot_param,
     init, //
@@ -15,27 +29,6 @@ use kernel::{
     },
     sync::SetOnce, //
 };
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-use {
-    crate::initrd::image::{
-        Filesystem,
-        Filesystems, //
-    },
-    kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
-    }, //
-};
-
-use crate::{
-    bindings,
-    options::{
-        BadOption,
-        Mode,
-        Options,
-        UnsignedCpio, //
-    }, //
-};
 
 /// How often `initoverlayfs=` may stand on the command line.
 const MAX_PARAMETERS: usize = 8;
@@ -46,20 +39,7 @@ static PARAMETERS: [SetOnce<&CStr>; MAX_PARAMETERS] = [const { SetOnce::new() };
 /// Set if one had no place there.
 static TOO_MANY_PARAMETERS: SetOnce<()> = SetOnce::new();
 
-/// Set if the kernel's own `retain_initrd`, or on some architectures `keepinitrd`, is given.
-static RETAIN_INITRD: SetOnce<()> = SetOnce::new();
-
-/// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the old
-/// kind into.
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-static ROOT_IS_RAMDISK: Atomic<bool> = Atomic::new(false);
-
 boot_param!("initoverlayfs=", note_parameter);
-boot_param!(early "retain_initrd", note_retain_initrd);
-#[cfg(CONFIG_ARCH_HAS_KEEPINITRD)]
-boot_param!(early "keepinitrd", note_retain_initrd);
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
-boot_param!(early "root", note_root);
 
 #[init]
 fn note_parameter(value: &'static CStr) {
@@ -69,18 +49,55 @@ fn note_parameter(value: &'static CStr) {
     }
 }
 
-#[init]
-fn note_retain_initrd(value: &CStr) {
-    if value.is_empty() {
-        RETAIN_INITRD.populate(());
+/// What other parts of the kernel are told, and the claim has to know.
+#[derive(Default)]
+struct Others {
+    /// Whether the kernel is to keep the initrd.
+    retain_initrd: bool,
+    /// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the
+    /// old kind into.
+    root_is_ramdisk: bool,
+}
+
+impl Others {
+    /// Reads the command line. Without memory for that, nothing is known.
+    #[init]
+    fn read() -> Self {
+        let mut others = Self::default();
+        let _ = cmdline::for_each(|name, value| {
+            // As `__setup()` in `init/initramfs.c` has them: the first takes no value, and the
+            // second takes any, and any ending of its name.
+            if cmdline::is_named(name, c"retain_initrd") {
+                others.retain_initrd |= value.is_none();
+            } else if cfg!(CONFIG_ARCH_HAS_KEEPINITRD) && name.to_bytes().starts_with(b"keepinitrd")
+            {
+                others.retain_initrd = true;
+            } else if cmdline::is_named(name, c"root") {
+                let names: [&[u8]; 3] = [b"/dev/ram0", b"/dev/ram", b"1:0"];
+                let is_ramdisk = value.is_some_and(|value| names.contains(&value.to_bytes()));
+                others.root_is_ramdisk = cfg!(CONFIG_BLK_DEV_RAM = "y") && is_ramdisk;
+            }
+        });
+        others
     }
 }
 
-#[cfg(CONFIG_BLK_DEV_RAM = "y")]
+/// Returns the program in the initial root that the kernel starts: `/init`, or the last `rdinit=`.
+///
+/// # Errors
+///
+/// `ENOMEM`.
 #[init]
-fn note_root(value: &CStr) {
-    let names: [&[u8]; 3] = [b"/dev/ram0", b"/dev/ram", b"1:0"];
-    ROOT_IS_RAMDISK.store(names.contains(&value.to_bytes()), Relaxed);
+pub(crate) fn init_program() -> Result<CString> {
+    let mut program = CString::try_from(c"/init")?;
+    let mut copied = Ok(());
+    cmdline::for_each(|name, value| {
+        if let (true, Some(value)) = (cmdline::is_named(name, c"rdinit"), value) {
+            copied = CString::try_from(value).map(|value| program = value);
+        }
+    })?;
+    copied?;
+    Ok(program)
 }
 
 /// Stops the boot, naming the reason: the promise of `initoverlayfs=require`.
@@ -96,7 +113,8 @@ pub(crate) fn panic_required(reason: fmt::Arguments<'_>) -> ! {
     }
 }
 
-/// Reads all that was noted of the command line.
+/// Reads the command line, as far as it concerns the initrd.
+#[init]
 pub(crate) fn parse() -> Options<'static> {
     let mut options = Options::default();
     let mut first_bad = None;
@@ -131,9 +149,9 @@ pub(crate) fn parse() -> Options<'static> {
     if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
         panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
     }
-    // Images of these, the kernel loads into its ramdisk. Who wants them mounted in place says so.
-    #[cfg(CONFIG_BLK_DEV_RAM = "y")]
-    if ROOT_IS_RAMDISK.load(Relaxed)
+    let others = Others::read();
+    // The kernel loads images of the others into its ramdisk. `fstype=` asks for them all the same.
+    if others.root_is_ramdisk
         && options.mode == Mode::Auto
         && !options.is_restricted
         && !options.policy.is_set()
@@ -142,6 +160,6 @@ pub(crate) fn parse() -> Options<'static> {
             .with(Filesystem::Erofs)
             .with(Filesystem::Btrfs);
     }
-    options.retain |= RETAIN_INITRD.as_ref().is_some();
+    options.retain |= others.retain_initrd;
     options
 }

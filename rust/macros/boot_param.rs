@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `boot_param!`: a counterpart of `__setup()` and `early_param()`.
+//! `boot_param!`: a counterpart of `__setup()`.
 
 use std::ffi::CString;
 
@@ -21,8 +21,6 @@ use syn::{
 
 /// The arguments of `boot_param!`.
 pub(crate) struct BootParam {
-    /// Whether it is parsed with the early parameters.
-    early: bool,
     /// The parameter's name, with its `=` if it takes a value.
     name: LitCStr,
     /// What to call.
@@ -31,27 +29,15 @@ pub(crate) struct BootParam {
 
 impl Parse for BootParam {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let early = input.peek(Ident);
-        if early {
-            let keyword: Ident = input.parse()?;
-            if keyword != "early" {
-                return Err(Error::new_spanned(keyword, "expected `early` or a name"));
-            }
-        }
         let name: LitStr = input.parse()?;
         let value = name.value();
         if value.is_empty() {
             return Err(Error::new_spanned(name, "the name is empty"));
         }
-        if early && value.ends_with('=') {
-            let message = "an early parameter's name has no `=`: the kernel compares it without";
-            return Err(Error::new_spanned(name, message));
-        }
         let c_name = CString::new(value)
             .map_err(|_| Error::new_spanned(&name, "the name contains a NUL byte"))?;
         input.parse::<Token![,]>()?;
         Ok(Self {
-            early,
             name: LitCStr::new(&c_name, name.span()),
             function: input.parse()?,
         })
@@ -61,21 +47,8 @@ impl Parse for BootParam {
 impl BootParam {
     /// The C handler, and its `struct obs_kernel_param` in `.init.setup`.
     pub(crate) fn expand(self) -> TokenStream {
-        let Self {
-            early,
-            name,
-            function,
-        } = self;
-        let early_flag = i32::from(early);
-        // `__setup()` handlers return 1 for "handled", `early_param()` handlers 0 for "no error".
-        let handled = i32::from(!early);
+        let Self { name, function } = self;
         let len = name.value().as_bytes_with_nul().len();
-        let argument = if early {
-            // The string lives in a buffer that is parsed in place and reused.
-            quote!(for<'a> fn(&'a ::kernel::str::CStr))
-        } else {
-            quote!(fn(&'static ::kernel::str::CStr))
-        };
         quote! {
             const _: () = {
                 #[cold]
@@ -84,19 +57,19 @@ impl BootParam {
                 unsafe extern "C" fn setup(
                     value: *mut ::kernel::ffi::c_char,
                 ) -> ::kernel::ffi::c_int {
-                    let function: #argument = #function;
+                    let function: fn(&'static ::kernel::str::CStr) = #function;
                     let value = if value.is_null() {
                         c""
                     } else {
-                        // SAFETY: `init/main.c` passes a NUL-terminated string that nobody changes
-                        // during the call, and, to those that are not early, one that is part of
+                        // SAFETY: `init/main.c` passes a NUL-terminated part of
                         // `static_command_line`, which is never freed.
                         unsafe {
                             <::kernel::str::CStr as ::kernel::str::CStrExt>::from_char_ptr(value)
                         }
                     };
                     function(value);
-                    #handled
+                    // Handled.
+                    1
                 }
 
                 #[link_section = ".init.rodata"]
@@ -117,7 +90,7 @@ impl BootParam {
                 static ENTRY: Entry = Entry(crate::bindings::obs_kernel_param {
                     str_: NAME.as_ptr().cast(),
                     setup_func: Some(setup),
-                    early: #early_flag,
+                    early: 0,
                 });
             };
         }

@@ -60,14 +60,11 @@ pub fn initcall(input: TokenStream) -> TokenStream {
     call.expand().into()
 }
 
-/// Hands a boot parameter to a function: `boot_param!("name=", function);` as `__setup()` does in
-/// C, or `boot_param!(early "name", function);` as `early_param()` does.
+/// Hands a boot parameter to a function, as `__setup()` does in C:
+/// `boot_param!("name=", function);`.
 ///
-/// The function is a `fn(&'static CStr)` for the first form, whose argument is what follows the
-/// name and lives as long as the kernel; for the second it is a `fn(&CStr)`, whose argument does
-/// not outlive the call. It runs before any initcall, cannot sleep, and is usually `#[init]`.
-///
-/// An early parameter does not keep other handlers of the same name from seeing it.
+/// The function is a `fn(&'static CStr)`. Its argument is the text behind the name, and lives as
+/// long as the kernel. It runs before any initcall, cannot sleep, and is usually `#[init]`.
 #[proc_macro]
 pub fn boot_param(input: TokenStream) -> TokenStream {
     let param = parse_macro_input!(input as boot_param::BootParam);
