@@ -7,11 +7,15 @@
 //! an overlay of the layers so far, whose upper directory is the layer's, and does to the merged
 //! tree what it would do to a tmpfs. The overlay is gone afterwards; what was written stays in the
 //! layer.
+//!
+//! As in a stock boot, a kernel thread does it: what it closes is closed meanwhile, and an archive
+//! may have any number of files.
 
 use initoverlayfs_macros::init;
 use kernel::prelude::*;
 
 use crate::{
+    background,
     failure::Cause,
     layers::Lower,
     vfs::{
@@ -29,35 +33,37 @@ const OPTIONS: [(&CStr, Option<&CStr>); 3] = [
     (c"index", Some(c"off")),
 ];
 
-/// Unpacks `archives` into the directory `layer` of the tmpfs, which is the working directory.
+/// Unpacks `archives` into the directory `layer` of the tmpfs, with `work` as the scratch directory
+/// of an overlay. Returns the reason if it stopped before the end: what came before is unpacked.
 ///
 /// # Errors
 ///
-/// `ENOSPC` if the tmpfs is full, the unpacker's message, and what mounting says. The layer is not
-/// to be used then.
+/// `ENOMEM`, and errors of mounting the overlay. Nothing is unpacked then.
 #[init]
-pub(crate) fn unpack(archives: &[u8], layer: &Path, lower: &Lower) -> Result<(), Cause> {
-    let tree = lower.below(layer, &OPTIONS)?;
-    let unpacked = unpack_as_root(archives, &tree.root());
+pub(crate) fn unpack(
+    archives: &[u8],
+    layer: &Path,
+    work: &Path,
+    lower: &Lower,
+) -> Result<Option<Cause>> {
+    let tree = lower.below(layer, work, &OPTIONS)?;
+    let message = background::call(unpack_as_root, (archives, &tree.root())).ok_or(ENOMEM)?;
+    // The files are closed first, and then the overlay, so that PID 1 is the one to unmount it.
+    vfs::flush();
     drop(tree);
-    // The unpacker's files and the overlay are closed now, and not when PID 1 leaves the kernel.
     vfs::flush();
 
-    if let Some(message) = unpacked? {
-        return Err(Cause::Message(message));
+    if let Some(message) = message? {
+        return Ok(Some(Cause::Message(message)));
     }
     // The unpacker does not mention what it cannot create.
-    if Path::of(c".")?.is_full()? {
-        return Err(ENOSPC.into());
-    }
-    Ok(())
+    Ok(layer.is_full()?.then(|| ENOSPC.into()))
 }
 
 /// Unpacks with `tree` as the root. Returns the unpacker's complaint.
 #[init]
-fn unpack_as_root(archives: &[u8], tree: &Path) -> Result<Option<&'static CStr>> {
+fn unpack_as_root(job: (&[u8], &Path)) -> Result<Option<&'static CStr>> {
+    let (archives, tree) = job;
     let _view = View::of(tree)?;
-    #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
-    let _spared = crate::faults::Spared::new();
     Ok(vfs::unpack(archives).err())
 }

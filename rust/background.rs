@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Work that nobody has to wait for.
+//! Work for the kernel's own threads.
 //!
-//! C source: `kernel/async.c`. `kernel_init()` waits for all such work before it starts init.
+//! C sources: `kernel/async.c`, `kernel/workqueue.c`. `kernel_init()` waits for all asynchronous
+//! work before it starts init.
 
 use kernel::prelude::*;
 
@@ -44,4 +45,42 @@ unsafe extern "C" fn trampoline<J: Job>(data: *mut c_void, _cookie: bindings::as
     if let Some(job) = KBox::into_inner(job) {
         job.run();
     }
+}
+
+/// A call that another thread makes.
+struct Call<A, R> {
+    function: fn(A) -> R,
+    /// Taken by the thread.
+    argument: Option<A>,
+    /// Left by the thread.
+    result: Option<R>,
+}
+
+/// Has a kernel thread call the function, and waits for its result.
+///
+/// Files that a kernel thread closes are closed by the kernel soon afterwards. Those that PID 1
+/// closes in an initcall stay open until it starts init.
+pub(crate) fn call<A: Send, R: Send>(function: fn(A) -> R, argument: A) -> Option<R> {
+    let mut call = Call {
+        function,
+        argument: Some(argument),
+        result: None,
+    };
+    // SAFETY: The function gets what it expects. It is called once, and `call` outlives that, as
+    // the end of the work is waited for.
+    unsafe {
+        bindings::initoverlayfs_call_apart(Some(call_trampoline::<A, R>), (&raw mut call).cast())
+    };
+    call.result
+}
+
+/// Makes the [`Call`] that `data` points to.
+///
+/// # Safety
+///
+/// `data` points to a `Call<A, R>` that nobody else uses meanwhile.
+unsafe extern "C" fn call_trampoline<A, R>(data: *mut c_void) {
+    // SAFETY: By this function's contract.
+    let call = unsafe { &mut *data.cast::<Call<A, R>>() };
+    call.result = call.argument.take().map(call.function);
 }

@@ -169,19 +169,19 @@ pub(crate) struct Archives {
 }
 
 impl Archives {
-    /// Unpacks them, and gives their memory back.
+    /// Unpacks them, and gives their memory back. Returns as [`archive::unpack`] does.
     ///
     /// # Errors
     ///
-    /// As [`archive::unpack`].
+    /// Errors of [`archive::unpack`].
     #[init]
-    pub(crate) fn unpack(self, layer: &Path, lower: &Lower) -> Result<(), Cause> {
+    pub(crate) fn unpack(self, layer: &Path, work: &Path, lower: &Lower) -> Result<Option<Cause>> {
         let bytes = self.memory.bytes();
         self.usage.count(0, bytes.len());
-        archive::unpack(bytes, layer, lower)?;
+        let stopped = archive::unpack(bytes, layer, work, lower)?;
         if self.memory.is_given_back() {
             self.usage.release();
         }
-        Ok(())
+        Ok(stopped)
     }
 }

@@ -35,8 +35,8 @@ pub(crate) enum Step {
     Image(Filesystem),
     /// Mounting the overlay.
     Overlay,
-    /// Looking into the new root.
-    Root,
+    /// Finding the first program in the new root.
+    Init,
     /// Pivoting into the new root.
     Pivot,
 }
@@ -111,7 +111,7 @@ impl fmt::Display for Failure {
             Step::Segments => "showing the segments as files",
             Step::Unpack => "unpacking cpio",
             Step::Overlay => "mounting the overlay",
-            Step::Root => "looking into the new root",
+            Step::Init => "finding /init in the new root",
             Step::Pivot => "pivoting into the new root",
         };
         f.write_str(step)?;

@@ -10,35 +10,48 @@ use crate::{
         Failure,
         Step, //
     },
+    options::Root,
     stack::Stack,
     timeline::{
         Phase,
         Timeline, //
     },
-    vfs, //
+    vfs::{
+        self,
+        Path, //
+    }, //
 };
 
-/// Pivots into the working directory, drops everything else, and puts devtmpfs on `/dev`.
+/// Pivots into the working directory, and drops everything else.
 ///
-/// `prepare_namespace()` in `init/do_mounts.c` does the same for a root on a disk.
+/// An image that is the root itself gets devtmpfs on `/dev`, as `prepare_namespace()` in
+/// `init/do_mounts.c` does it for a root on a disk. An overlay does not, as the root that an archive
+/// is unpacked into does not: it has `/dev/console` from the built-in initramfs, and mounting the
+/// rest is up to init.
 #[init]
-pub(crate) fn hand_off(stack: Stack, timeline: &mut Timeline) -> Result<(), Failure> {
+pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Result<(), Failure> {
     vfs::pivot_root().map_err(|e| Step::Pivot.failed(e))?;
 
     // From here on there is no way back, and none is needed: the new root is in place. But the old
     // one lies on it, where a `..` that arrives at the root finds it: it has to go before anybody
     // looks for anything. This waits for an RCU grace period.
-    if let Err(error) = stack.into_old_root().detach() {
+    let old_root = stack.into_old_root();
+    if root == Root::Overlay {
+        leave_console(&old_root);
+    }
+    if let Err(error) = old_root.detach() {
         pr_err!(
             "detaching the old root failed: error {}\n",
             error.to_errno()
         );
     }
     timeline.end(Phase::Pivot);
-    if let Err(error) = vfs::mount_devtmpfs() {
-        pr_warn!("no devtmpfs on /dev: error {}\n", error.to_errno());
+    if root != Root::Overlay {
+        if let Err(error) = vfs::mount_devtmpfs() {
+            pr_warn!("no devtmpfs on /dev: error {}\n", error.to_errno());
+        }
+        timeline.end(Phase::Devtmpfs);
     }
-    timeline.end(Phase::Devtmpfs);
     // Security modules that trust the initial root (IPE's boot_verified) look at PID 1's root now.
     #[cfg(CONFIG_SECURITY)]
     // SAFETY: There are no preconditions.
@@ -46,4 +59,18 @@ pub(crate) fn hand_off(stack: Stack, timeline: &mut Timeline) -> Result<(), Fail
         crate::bindings::security_initramfs_populated()
     };
     Ok(())
+}
+
+/// Lets the first program have the console of the old root, where the built-in initramfs has put
+/// one. A stock boot leaves it the same console. An init may keep it open for as long as the machine
+/// runs, and would keep the new root in memory with it.
+fn leave_console(old_root: &Path) {
+    match old_root.below(c"dev/console") {
+        Err(error) if error == ENOENT => (),
+        found => {
+            if let Err(error) = found.and_then(|console| console.set_console()) {
+                pr_warn!("the console holds the root: error {}\n", error.to_errno());
+            }
+        }
+    }
 }

@@ -7,14 +7,19 @@
 #include <crypto/blake2b.h>
 #include <linux/crash_reserve.h>
 #include <linux/cred.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_struct.h>
+#include <linux/kasan.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/pagemap.h>
+#include <linux/poison.h>
 #include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/task_work.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 #include "mount.h"
@@ -124,6 +129,88 @@ void initoverlayfs_leave_view(struct fs_struct *before)
 	free_fs_struct(view);
 }
 
+/* The console that PID 1 gets when it starts its first program. */
+struct initoverlayfs_console {
+	struct callback_head work;
+	struct path path;
+};
+
+/* Runs when PID 1 returns to user space, in the program that it has become. */
+static void initoverlayfs_move_console(struct callback_head *work)
+{
+	struct initoverlayfs_console *console =
+		container_of(work, struct initoverlayfs_console, work);
+	struct file *file = dentry_open(&console->path, O_RDWR, current_cred());
+	unsigned int fd;
+
+	for (fd = 0; fd < 3 && !IS_ERR(file); fd++) {
+		struct file *old = fget(fd);
+
+		if (!old)
+			continue;
+		if (file_inode(old)->i_sb == current->fs->root.mnt->mnt_sb &&
+		    file_inode(old)->i_rdev == file_inode(file)->i_rdev)
+			replace_fd(fd, file, 0);
+		fput(old);
+	}
+	if (!IS_ERR(file))
+		fput(file);
+	path_put(&console->path);
+	kfree(console);
+}
+
+/*
+ * Have the first program start with the console at path, which is outside of its
+ * root, instead of the one that console_on_rootfs() opens in its root. Else the
+ * program, and all that inherit the console from it, would hold the root.
+ */
+int initoverlayfs_set_console(const struct path *path)
+{
+	struct initoverlayfs_console *console = kzalloc_obj(*console);
+	int err;
+
+	if (!console)
+		return -ENOMEM;
+	console->path = *path;
+	path_get(path);
+	init_task_work(&console->work, initoverlayfs_move_console);
+	err = task_work_add(current, &console->work, TWA_RESUME);
+	if (err) {
+		path_put(path);
+		kfree(console);
+	}
+	return err;
+}
+
+/* A function to be called by a thread of the kernel's. */
+struct initoverlayfs_call {
+	struct work_struct work;
+	void (*function)(void *data);
+	void *data;
+};
+
+static void initoverlayfs_call(struct work_struct *work)
+{
+	struct initoverlayfs_call *call =
+		container_of(work, struct initoverlayfs_call, work);
+
+	call->function(call->data);
+}
+
+/* Have a kernel thread call function, and wait until it has returned. */
+void initoverlayfs_call_apart(void (*function)(void *data), void *data)
+{
+	struct initoverlayfs_call call = {
+		.function = function,
+		.data = data,
+	};
+
+	INIT_WORK_ONSTACK(&call.work, initoverlayfs_call);
+	queue_work(system_dfl_wq, &call.work);
+	flush_work(&call.work);
+	destroy_work_on_stack(&call.work);
+}
+
 /* Let others run, if somebody wants to. */
 void initoverlayfs_give_way(void)
 {
@@ -189,23 +276,18 @@ bool initoverlayfs_in_crash_kernel(const void *start, const void *end)
 /*
  * Give whole pages of reserved memory to the page allocator, in blocks as large
  * as it has them. Addresses are those of the direct map. May sleep.
+ *
+ * Like free_initrd_mem(), this overwrites the pages: an initrd may hold keys.
+ * Unlike it, it leaves memblock alone. Where the architecture keeps memblock,
+ * its array of reserved memory has no lock, and efi_mem_reserve_iomem() may add
+ * to it at any time. All that a range does which stays there is that
+ * kexec_file_load() puts no segment into it.
  */
 void initoverlayfs_free_pages(unsigned long start, unsigned long end)
 {
 	unsigned long pfn = PHYS_PFN(__pa(start));
 	const unsigned long end_pfn = pfn + ((end - start) >> PAGE_SHIFT);
 
-	/*
-	 * What is reserved is then known elsewhere, too, in an array that nobody
-	 * else changes any more, so that it has no lock.
-	 */
-	if (IS_ENABLED(CONFIG_ARCH_KEEP_MEMBLOCK)) {
-		static DEFINE_MUTEX(lock);
-
-		guard(mutex)(&lock);
-		free_reserved_area((void *)start, (void *)end, -1, NULL);
-		return;
-	}
 	while (pfn < end_pfn) {
 		struct page *page = pfn_to_page(pfn);
 		unsigned int order = min(ilog2(end_pfn - pfn), MAX_PAGE_ORDER);
@@ -216,7 +298,10 @@ void initoverlayfs_free_pages(unsigned long start, unsigned long end)
 		if (page_zone(page) !=
 		    page_zone(pfn_to_page(pfn + (1UL << order) - 1)))
 			order = 0;
+		memset(kasan_reset_tag(page_address(page)), POISON_FREE_INITMEM,
+		       PAGE_SIZE << order);
 		free_reserved_pages(page, order);
 		pfn += 1UL << order;
+		cond_resched();
 	}
 }

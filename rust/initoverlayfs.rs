@@ -299,7 +299,7 @@ fn take_over(
     account: &mut Account,
 ) -> Result<(), Failure> {
     let stack = stack_up(region, segments, options, account)?;
-    handoff::hand_off(stack, &mut account.timeline)
+    handoff::hand_off(stack, options.root, &mut account.timeline)
 }
 
 /// Phase 3: mounts what was claimed.

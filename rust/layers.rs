@@ -7,7 +7,7 @@
 //!  `- tmpfs              mounted on it, never part of the final root
 //!      |  layer0, ...    archives, unpacked ([`archive`])
 //!      |  upper          what is written
-//!      |  work           overlayfs's scratch
+//!      |  work, ...      overlayfs's scratch
 //!      `- image          the first one, mounted on the tmpfs's root
 //!          `- image      the second one, mounted on the root of the first, and so on
 //!              `- overlay
@@ -43,9 +43,11 @@ use crate::{
     image,
     initrdfs,
     options::{
+        Mode,
         Options,
         Root, //
     },
+    parameters,
     stack::Stack,
     timeline::{
         Phase,
@@ -57,16 +59,26 @@ use crate::{
         Context,
         Handle,
         Mount,
-        Path, //
+        Path,
+        View, //
     }, //
 };
 
 /// What `/proc/mounts` shows as the source of the tmpfs and of the overlay.
 const SOURCE: &CStr = c"initoverlayfs";
 
-/// Nobody will see this overlay again and ask whether it is the same: it needs no identity in its
-/// upper directory.
-const UUID: (&CStr, Option<&CStr>) = (c"uuid", Some(c"null"));
+/// The root is to behave as much like a tmpfs as overlayfs can.
+const OPTIONS: [(&CStr, Option<&CStr>); 4] = [
+    // One device number for everything, as far as inode numbers leave room for a layer's number.
+    (c"xino", Some(c"on")),
+    // Directories can be renamed.
+    (c"redirect_dir", Some(c"on")),
+    // A change of owner or mode does not copy the data.
+    (c"metacopy", Some(c"on")),
+    // Nobody will see this overlay again and ask whether it is the same: it needs no identity in
+    // its upper directory.
+    (c"uuid", Some(c"null")),
+];
 
 /// Mounts the layers and what makes one tree of them, and enters it.
 #[init]
@@ -81,15 +93,23 @@ pub(crate) fn mount(
         Root::Overlay => mount_overlay(contents, options, timeline)?,
         Root::ReadOnly | Root::ReadWrite => mount_bare(contents, options.root, timeline)?,
     };
-    // A root whose directory cannot be read would be no root for the kernel's own fallback either.
-    match Path::of(c"dev") {
-        Err(error) if error != ENOENT && error != ENOTDIR => return Err(Step::Root.failed(error)),
-        _ => (),
-    }
+    stack
+        .root()
+        .and_then(check_init)
+        .map_err(|e| Step::Init.failed(e))?;
     if options.root == Root::Overlay {
         timeline.end(Phase::Overlay);
     }
     Ok(stack)
+}
+
+/// Looks whether the kernel will find its first program in the new root. Without it, the kernel
+/// mounts the root filesystem that `root=` names, for which it wants a root that it can write to.
+#[init]
+fn check_init(root: &Path) -> Result {
+    let init = parameters::init_program()?;
+    let _view = View::of(root)?;
+    vfs::check_executable(&init)
 }
 
 /// The image itself as the root.
@@ -161,7 +181,7 @@ fn mount_overlay(
 ) -> Result<Stack, Failure> {
     let Contents { list, files } = contents;
     let mut stack = Stack::on_root().map_err(|e| Step::Tmpfs.failed(e))?;
-    tmpfs(options)
+    tmpfs(options, stack.old_root())
         .and_then(|tmpfs| stack.attach_tmpfs(tmpfs))
         .map_err(|e| Step::Tmpfs.failed(e))?;
     timeline.end(Phase::Tmpfs);
@@ -173,7 +193,7 @@ fn mount_overlay(
         Some(files.root())
     };
 
-    let mut lower = Lower::new(stack.old_root()).map_err(|e| Step::Tmpfs.failed(e))?;
+    let mut lower = Lower::new(stack.old_root());
     for (index, content) in list.into_iter().enumerate() {
         let step = content.step();
         let phase = if matches!(content, Content::Archives(_)) {
@@ -193,11 +213,19 @@ fn mount_overlay(
                 .and_then(|image| stack.attach(image))
                 .map_err(|e| step.failed_at(index, e))?,
             Content::Archives(archives) => {
-                let layer =
-                    layer_dir(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
-                archives
-                    .unpack(&layer, &lower)
-                    .map_err(|cause| step.failed_at(index, cause))?;
+                let (layer, work) =
+                    layer_dirs(index, &lower).map_err(|e| Step::Tmpfs.failed_at(index, e))?;
+                let stopped = archives
+                    .unpack(&layer, &work, &lower)
+                    .map_err(|e| step.failed_at(index, e))?;
+                if let Some(cause) = stopped {
+                    let failure = step.failed_at(index, cause);
+                    if options.mode == Mode::Require || options.policy.is_set() {
+                        return Err(failure);
+                    }
+                    // As in a stock boot.
+                    pr_err!("{failure}, going on with what came before that\n");
+                }
                 layer
             }
         };
@@ -207,48 +235,67 @@ fn mount_overlay(
             .map_err(|e| Step::Overlay.failed(e))?;
     }
 
-    make_dir_like(c"upper", lower.uppermost())
-        .and_then(|upper| lower.below(&upper, &[UUID]))
+    overlay(&lower)
         .and_then(|overlay| stack.attach_root(overlay))
         .map_err(|e| Step::Overlay.failed(e))?;
     Ok(stack)
 }
 
-/// The tmpfs that everything is built in.
-fn tmpfs(options: &Options<'_>) -> Result<Mount> {
-    let size = CString::try_from_fmt(fmt!("{}", options.size.unwrap_or("50%")))?;
+/// Makes the tmpfs that everything is built in. Unless told otherwise, it has the limits of the
+/// root that an archive would be unpacked into: those of `initramfs_options=`, half of memory, or
+/// none, as the old root is a ramfs where `root=` is given without `rootfstype=tmpfs`.
+fn tmpfs(options: &Options<'_>, old_root: &Path) -> Result<Mount> {
+    let stock = old_root.figures()?;
+    let block_size = u64::try_from(stock.f_bsize)?;
+    let size = match options.size {
+        Some(size) => CString::try_from_fmt(fmt!("{size}"))?,
+        None => CString::try_from_fmt(fmt!("{}", stock.f_blocks.saturating_mul(block_size)))?,
+    };
+    let inodes = CString::try_from_fmt(fmt!("{}", stock.f_files))?;
     let mut tmpfs = Context::new(c"tmpfs", Some(SOURCE), Access::ReadWrite)?;
     tmpfs.set(c"mode", Some(c"0755"))?;
     tmpfs.set(c"size", Some(&size))?;
+    tmpfs.set(c"nr_inodes", Some(&inodes))?;
     tmpfs.mount()
 }
 
-/// Makes the directory in the tmpfs for layer `index`.
+/// Makes the overlay of all layers that can be written to.
 #[init]
-fn layer_dir(index: usize, lower: &Lower) -> Result<Path> {
-    let name = CString::try_from_fmt(fmt!("layer{index}"))?;
-    make_dir_like(&name, lower.uppermost())
+fn overlay(lower: &Lower) -> Result<Mount> {
+    let upper = make_dir_like(c"upper", lower.uppermost())?;
+    lower.below(&upper, &make_dir(c"work")?, &OPTIONS)
 }
 
-/// The layers so far, and the directory in the tmpfs that overlays of them work in.
+/// Makes a directory in the tmpfs, which is the working directory.
+#[init]
+fn make_dir(name: &CStr) -> Result<Path> {
+    vfs::make_dir(name)?;
+    Path::of(name)
+}
+
+/// Makes the directory in the tmpfs for layer `index`, and one for the overlay that fills it.
+#[init]
+fn layer_dirs(index: usize, lower: &Lower) -> Result<(Path, Path)> {
+    let layer = CString::try_from_fmt(fmt!("layer{index}"))?;
+    let work = CString::try_from_fmt(fmt!("work{index}"))?;
+    Ok((make_dir_like(&layer, lower.uppermost())?, make_dir(&work)?))
+}
+
+/// The layers so far.
 pub(crate) struct Lower {
     /// The lowest one.
     lowest: Path,
     /// Those on it, in order.
     layers: KVec<Path>,
-    work: Path,
 }
 
 impl Lower {
-    /// The built-in initramfs alone. The working directory is the tmpfs.
-    #[init]
-    fn new(lowest: &Path) -> Result<Self> {
-        vfs::make_dir(c"work")?;
-        Ok(Self {
+    /// The built-in initramfs alone.
+    fn new(lowest: &Path) -> Self {
+        Self {
             lowest: lowest.clone(),
             layers: KVec::new(),
-            work: Path::of(c"work")?,
-        })
+        }
     }
 
     /// Puts the directory `layer` on top.
@@ -261,12 +308,18 @@ impl Lower {
         self.layers.last().unwrap_or(&self.lowest)
     }
 
-    /// An overlay of these layers below the directory `upper`, with more options.
+    /// Makes an overlay of these layers below the directory `upper`, with `work` as its scratch
+    /// directory in the same filesystem, and with more options.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what overlayfs says.
-    pub(crate) fn below(&self, upper: &Path, others: &[(&CStr, Option<&CStr>)]) -> Result<Mount> {
+    /// `ENOMEM`, and errors of overlayfs.
+    pub(crate) fn below(
+        &self,
+        upper: &Path,
+        work: &Path,
+        others: &[(&CStr, Option<&CStr>)],
+    ) -> Result<Mount> {
         let mut overlay = Context::new(c"overlay", Some(SOURCE), Access::ReadWrite)?;
         for (key, value) in others {
             overlay.set(key, *value)?;
@@ -276,7 +329,7 @@ impl Lower {
         }
         overlay.set_path(c"lowerdir+", &self.lowest, Handle::Place)?;
         overlay.set_path(c"upperdir", upper, Handle::Place)?;
-        overlay.set_path(c"workdir", &self.work, Handle::Place)?;
+        overlay.set_path(c"workdir", work, Handle::Place)?;
         overlay.mount()
     }
 }

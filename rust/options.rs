@@ -111,8 +111,8 @@ pub enum Root {
 pub struct Options<'a> {
     /// When to act.
     pub mode: Mode,
-    /// The size of the tmpfs in its own syntax, digits with an optional unit; [`None`] for the
-    /// tmpfs default, half of memory.
+    /// The size of the tmpfs in its own syntax, digits with an optional unit; [`None`] for that of
+    /// the root that an archive would be unpacked into.
     pub size: Option<&'a str>,
     /// What the image is to the root.
     pub root: Root,

@@ -20,7 +20,7 @@ pub(crate) struct Stack {
     old_root: Path,
     /// The first of our mounts, with all the others on it.
     base: Option<Path>,
-    /// The last of them.
+    /// The last of them, the new root in the end.
     top: Option<Path>,
     /// The images' memory, as far as it is mounted.
     segments: KVec<Segments>,
@@ -69,6 +69,15 @@ impl Stack {
     /// `ENOMEM`.
     pub(crate) fn keep(&mut self, segments: Segments) -> Result {
         Ok(self.segments.push(segments, GFP_KERNEL)?)
+    }
+
+    /// Returns the new root.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if nothing is mounted yet.
+    pub(crate) fn root(&self) -> Result<&Path> {
+        self.top.as_ref().ok_or(EINVAL)
     }
 
     /// The root that was there before.

@@ -2,8 +2,9 @@
 
 //! Every call into the VFS, wrapped safely, in one place.
 //!
-//! The functions work on the root and the working directory of the calling thread, which is PID 1
-//! running the initcalls. C sources: `fs/init.c`, `fs/namespace.c`, `fs/fs_struct.c`.
+//! The functions work on the root and the working directory of the calling thread: PID 1, which
+//! runs the initcalls, or a kernel thread with a [`View`]. C sources: `fs/init.c`,
+//! `fs/namespace.c`, `fs/fs_struct.c`.
 
 mod mount;
 mod path;
@@ -85,8 +86,20 @@ pub(crate) fn mount_devtmpfs() -> Result {
     Ok(())
 }
 
-/// Closes the files and mounts that the calling thread has put down. Left alone, they would be
-/// closed when it returns to user space.
+/// Checks whether the program `name` may be executed, as `kernel_init()` does before it starts it.
+///
+/// # Errors
+///
+/// Errors of `init_eaccess()`: `ENOENT` if there is no such file, `EACCES` if nobody may execute
+/// it.
+#[init]
+pub(crate) fn check_executable(name: &CStr) -> Result {
+    // SAFETY: The name is NUL-terminated.
+    to_result(unsafe { bindings::init_eaccess(name.as_char_ptr()) })
+}
+
+/// Closes the files and mounts that the calling thread and kernel threads have put down. Left
+/// alone, they would be closed later: the thread's when it returns to user space.
 pub(crate) fn flush() {
     // SAFETY: The initcalls run in a context that may sleep, without locks.
     unsafe {
@@ -102,8 +115,9 @@ pub(crate) fn flush() {
 /// The unpacker's message. What came before the fault has been unpacked.
 #[init]
 pub(crate) fn unpack(archives: &[u8]) -> Result<(), &'static CStr> {
-    // SAFETY: The unpacker reads the bytes, and nobody but PID 1 unpacks once
-    // `wait_for_initramfs()` has returned.
+    // SAFETY: The unpacker reads the bytes. It keeps its state in globals, but nobody else unpacks
+    // once `wait_for_initramfs()` has returned: only [`crate::archive`] does, one segment after the
+    // other.
     let message = unsafe {
         bindings::unpack_to_rootfs(
             archives.as_ptr().cast_mut().cast(),

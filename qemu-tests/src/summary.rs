@@ -75,11 +75,7 @@ impl Summary {
 
     /// What the init of an image mounted in place must find.
     pub fn in_place() -> Self {
-        Self {
-            mounts: owned(["overlay /", "devtmpfs /dev"]),
-            milestones: owned(MILESTONES),
-            ..Self::stock()
-        }
+        Self { mounts: owned(["overlay /"]), milestones: owned(MILESTONES), ..Self::stock() }
     }
 
     /// What the init of a cpio archive finds, with the module or without it.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which program becomes the init.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::disk;
 use qemu_tests::fixtures::erofs::{self, USUAL};
+use qemu_tests::fixtures::filesystem::{self, Filesystem};
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::fixtures::seal::Sealed;
 use qemu_tests::fixtures::tree::Tree;
@@ -24,17 +25,37 @@ fn rdinit_names_another_program() -> Result<()> {
     Ok(())
 }
 
+/// Without a program to start, the kernel mounts the disk, and nothing of the image is left: not its
+/// `/dev`, on which PID 1's console would be open, and no `/dev/root` that the kernel made on the way.
 #[test]
 fn image_without_init_leaves_the_root_to_the_kernel() -> Result<()> {
-    let image = erofs::image(&Tree::without_init()?, &USUAL)?;
-    let boot = Machine::new().initrd(image).root_disk(disk::image()?).run()?;
-    let expected = Summary {
-        milestones: Summary::in_place().milestones,
-        // Opened on the devtmpfs of the image's root, which went away with that root.
-        descriptors: [0, 1, 2].map(|fd| format!("{fd} 5:1 /console")).into(),
-        ..Summary::disk()
-    };
-    assert_eq!(Summary::new(boot.report.first()?, &Tree::disk()?)?, expected);
+    let tree = Tree::without_init()?;
+    let btrfs = filesystem::image(Filesystem::Btrfs, &tree, &[])?;
+    let erofs = erofs::image(&tree, &USUAL)?;
+    for (image, option) in [(&erofs, "auto"), (&erofs, "ro"), (&btrfs, "rw")] {
+        let machine = Machine::new().initrd(image).root_disk(disk::image()?);
+        let boot = machine.append(&format!("initoverlayfs={option}")).orders("devices").run()?;
+        let found = boot.report.first()?;
+        let summary = Summary::new(found, &Tree::disk()?)?;
+        assert_eq!(Summary { milestones: Vec::new(), ..summary }, Summary::disk(), "{option}");
+        ensure!(!found.all("device").contains(&"root"), "{option}: /dev/root is left");
+        let words = "finding /init in the new root failed: error -2, going on without the initrd";
+        ensure!(found.all("kmsg").iter().any(|line| line.contains(words)), "{option}");
+    }
+    Ok(())
+}
+
+#[test]
+fn missing_program_panics_if_required() -> Result<()> {
+    for (initrd, option) in [
+        (erofs::image(&Tree::without_init()?, &USUAL)?, "initoverlayfs=require"),
+        (erofs::image(&Tree::without_init()?, &USUAL)?, "initoverlayfs=require,ro"),
+        (erofs::image(&Tree::standard()?, &USUAL)?, "initoverlayfs=require rdinit=/nowhere"),
+    ] {
+        let console = Machine::new().initrd(initrd).append(option).run_to_panic()?;
+        let panic = console.panic().context("no panic")?;
+        ensure!(panic.contains("finding /init in the new root failed: error -2"), "{panic}");
+    }
     Ok(())
 }
 

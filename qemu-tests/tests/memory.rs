@@ -10,11 +10,12 @@ use qemu_tests::fixtures::damage::no_root_inode;
 use qemu_tests::fixtures::disk;
 use qemu_tests::fixtures::erofs::{self, USUAL};
 use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::seal::Sealed;
 use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
-use qemu_tests::scenario::{classic, usual, usual_bytes};
+use qemu_tests::scenario::{classic, usual};
 use qemu_tests::summary::Summary;
 use qemu_tests::tools;
 
@@ -32,7 +33,7 @@ fn is_watched() -> Result<bool> {
 /// Boots with a command line that is as long as any other: its length shifts what the kernel does
 /// when.
 fn boot(machine: Machine, orders: &str, option: &str) -> Result<Boot> {
-    let padding = "x".repeat(64 - orders.len() - option.len());
+    let padding = "x".repeat(192 - orders.len() - option.len());
     machine.orders(orders).append(&format!("{option} probe.pad={padding}")).run()
 }
 
@@ -99,31 +100,33 @@ fn failed_mount_gives_the_memory_back() -> Result<()> {
     check_same_memory(&after, &plain)
 }
 
-/// What this leaves after a fall back to the disk.
-fn check_fallback_gives_back(initrd: Vec<u8>, option: &str) -> Result<()> {
+/// Checks what an archive behind the image of 64 MiB leaves after a fall back to the disk. Only where images
+/// have to be authentic does an archive that cannot be unpacked cost the image.
+fn check_fallback_gives_back(archive: &[u8], option: &str) -> Result<()> {
     let plain = without_initrd()?;
-    let after = settled(Machine::new().initrd_bytes(initrd), "settle", option)?;
+    let sealed = Sealed::new(&fs::read(image()?)?, &[])?;
+    let option = format!("initoverlayfs=verify={},unsigned-cpio=allow{option}", sealed.digest()?);
+    let machine = Machine::new().initrd_bytes([&sealed.bytes, archive].concat());
+    let after = settled(machine, "settle", &option)?;
     check_same_memory(&after, &plain)
 }
 
-/// The image of 64 MiB, and behind it a compressed archive of 16.
-fn with_compressed_archive() -> Result<Vec<u8>> {
-    let archive = newc(&random("a", 16), Style::default());
-    Ok([fs::read(image()?)?, compress(&archive, Compressor::Gzip)?].concat())
+/// A compressed archive of 16 MiB.
+fn compressed_archive() -> Result<Vec<u8>> {
+    compress(&newc(&random("a", 16), Style::default()), Compressor::Gzip)
 }
 
 // The kernel's unpacker leaves the file open in which it fails.
 
 #[test]
 fn compressed_archive_that_breaks_off_within_a_file_gives_the_memory_back() -> Result<()> {
-    let mut initrd = with_compressed_archive()?;
-    initrd.truncate(initrd.len() - (2 << 20));
-    check_fallback_gives_back(initrd, "")
+    let archive = compressed_archive()?;
+    check_fallback_gives_back(&archive[..archive.len() - (2 << 20)], "")
 }
 
 #[test]
 fn compressed_archive_larger_than_the_tmpfs_gives_the_memory_back() -> Result<()> {
-    check_fallback_gives_back(with_compressed_archive()?, "initoverlayfs=size=8M")
+    check_fallback_gives_back(&compressed_archive()?, ",size=8M")
 }
 
 #[test]
@@ -229,10 +232,33 @@ fn retain_keeps_and_shows_all_segments() -> Result<()> {
 
 #[test]
 fn failed_unpacking_gives_the_memory_back() -> Result<()> {
-    let plain = without_initrd()?;
     let layer = Layer::new().file("a", 0o644, vec![0xa5; 4 << 20]);
-    let initrd = [usual_bytes()?, newc(&layer, Style::default())].concat();
-    let machine = Machine::new().initrd_bytes(initrd);
-    let after = settled(machine, "settle", "initoverlayfs=size=1M")?;
-    check_same_memory(&after, &plain)
+    check_fallback_gives_back(&newc(&layer, Style::default()), ",size=1M")
+}
+
+/// How often the secret of an image is in the guest's memory after the switch to the disk.
+fn secrets_left(option: &str) -> Result<usize> {
+    const MIB: usize = 256;
+    let secret: Vec<u8> = (0..64u8).map(|byte| byte.wrapping_mul(151) ^ 0x5a).collect();
+    let mut layer = base()?;
+    layer = layer.file("secret", 0o600, secret.repeat(1 << 14));
+    let place = tempfile::TempDir::with_prefix("qemu-test-")?;
+    let memory = place.path().join("memory");
+    let object =
+        format!("memory-backend-file,id=ram,size={MIB}M,share=on,mem-path={}", memory.display());
+    let machine = Machine::new().initrd_bytes(erofs::of_layer(&layer, &[])?);
+    let machine = machine.memory(u32::try_from(MIB)?).append(option).root_disk(disk::image()?);
+    let machine = machine.arguments(&["-object", &object, "-machine", "memory-backend=ram"]);
+    let boot = machine.orders("settle,switch_root").run()?;
+    ensure!(boot.report.last()?.get("argv0")? == "/sbin/init", "the disk was not reached");
+    let bytes = fs::read(memory)?;
+    Ok(bytes.windows(secret.len()).filter(|window| *window == secret).count())
+}
+
+/// An initrd may hold keys.
+#[test]
+fn memory_is_overwritten_when_it_is_given_back() -> Result<()> {
+    ensure!(secrets_left("initoverlayfs=retain")? >= 1 << 14, "the secret is not found at all");
+    assert_eq!(secrets_left("")?, 0);
+    Ok(())
 }

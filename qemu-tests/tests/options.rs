@@ -102,6 +102,29 @@ fn ro_makes_the_image_itself_the_root() -> Result<()> {
     Ok(())
 }
 
+/// Without `size=`, the root has the limits that the root of an archive has, whatever the command line
+/// makes of these.
+#[test]
+fn size_is_that_of_an_unpacked_initramfs() -> Result<()> {
+    for parameters in [
+        "initramfs_options=size=48M,nr_inodes=9999",
+        "root=/dev/vda",
+        "root=/dev/vda rootfstype=tmpfs",
+        "root=/dev/vda rootfstype=tmpfs initramfs_options=size=48M,nr_inodes=9999",
+    ] {
+        let limits = |machine: Machine| -> Result<[u64; 2]> {
+            let boot = machine.append(parameters).run()?;
+            let found = boot.report.first()?;
+            Ok([found.number("root.size")?, found.number("root.inodes")?])
+        };
+        let (ours, stock) = (limits(usual()?)?, limits(classic()?)?);
+        // Half of the memory is half of what the initrd leaves: it may be larger or smaller.
+        let is_close = |(ours, stock): (&u64, &u64)| ours.abs_diff(*stock) <= stock / 100;
+        assert!(ours.iter().zip(&stock).all(is_close), "{parameters}: {ours:?}, stock {stock:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn size_in_bytes_limits_the_root() -> Result<()> {
     let boot = usual()?.append("initoverlayfs=size=64M").orders("fill").run()?;

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Archives beside an image that cannot be unpacked: nothing is left of the mount, and the boot goes
-//! on without the initrd, or panics.
+//! Archives beside an image that cannot be unpacked to their end: the boot goes on with the image and
+//! what came before the fault, as a stock boot does, or panics.
+
+use std::fs;
 
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::archive::{newc, Style};
 use qemu_tests::fixtures::compress::{compress, Compressor};
+use qemu_tests::fixtures::cpio;
 use qemu_tests::fixtures::layer::Layer;
+use qemu_tests::fixtures::seal::Sealed;
 use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::report::Section;
 use qemu_tests::scenario::{usual_bytes, with_fallback};
 use qemu_tests::summary::Summary;
 
@@ -20,16 +26,56 @@ fn with_archive(archive: &[u8]) -> Result<Vec<u8>> {
     Ok([&usual_bytes()?, archive].concat())
 }
 
-/// Boots with this option: the disk, and an error that says all of these words.
-fn check_fallback(archive: &[u8], option: &str, words: &[&str]) -> Result<()> {
-    let boot = with_fallback(with_archive(archive)?)?.append(option).run()?;
-    let found = boot.report.first()?;
-    let summary = Summary { milestones: Vec::new(), ..Summary::new(found, &Tree::disk()?)? };
-    assert_eq!(summary, Summary::disk());
+/// Whether the log has an error that says all of these words.
+fn has_error(found: &Section, words: &[&str]) -> bool {
     let said = found.all("kmsg");
-    let is_it =
-        |line: &&str| line.starts_with("3 ") && words.iter().all(|word| line.contains(word));
-    assert!(said.iter().any(is_it), "no error with {words:?} in {said:#?}");
+    said.iter().any(|line| line.starts_with("3 ") && words.iter().all(|word| line.contains(word)))
+}
+
+/// Boots with this option: the image is the root, with the file `name` of the archive if it came before
+/// the fault, and the log has an error that says all of these words. Returns the line about the file.
+fn check_goes_on(
+    archive: &[u8],
+    option: &str,
+    name: &str,
+    words: &[&str],
+) -> Result<Option<String>> {
+    let machine = with_fallback(with_archive(archive)?)?.append(option).orders("tree");
+    let boot = machine.run()?;
+    let found = boot.report.first()?;
+    let entry = file(found, name);
+    let mut expected = Summary::in_place();
+    expected.additions.extend(entry.as_ref().map(|_| name.to_owned()));
+    expected.additions.sort();
+    let mut summary = Summary::new(found, &Tree::standard()?)?;
+    summary.differences.retain(|line| line.strip_prefix('+') != entry.as_deref());
+    assert_eq!(summary, expected);
+    assert!(has_error(found, words), "no {words:?} in {:#?}", found.all("kmsg"));
+    assert!(has_error(found, &["going on with what came before that"]));
+    Ok(entry)
+}
+
+/// The probe's line about a file.
+fn file(found: &Section, name: &str) -> Option<String> {
+    let lines = found.all("entry");
+    let line = lines.into_iter().find(|line| line.starts_with(&format!("{name} ")));
+    line.map(str::to_owned)
+}
+
+/// What a stock boot makes of the file `name` in an archive behind the same tree.
+fn stock(archive: &[u8], name: &str) -> Result<Option<String>> {
+    let tree = fs::read(cpio::archive(&Tree::standard()?, Compressor::Gzip)?)?;
+    let gap = tree.len().next_multiple_of(4) - tree.len();
+    let initrd = [&tree, vec![0; gap].as_slice(), archive].concat();
+    let boot = Machine::new().initrd_bytes(initrd).orders("tree").run()?;
+    Ok(file(boot.report.first()?, name))
+}
+
+/// Boots a damaged archive: the root is that of a stock boot.
+fn check_damaged(compressor: Compressor) -> Result<()> {
+    let archive = damaged(compressor)?;
+    let entry = check_goes_on(&archive, "", "a", &["unpacking cpio (segment 1) failed: "])?;
+    assert_eq!(entry, stock(&archive, "a")?);
     Ok(())
 }
 
@@ -46,8 +92,9 @@ fn check_panic(archive: &[u8], option: &str, words: &[&str]) -> Result<()> {
 const TOO_SMALL: &str = "initoverlayfs=size=1M";
 
 #[test]
-fn archive_larger_than_the_tmpfs_falls_back_to_the_disk() -> Result<()> {
-    check_fallback(&large(), TOO_SMALL, &["unpacking cpio (segment 1) failed: write error"])
+fn archive_larger_than_the_tmpfs_is_cut() -> Result<()> {
+    let words = ["unpacking cpio (segment 1) failed: write error"];
+    check_goes_on(&large(), TOO_SMALL, "large", &words).map(drop)
 }
 
 #[test]
@@ -64,20 +111,17 @@ fn bomb() -> Result<Vec<u8>> {
 #[test]
 fn archive_larger_than_memory_stops_at_the_limit_of_the_tmpfs() -> Result<()> {
     let machine = with_fallback(with_archive(&bomb()?)?)?.memory(256);
-    let boot = machine.run()?;
+    let boot = machine.append("initoverlayfs=size=50%").run()?;
     let found = boot.report.first()?;
-    assert_eq!(found.get("argv0")?, "/sbin/init");
-    let said = found.all("kmsg");
-    let limit = "unpacking cpio (segment 1) failed: write error";
-    assert!(said.iter().any(|line| line.contains(limit)), "{said:#?}");
+    assert_eq!(found.get("argv0")?, "/init");
+    assert!(has_error(found, &["unpacking cpio (segment 1) failed: write error"]));
     Ok(())
 }
 
 #[test]
 fn archive_larger_than_memory_panics_without_a_limit() -> Result<()> {
-    // As a stock boot does: there is nothing that could be killed for its memory.
-    let machine = with_fallback(with_archive(&bomb()?)?)?.memory(256);
-    let console = machine.append("initoverlayfs=size=100%").run_to_panic()?;
+    // As a stock boot with `root=` does: there is nothing that could be killed for its memory.
+    let console = with_fallback(with_archive(&bomb()?)?)?.memory(256).run_to_panic()?;
     let panic = console.panic().context("no panic")?;
     assert!(panic.contains("System is deadlocked on memory"), "{panic}");
     Ok(())
@@ -95,8 +139,8 @@ fn damaged(compressor: Compressor) -> Result<Vec<u8>> {
 }
 
 #[test]
-fn damaged_gzip_falls_back_to_the_disk() -> Result<()> {
-    check_fallback(&damaged(Compressor::Gzip)?, "", &["unpacking cpio (segment 1) failed: "])
+fn damaged_gzip_is_unpacked_to_the_damage() -> Result<()> {
+    check_damaged(Compressor::Gzip)
 }
 
 #[test]
@@ -105,20 +149,39 @@ fn damaged_gzip_panics_if_required() -> Result<()> {
 }
 
 #[test]
-fn damaged_zstd_falls_back_to_the_disk() -> Result<()> {
-    let damaged = damaged(Compressor::Zstd(9))?;
-    check_fallback(&damaged, "", &["unpacking cpio (segment 1) failed: "])
+fn damaged_zstd_is_unpacked_to_the_damage() -> Result<()> {
+    check_damaged(Compressor::Zstd(9))
 }
 
 #[test]
-fn damaged_xz_falls_back_to_the_disk() -> Result<()> {
-    check_fallback(&damaged(Compressor::Xz)?, "", &["unpacking cpio (segment 1) failed: "])
+fn damaged_xz_is_unpacked_to_the_damage() -> Result<()> {
+    check_damaged(Compressor::Xz)
+}
+
+/// Nobody asked for half a root where images have to be authentic.
+#[test]
+fn damaged_archive_beside_an_authentic_image_falls_back_to_the_disk() -> Result<()> {
+    let sealed = Sealed::new(&usual_bytes()?, &[])?;
+    let option = format!("initoverlayfs=verify={},unsigned-cpio=allow", sealed.digest()?);
+    let initrd = [sealed.bytes, damaged(Compressor::Gzip)?].concat();
+    check_fallback(initrd, &option, &["unpacking cpio (segment 1) failed: "])
+}
+
+/// Boots with this option: the disk, and an error that says all of these words.
+fn check_fallback(initrd: Vec<u8>, option: &str, words: &[&str]) -> Result<()> {
+    let boot = with_fallback(initrd)?.append(option).run()?;
+    let found = boot.report.first()?;
+    let summary = Summary { milestones: Vec::new(), ..Summary::new(found, &Tree::disk()?)? };
+    assert_eq!(summary, Summary::disk());
+    assert!(has_error(found, words), "no {words:?} in {:#?}", found.all("kmsg"));
+    Ok(())
 }
 
 #[test]
 fn archive_that_breaks_off_falls_back_to_the_disk() -> Result<()> {
     let archive = large();
-    check_fallback(&archive[..archive.len() / 2], "", &["the cpio archive at", "breaks off at"])
+    let initrd = with_archive(&archive[..archive.len() / 2])?;
+    check_fallback(initrd, "", &["the cpio archive at", "breaks off at"])
 }
 
 #[test]

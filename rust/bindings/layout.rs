@@ -77,6 +77,9 @@ assert_offsets! {
         mtime: INITOVERLAYFS_OFFSET_kstat_mtime,
     }
     kstatfs {
+        f_bsize: INITOVERLAYFS_OFFSET_kstatfs_f_bsize,
+        f_blocks: INITOVERLAYFS_OFFSET_kstatfs_f_blocks,
+        f_files: INITOVERLAYFS_OFFSET_kstatfs_f_files,
         f_bfree: INITOVERLAYFS_OFFSET_kstatfs_f_bfree,
         f_ffree: INITOVERLAYFS_OFFSET_kstatfs_f_ffree,
     }

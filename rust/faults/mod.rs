@@ -6,7 +6,8 @@
 //! time its second, and so on, until nothing is left to fail. As a failure is undone, the attempts
 //! do not know of each other. For debug kernels only.
 //!
-//! The kernel's unpacker is spared: where it gets no memory for its own lists, it panics by design.
+//! The kernel's unpacker is spared, as another thread runs it: where it gets no memory for its own
+//! lists, it panics by design.
 
 use initoverlayfs_macros::{
     boot_param,
@@ -106,7 +107,7 @@ fn attempt(target: &Target<'_>) -> Outcome {
     if !is_final {
         return Outcome::Succeeded;
     }
-    match hand_off(stack, &mut account.timeline) {
+    match hand_off(stack, options.root, &mut account.timeline) {
         Ok(()) => {
             background::run(account);
             Outcome::Final

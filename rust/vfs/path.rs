@@ -21,6 +21,12 @@ use crate::bindings;
 /// Owns a reference to both.
 pub(crate) struct Path(bindings::path);
 
+// SAFETY: References to a mount and to a directory entry may be used and dropped by any thread.
+unsafe impl Send for Path {}
+
+// SAFETY: What is done through a shared reference, any number of threads may do at the same time.
+unsafe impl Sync for Path {}
+
 impl Path {
     /// Looks up a directory, following symlinks and what is mounted on it.
     ///
@@ -97,6 +103,17 @@ impl Path {
         unsafe { bindings::initoverlayfs_set_pwd(&self.0) };
     }
 
+    /// Has the first program start with this device as its console, instead of the one that the
+    /// kernel opens in the root for it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn set_console(&self) -> Result {
+        // SAFETY: The path is valid.
+        to_result(unsafe { bindings::initoverlayfs_set_console(&self.0) })
+    }
+
     /// Gives back what the files of its filesystem hold, also of those that somebody has open, if
     /// it is a tmpfs.
     pub(crate) fn truncate_all(&self) {
@@ -118,18 +135,30 @@ impl Path {
 }
 
 impl Path {
-    /// Whether its filesystem has no room for another block or for another file.
+    /// Returns the figures of its filesystem.
     ///
     /// # Errors
     ///
-    /// What the filesystem says.
-    pub(crate) fn is_full(&self) -> Result<bool> {
+    /// Errors of `vfs_statfs()`.
+    pub(crate) fn figures(&self) -> Result<bindings::kstatfs> {
         let mut figures = MaybeUninit::uninit();
         // SAFETY: The path is valid, and there is room for the result.
         to_result(unsafe { bindings::vfs_statfs(&self.0, figures.as_mut_ptr()) })?;
         // SAFETY: Without an error, `vfs_statfs()` has filled it in.
-        let figures: bindings::kstatfs = unsafe { figures.assume_init() };
-        Ok(figures.f_bfree == 0 || figures.f_ffree == 0)
+        Ok(unsafe { figures.assume_init() })
+    }
+
+    /// Checks whether its filesystem, a tmpfs, has no room for another block or for another file.
+    ///
+    /// # Errors
+    ///
+    /// Errors of `vfs_statfs()`.
+    pub(crate) fn is_full(&self) -> Result<bool> {
+        let figures = self.figures()?;
+        // A tmpfs without a limit has none of either.
+        let is_used_up = |all: u64, free: u64| all > 0 && free == 0;
+        Ok(is_used_up(figures.f_blocks, figures.f_bfree)
+            || is_used_up(figures.f_files, figures.f_ffree))
     }
 }
 
@@ -150,8 +179,8 @@ impl Drop for Path {
 }
 
 /// As long as it lives, the calling thread has another root and works there: neither an absolute
-/// symlink nor `..` leads out of it. Threads that look up firmware with PID 1's root do not notice.
-/// The caller must not fork.
+/// symlink nor `..` leads out of it. No other thread notices, as the thread gets an `fs` of its
+/// own. The caller must not fork.
 ///
 /// # Invariants
 ///

@@ -30,6 +30,8 @@ use crate::orders::Orders;
 
 /// The name under which the probe is the init of the disk, not of the initrd.
 const DISK_INIT: &str = "/sbin/init";
+/// The device that devtmpfs has in any case.
+const KERNEL_LOG: &str = "/dev/kmsg";
 /// Where kmemleak listens and speaks.
 const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 /// Where the kernel shows the initrd that it was told to keep.
@@ -97,7 +99,16 @@ fn report(channel: &mut Channel) -> Result<()> {
     surroundings::descriptors(channel)?;
     surroundings::root(channel)?;
     surroundings::company(channel)?;
+    // From here on as any init: the initial root has /dev/console only.
+    if !Path::new(KERNEL_LOG).exists() && Path::new("/dev").exists() {
+        mount("devtmpfs", "/dev")?;
+    }
     surroundings::kernel_log(channel)?;
+    if orders.has("devices") {
+        for entry in fs::read_dir("/dev")? {
+            channel.say("device", entry?.file_name().to_string_lossy())?;
+        }
+    }
     if orders.has("tree") {
         tree(channel)?;
     }

@@ -48,6 +48,7 @@ pub fn root(channel: &mut Channel) -> Result<()> {
     let stat = rustix::fs::statfs("/").context("statfs of /")?;
     channel.say("root.magic", format!("{:x}", stat.f_type))?;
     channel.say("root.size", stat.f_blocks * u64::try_from(stat.f_bsize)?)?;
+    channel.say("root.inodes", stat.f_files)?;
     let mut names = Vec::new();
     for entry in fs::read_dir("/").context("cannot list /")? {
         names.push(entry?.file_name());
