@@ -52,7 +52,7 @@ apt_install() {
 	local root=$1 options=()
 	shift
 	[ "$root" = system ] || options=(-c "$root/apt.conf")
-	logged as_root env DEBIAN_FRONTEND=noninteractive \
+	as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get "${options[@]}" install --yes --no-install-recommends --no-remove "$@"
 }
 
@@ -70,16 +70,19 @@ install_packages() {
 }
 
 install_missing() {
-	local package
-	apt_install system "$@" && return
+	local package missing=()
+	quietly apt_install system "$@" && return
 	# The lists may be older than the mirror's newest files.
 	if [ $UPDATED = no ]; then
 		update_system_lists
-		apt_install system "$@" && return
+		quietly apt_install system "$@" && return
 	fi
+	# One of them stands in the way of the others.
 	for package in "$@"; do
-		apt_install system "$package" || install_backport "$package" ||
-			die "apt-get could not install $package: see above"
+		quietly apt_install system "$package" || missing+=("$package")
+	done
+	for package in "${missing[@]}"; do
+		install_backport "$package" || die "apt-get could not install $package: see above"
 	done
 }
 
@@ -89,7 +92,7 @@ install_backport() {
 	local suite
 	suite=$(debian_codename)-backports
 	apt_root backports "$(debian_codename)" "$suite"
-	step "installing $1 from $suite" apt_install "$BUILD/apt/backports" -t "$suite" "$1"
+	step "installing $1 from $suite" logged apt_install "$BUILD/apt/backports" -t "$suite" "$1"
 }
 
 # The address of the mirror that the system's main suite comes from.

@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # What every script here needs: where the project is, and how to speak.
 
+# A command substitution ends at the first step that fails, as its script does.
+shopt -s inherit_errexit
+
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$ROOT/build
 # The script that sourced this file, as the user knows it.

@@ -22,9 +22,10 @@ JOBS=${J:-$(nproc)}
 
 # The keys that the kernel trusts, as a fragment: where they are depends on the build folder.
 keys_fragment() {
-	local file=$OUT/keys.config
+	local file=$OUT/keys.config keys
+	keys=$(trusted_keys)
 	mkdir -p "$OUT"
-	printf 'CONFIG_SYSTEM_TRUSTED_KEYS="%s"\n' "$(trusted_keys)" > "$file.new"
+	printf 'CONFIG_SYSTEM_TRUSTED_KEYS="%s"\n' "$keys" > "$file.new"
 	replace_if_changed "$file.new" "$file"
 	echo "$file"
 }

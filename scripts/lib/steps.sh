@@ -26,9 +26,14 @@ found() {
 # logged COMMAND...: its output goes to the log, and to the user if it fails.
 logged() {
 	local mark
-	printf '\n$ %s\n' "$*" >> "$LOG"
 	mark=$(wc -l < "$LOG")
-	"$@" >> "$LOG" 2>&1 < /dev/null && return
+	quietly "$@" && return
 	tail -n +"$((mark + 1))" "$LOG" | tail -n 40 >&2
 	return 1
+}
+
+# quietly COMMAND...: its output goes to the log, for a step that may fail as another way is left.
+quietly() {
+	printf '\n$ %s\n' "$*" >> "$LOG"
+	"$@" >> "$LOG" 2>&1 < /dev/null
 }
