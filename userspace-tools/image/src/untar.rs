@@ -4,7 +4,9 @@
 //! `.wh.NAME` takes `NAME` of the layers below away, `.wh..wh..opq` all that its directory has there
 //! (the layer specification of the Open Container Initiative).
 
+use std::cell::Cell;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
@@ -12,28 +14,38 @@ use std::path::{Component, Path};
 use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
 
-use crate::compression::{DecompressError, Method};
-use crate::tree::{join, split, Inode, Kind, Time, Tree, Xattrs};
+use crate::compression::DecompressError;
+use crate::pax::Records;
+use crate::tree::{join, split, Inode, Kind, Time, Tree};
+use crate::whole_stream;
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-const XATTR: &str = "SCHILY.xattr.";
 
 /// Tarballs consist of blocks of this size, in bytes.
 const BLOCK: usize = 512;
 
-/// Why a tarball cannot be read.
+/// Why a tarball cannot be read. Offsets are in bytes from the start of the tarball, decompressed.
 #[derive(Debug, Error)]
 pub enum TarError {
     /// Something else.
     #[error("this is no tarball (an image, perhaps, or a cpio archive, which `convert` takes)")]
     NoTarball,
+    /// In a compressed format that is not read.
+    #[error("it is compressed by {0}, which is not read here: decompress it before")]
+    Format(&'static str),
     /// It is compressed and damaged.
     #[error(transparent)]
     Compressed(#[from] DecompressError),
     /// It is no tarball, or damaged.
-    #[error("this is no tarball")]
+    #[error("this is no tarball, or a damaged one")]
     Damaged(#[from] io::Error),
+    /// It ends within an entry, or before the two blocks of NUL bytes that end a tarball.
+    #[error("the tarball breaks off at offset {0:#x}")]
+    BreaksOff(u64),
+    /// An entry that cannot be understood.
+    #[error("the entry {0:?} at offset {1:#x} is damaged: {2}")]
+    Entry(String, u64, io::Error),
     /// A name that leads out of the tree.
     #[error("the entry {0:?} at offset {1:#x} leads out of the tree")]
     Outside(String, u64),
@@ -41,20 +53,23 @@ pub enum TarError {
     #[error("the entry {0:?} at offset {1:#x} links to a name that is not there")]
     Link(String, u64),
     /// A kind of file that a tree cannot hold.
-    #[error("the entry {0:?} at offset {1:#x} is of a kind that is not supported")]
-    Kind(String, u64),
+    #[error("the entry {0:?} at offset {1:#x} is of a kind that is not supported: {2}")]
+    Kind(String, u64, String),
+    /// A record of pax whose meaning is not known.
+    #[error("the entry {0:?} at offset {1:#x} has an attribute that is not known: {2}")]
+    Attribute(String, u64, String),
 }
 
 /// Puts a tarball over a tree. It may be compressed.
 ///
 /// # Errors
 ///
-/// [`TarError`]; offsets are in bytes from the start of the tarball, decompressed.
+/// [`TarError`].
 pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
-    let decompressed = Method::of(bytes)
-        .map(|method| method.decompress(bytes))
-        .transpose()?;
-    let bytes = decompressed.as_ref().map_or(bytes, |(bytes, _)| bytes);
+    if let Some(format) = whole_stream::unknown_format(bytes) {
+        return Err(TarError::Format(format));
+    }
+    let bytes = whole_stream::decompress(bytes)?;
     // A block of NULs ends a tarball: an image, and much else, would pass for an empty one.
     let is_empty = bytes.iter().take(BLOCK).all(|byte| *byte == 0);
     if bytes.len() < BLOCK || is_empty && bytes.iter().any(|byte| *byte != 0) {
@@ -62,10 +77,9 @@ pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
     }
     // What this layer itself has put there, which its own whiteouts do not take away.
     let mut own = HashSet::new();
-    for entry in Archive::new(bytes).entries()? {
-        apply(tree, entry?, Some(&mut own))?;
-    }
-    Ok(())
+    read_entries(&bytes, |entry, global| {
+        apply(tree, entry, global, Some(&mut own))
+    })
 }
 
 /// Reads a tarball in which every name stands for itself.
@@ -75,23 +89,108 @@ pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
 /// As for [`cover`].
 pub fn read(bytes: &[u8]) -> Result<Tree, TarError> {
     let mut tree = Tree::new();
-    for entry in Archive::new(bytes).entries()? {
-        apply(&mut tree, entry?, None)?;
-    }
+    read_entries(bytes, |entry, global| apply(&mut tree, entry, global, None))?;
     Ok(tree)
+}
+
+/// A record of pax: keyword and value.
+type Record = (Vec<u8>, Vec<u8>);
+
+/// A reader that remembers whether it was read beyond its end.
+struct Source<'a> {
+    rest: &'a [u8],
+    is_exhausted: &'a Cell<bool>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.rest.read(buffer)?;
+        if len == 0 && !buffer.is_empty() {
+            self.is_exhausted.set(true);
+        }
+        Ok(len)
+    }
+}
+
+/// Hands each entry of a tarball to `apply`, with the records that hold for all entries behind them.
+fn read_entries(
+    bytes: &[u8],
+    mut apply: impl FnMut(&mut Entry<'_, Source<'_>>, &[Record]) -> Result<(), TarError>,
+) -> Result<(), TarError> {
+    let is_exhausted = Cell::new(false);
+    let mut archive = Archive::new(Source {
+        rest: bytes,
+        is_exhausted: &is_exhausted,
+    });
+    let mut global = Vec::new();
+    let breaks_off = || TarError::BreaksOff(bytes.len() as u64);
+    for entry in archive.entries()? {
+        let mut entry = match entry {
+            Err(_) if is_exhausted.get() => return Err(breaks_off()),
+            entry => entry?,
+        };
+        match entry.header().entry_type() {
+            EntryType::XGlobalHeader => read_global(&mut entry, &mut global)?,
+            // The label of a volume.
+            kind if kind.as_byte() == b'V' => {}
+            _ => match apply(&mut entry, &global) {
+                Err(TarError::Damaged(_) | TarError::Entry(..)) if is_exhausted.get() => {
+                    return Err(breaks_off());
+                }
+                applied => applied?,
+            },
+        }
+    }
+    if is_exhausted.get() {
+        return Err(breaks_off());
+    }
+    Ok(())
+}
+
+/// Reads records that hold for all entries behind them.
+fn read_global(entry: &mut Entry<'_, impl Read>, global: &mut Vec<Record>) -> Result<(), TarError> {
+    /// Keywords that the `tar` crate carries out before a single entry only.
+    const SINGLE: [&[u8]; 5] = [b"gid", b"linkpath", b"path", b"size", b"uid"];
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes)?;
+    for record in tar::PaxExtensions::new(&bytes) {
+        let record = record?;
+        let (key, value) = (record.key_bytes().to_vec(), record.value_bytes().to_vec());
+        if SINGLE.contains(&key.as_slice()) {
+            let key = String::from_utf8_lossy(&key).into_owned();
+            let offset = entry.raw_header_position();
+            return Err(TarError::Attribute("pax_global_header".into(), offset, key));
+        }
+        global.push((key, value));
+    }
+    Ok(())
 }
 
 /// Puts an entry over a tree, or does what it says if it is a whiteout of a layer, whose own names are
 /// `own`.
 fn apply(
     tree: &mut Tree,
-    mut entry: Entry<'_, impl Read>,
+    entry: &mut Entry<'_, impl Read>,
+    global: &[Record],
     own: Option<&mut HashSet<Vec<u8>>>,
 ) -> Result<(), TarError> {
     let offset = entry.raw_header_position();
-    let name = entry.path()?.into_owned();
-    let shown = || name.display().to_string();
-    let path = place(&name).ok_or_else(|| TarError::Outside(shown(), offset))?;
+    let own_name = entry.path_bytes().into_owned();
+    let damaged = |error| {
+        let name = String::from_utf8_lossy(&own_name).into_owned();
+        TarError::Entry(name, offset, error)
+    };
+    let mut records = Records::default();
+    for (key, value) in global {
+        records.note(key, value).map_err(damaged)?;
+    }
+    records.note_entry(entry).map_err(damaged)?;
+    let name = records.sparse_name.as_ref().unwrap_or(&own_name);
+    let shown = || String::from_utf8_lossy(name).into_owned();
+    if let Some(key) = records.unknown.take() {
+        return Err(TarError::Attribute(shown(), offset, key));
+    }
+    let path = place(name).ok_or_else(|| TarError::Outside(shown(), offset))?;
     let (directory, file) = split(&path);
     if let Some(own) = own {
         if file == OPAQUE {
@@ -110,18 +209,22 @@ fn apply(
     make_parents(tree, directory);
     let header = entry.header();
     let kind = match header.entry_type() {
+        // GNU tar's list of a directory's members is its content.
         EntryType::Directory => Kind::Directory,
+        kind if kind.as_byte() == b'D' => Kind::Directory,
+        // As tar wrote directories before there was a type for them.
+        EntryType::Regular if name.ends_with(b"/") => Kind::Directory,
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
             let mut content = Vec::new();
-            entry.read_to_end(&mut content)?;
-            Kind::Regular(content.into())
+            entry.read_to_end(&mut content).map_err(damaged)?;
+            Kind::Regular(records.expand(content).map_err(damaged)?.into())
         }
         EntryType::Symlink => {
             let target = entry.link_name_bytes().unwrap_or_default();
             Kind::Symlink(target.into_owned())
         }
         EntryType::Link => {
-            let target = entry.link_name()?.unwrap_or_default();
+            let target = entry.link_name_bytes().unwrap_or_default();
             let id = place(&target).and_then(|target| tree.id(&target));
             let id = id.ok_or_else(|| TarError::Link(shown(), offset))?;
             if tree.id(&path) != Some(id) {
@@ -131,8 +234,8 @@ fn apply(
             return Ok(());
         }
         EntryType::Char | EntryType::Block => {
-            let major = header.device_major()?.unwrap_or_default();
-            let minor = header.device_minor()?.unwrap_or_default();
+            let major = header.device_major().map_err(damaged)?.unwrap_or_default();
+            let minor = header.device_minor().map_err(damaged)?.unwrap_or_default();
             let is_block = header.entry_type() == EntryType::Block;
             if is_block {
                 Kind::Block(major, minor)
@@ -141,10 +244,15 @@ fn apply(
             }
         }
         EntryType::Fifo => Kind::Fifo,
-        EntryType::XGlobalHeader => return Ok(()),
-        _ => return Err(TarError::Kind(shown(), offset)),
+        other => {
+            let kind = match other.as_byte() {
+                b'M' => "the continuation of a file from another volume".to_owned(),
+                byte => format!("type {:?}", char::from(byte)),
+            };
+            return Err(TarError::Kind(shown(), offset, kind));
+        }
     };
-    let inode = inode(&mut entry, kind)?;
+    let inode = inode(entry, kind, records).map_err(damaged)?;
     match tree.id(&path) {
         Some(id) if inode.is_directory() && tree.inode(id).is_directory() => {
             *tree.inode_mut(id) = inode;
@@ -157,65 +265,42 @@ fn apply(
     Ok(())
 }
 
-/// Attributes from the header and from what pax adds to it.
-fn inode(entry: &mut Entry<'_, impl Read>, kind: Kind) -> io::Result<Inode> {
-    let mut xattrs = Xattrs::new();
-    let mut time = None;
-    if let Some(records) = entry.pax_extensions()? {
-        for record in records {
-            let record = record?;
-            let key = record.key().map_err(io::Error::other)?;
-            if let Some(name) = key.strip_prefix(XATTR) {
-                xattrs.insert(name.as_bytes().to_vec(), record.value_bytes().to_vec());
-            } else if key == "mtime" {
-                time = record.value().ok().and_then(parse_time);
-            }
-        }
-    }
+/// Returns the file with the attributes that its header and its records state.
+fn inode(entry: &Entry<'_, impl Read>, kind: Kind, records: Records) -> io::Result<Inode> {
     let header = entry.header();
     let number = |number: io::Result<u64>| -> io::Result<u32> {
         u32::try_from(number?).map_err(io::Error::other)
     };
-    let seconds = i64::try_from(header.mtime()?).map_err(io::Error::other)?;
+    let mtime = match records.mtime {
+        Some(time) => time,
+        None => Time {
+            seconds: seconds(&header.as_old().mtime)
+                .map_or_else(|| header.mtime()?.try_into().map_err(io::Error::other), Ok)?,
+            nanoseconds: 0,
+        },
+    };
     Ok(Inode {
         kind,
         mode: header.mode()? & 0o7777,
         uid: number(header.uid())?,
         gid: number(header.gid())?,
-        mtime: time.unwrap_or(Time {
-            seconds,
-            nanoseconds: 0,
-        }),
-        xattrs,
+        mtime,
+        xattrs: records.xattrs,
     })
 }
 
-/// Seconds as a decimal fraction.
-fn parse_time(text: &str) -> Option<Time> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits: String = fraction
-        .chars()
-        .chain("000000000".chars())
-        .take(9)
-        .collect();
-    let (seconds, nanoseconds) = (whole.parse().ok()?, digits.parse().ok()?);
-    // A negative time counts down to its fraction.
-    if whole.starts_with('-') && nanoseconds > 0 {
-        return Some(Time {
-            seconds: seconds - 1,
-            nanoseconds: 1_000_000_000 - nanoseconds,
-        });
-    }
-    Some(Time {
-        seconds,
-        nanoseconds,
-    })
+/// Reads a time before 1970 or too late for octal digits: GNU tar's binary number, marked by its first
+/// bit, whose second bit is the sign.
+fn seconds(field: &[u8; 12]) -> Option<i64> {
+    let (front, back) = field.split_last_chunk()?;
+    let is_plain = matches!(front, [0x80, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff]);
+    is_plain.then(|| i64::from_be_bytes(*back))
 }
 
 /// Where a name is in the tree; nothing if it leads out.
-fn place(name: &Path) -> Option<Vec<u8>> {
+fn place(name: &[u8]) -> Option<Vec<u8>> {
     let mut path = Vec::new();
-    for component in name.components() {
+    for component in Path::new(OsStr::from_bytes(name)).components() {
         match component {
             Component::Normal(part) => path = join(&path, part.as_bytes()),
             Component::CurDir | Component::RootDir => {}

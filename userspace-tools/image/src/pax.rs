@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The records that pax puts before an entry of a tarball, those of GNU tar, star and libarchive among
+//! them.
+
+use std::io::{self, Read};
+
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::Engine;
+use tar::Entry;
+
+use crate::tree::{Time, Xattrs};
+
+/// Extended attributes, as star and GNU tar write them.
+const XATTR: &str = "SCHILY.xattr.";
+
+/// Extended attributes, as libarchive writes them: the name is escaped, and the value in base64.
+const LIBARCHIVE_XATTR: &str = "LIBARCHIVE.xattr.";
+
+/// The label of SELinux, as GNU tar writes it: without the NUL that the attribute ends with.
+const SELINUX: &str = "RHT.security.selinux";
+
+/// Keywords that say nothing about a file in an initrd, or are carried out by the `tar` crate.
+const PASSED_OVER: [&str; 16] = [
+    "atime",
+    "charset",
+    "comment",
+    "ctime",
+    "gid",
+    "gname",
+    "hdrcharset",
+    "linkpath",
+    "path",
+    "size",
+    "uid",
+    "uname",
+    "LIBARCHIVE.creationtime",
+    "LIBARCHIVE.symlinktype",
+    "SCHILY.fflags",
+    "SCHILY.filetype",
+];
+
+/// Beginnings of such keywords: numbers of the file on the disk that it came from, and digests of chunks.
+const PREFIXES_PASSED_OVER: [&str; 5] = [
+    "SCHILY.dev",
+    "SCHILY.ino",
+    "SCHILY.nlink",
+    "containers.zstd-chunked.",
+    "stargz.",
+];
+
+/// A part of a sparse file that is not a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it is in the file, in bytes.
+    offset: usize,
+    /// How many bytes it has.
+    len: usize,
+}
+
+/// What the records before an entry say.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// Extended attributes.
+    pub xattrs: Xattrs,
+    /// When the file was last changed.
+    pub mtime: Option<Time>,
+    /// The file's name, if it is sparse.
+    pub sparse_name: Option<Vec<u8>>,
+    /// How large the sparse file is, in bytes.
+    sparse_size: Option<usize>,
+    /// Where its contents are, in the formats 0.0 and 0.1.
+    extents: Vec<Extent>,
+    /// Whether the contents are listed in front of them, in the format 1.0.
+    has_map: bool,
+    /// The first keyword that is not known.
+    pub unknown: Option<String>,
+}
+
+impl Records {
+    /// Notes the records before an entry.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` for a record that cannot be understood.
+    pub fn note_entry(&mut self, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
+        for record in entry.pax_extensions()?.into_iter().flatten() {
+            let record = record?;
+            self.note(record.key_bytes(), record.value_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Notes one record.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if it cannot be understood.
+    pub fn note(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        // Names of attributes may have any bytes.
+        if let Some(name) = key.strip_prefix(XATTR.as_bytes()) {
+            self.xattrs.insert(name.to_vec(), value.to_vec());
+            return Ok(());
+        }
+        let key = std::str::from_utf8(key).map_err(|_| damaged("a keyword"))?;
+        if let Some(name) = key.strip_prefix(LIBARCHIVE_XATTR) {
+            let name = percent_encoding::percent_decode_str(name).collect();
+            // The same attribute may have been written in the other way as well.
+            self.xattrs.entry(name).or_insert(base64(value)?);
+            return Ok(());
+        }
+        match key {
+            SELINUX => {
+                self.xattrs
+                    .insert(b"security.selinux".to_vec(), [value, b"\0"].concat());
+            }
+            "mtime" => {
+                let time = std::str::from_utf8(value).ok().and_then(parse_time);
+                self.mtime = Some(time.ok_or_else(|| damaged("mtime"))?);
+            }
+            "GNU.sparse.name" => self.sparse_name = Some(value.to_vec()),
+            "GNU.sparse.size" | "GNU.sparse.realsize" => self.sparse_size = Some(number(value)?),
+            "GNU.sparse.offset" => {
+                let offset = number(value)?;
+                self.extents.push(Extent { offset, len: 0 });
+            }
+            "GNU.sparse.numbytes" => {
+                let extent = self.extents.last_mut();
+                extent.ok_or_else(|| damaged(key))?.len = number(value)?;
+            }
+            "GNU.sparse.map" => {
+                let numbers: Vec<usize> = value
+                    .split(|byte| *byte == b',')
+                    .map(number)
+                    .collect::<io::Result<_>>()?;
+                self.extents = pairs(&numbers)?;
+            }
+            "GNU.sparse.major" => self.has_map = number(value)? == 1,
+            "GNU.sparse.minor" | "GNU.sparse.numblocks" => {}
+            key if PASSED_OVER.contains(&key) => {}
+            key if PREFIXES_PASSED_OVER.iter().any(|p| key.starts_with(p)) => {}
+            _ => {
+                self.unknown.get_or_insert(key.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the contents of a file, with NUL bytes for holes, from what the tarball has of it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if the parts do not make the file.
+    pub fn expand(&self, stored: Vec<u8>) -> io::Result<Vec<u8>> {
+        let is_sparse = self.has_map || !self.extents.is_empty();
+        let Some(size) = self.sparse_size.filter(|_| is_sparse) else {
+            return Ok(stored);
+        };
+        let (extents, mut rest) = if self.has_map {
+            read_map(&stored)?
+        } else {
+            (self.extents.clone(), stored.as_slice())
+        };
+        let mut contents = vec![0; size];
+        for Extent { offset, len } in extents {
+            let part = rest.split_at_checked(len);
+            let (part, behind) = part.ok_or_else(|| damaged("the map of a sparse file"))?;
+            let end = offset.checked_add(len);
+            let place = end.and_then(|end| contents.get_mut(offset..end));
+            place
+                .ok_or_else(|| damaged("the map of a sparse file"))?
+                .copy_from_slice(part);
+            rest = behind;
+        }
+        Ok(contents)
+    }
+}
+
+/// Reads the map in front of the contents: decimal numbers in lines, up to the end of a block.
+fn read_map(stored: &[u8]) -> io::Result<(Vec<Extent>, &[u8])> {
+    const BLOCK: usize = 512;
+    let mut at = 0;
+    let mut next = || -> io::Result<usize> {
+        let rest = stored.get(at..).unwrap_or_default();
+        let len = rest.iter().position(|byte| *byte == b'\n');
+        let len = len.ok_or_else(|| damaged("the map of a sparse file"))?;
+        at += len + 1;
+        number(&rest[..len])
+    };
+    let count = next()?;
+    let mut numbers = Vec::new();
+    for _ in 0..count.saturating_mul(2) {
+        numbers.push(next()?);
+    }
+    let contents = stored.get(at.next_multiple_of(BLOCK)..);
+    Ok((pairs(&numbers)?, contents.unwrap_or_default()))
+}
+
+/// Makes extents of offsets and lengths that take turns.
+fn pairs(numbers: &[usize]) -> io::Result<Vec<Extent>> {
+    let pairs = numbers.chunks(2).map(|pair| match *pair {
+        [offset, len] => Ok(Extent { offset, len }),
+        _ => Err(damaged("the map of a sparse file")),
+    });
+    pairs.collect()
+}
+
+fn base64(text: &[u8]) -> io::Result<Vec<u8>> {
+    // libarchive leaves the padding out.
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&STANDARD, config)
+        .decode(text)
+        .map_err(io::Error::other)
+}
+
+fn number(text: &[u8]) -> io::Result<usize> {
+    let text = std::str::from_utf8(text).ok();
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| damaged("a number"))
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} cannot be read"))
+}
+
+/// Reads seconds as a decimal fraction.
+fn parse_time(text: &str) -> Option<Time> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
+    let (seconds, nanoseconds): (i64, u32) = (whole.parse().ok()?, digits.parse().ok()?);
+    // A negative time counts down to its fraction.
+    if whole.starts_with('-') && nanoseconds > 0 {
+        return Some(Time {
+            seconds: seconds.checked_sub(1)?,
+            nanoseconds: 1_000_000_000 - nanoseconds,
+        });
+    }
+    Some(Time {
+        seconds,
+        nanoseconds,
+    })
+}
