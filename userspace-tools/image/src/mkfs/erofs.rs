@@ -65,6 +65,12 @@ impl fmt::Display for Compression {
     }
 }
 
+/// Bytes in a block.
+const BLOCK: u32 = 4096;
+
+/// Bytes in the largest cluster.
+const LARGEST_CLUSTER: u32 = 1 << 20;
+
 /// What the image is to be like.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -153,7 +159,13 @@ impl Mkfs {
             let level = options.level.or(options.compression.usual_level());
             let level = level.map_or_else(String::new, |level| format!(",{level}"));
             command.arg(format!("-z{}{level}", options.compression));
-            command.arg(format!("-C{}", options.cluster_size));
+            // With hints, mkfs.erofs 1.8.6 fails with the largest clusters, or never ends.
+            let largest = if hints.is_some() {
+                LARGEST_CLUSTER - BLOCK
+            } else {
+                LARGEST_CLUSTER
+            };
+            command.arg(format!("-C{}", options.cluster_size.min(largest)));
             if let Some(most) = options.max_extent {
                 command.arg(format!("--max-extent-bytes={most}"));
             }
