@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 use initoverlayfs_core::initrd::seal::Digest;
-use initoverlayfs_image::handover::{self, Tool};
+use initoverlayfs_image::handover::{self, Found};
 use initoverlayfs_image::mkfs::{Format, Maker};
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
@@ -62,8 +62,9 @@ pub struct Made {
     pub names: usize,
     digest: Option<Digest>,
     choice: Choice,
-    tools: BTreeMap<Vec<u8>, Tool>,
-    has_replaced: bool,
+    tools: BTreeMap<Vec<u8>, Found>,
+    /// What takes the place of tools, unless they are left alone.
+    replacement: Option<Vec<u8>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
 }
@@ -97,10 +98,14 @@ impl<'a> Making<'a> {
     pub fn finish(mut self, mut tree: Tree, early: &[u8]) -> Result<Made> {
         let output = &self.options.output;
         let tools = handover::find(&tree);
-        let can_replace = tools.values().any(|tool| tool.is_replaceable());
-        let has_replaced = !output.no_handover_shim && can_replace;
-        if has_replaced {
-            handover::replace(&mut tree, &tools, source::handover_program()?);
+        let is_needed = tools.values().any(Found::has_replacement);
+        let replacement = if is_needed && !output.no_handover_shim {
+            Some(source::handover_program()?)
+        } else {
+            None
+        };
+        if let Some(program) = &replacement {
+            handover::replace(&mut tree, &tools, program.clone());
         }
 
         let choice = self.quick.choose(&tree, &mut self.format);
@@ -129,7 +134,7 @@ impl<'a> Making<'a> {
             digest,
             choice,
             tools,
-            has_replaced,
+            replacement,
             left_out,
             init_problem: init_problem(&tree),
         })
@@ -150,7 +155,7 @@ impl Made {
             eprintln!("  sealed: {digest:x}");
         }
         self.choice.report();
-        summary::handover(&self.tools, self.has_replaced);
+        summary::handover(&self.tools, self.replacement.as_deref());
         summary::left_out("socket left out", &self.left_out);
         if let Some(problem) = &self.init_problem {
             eprintln!("  {problem}");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use initoverlayfs_image::handover::Tool;
+use initoverlayfs_image::handover::Found;
 use initoverlayfs_image::profile::Selection;
 use initoverlayfs_image::startup::Startup;
 use std::collections::BTreeMap;
@@ -49,15 +49,17 @@ pub fn sizes(old: u64, new: u64) -> String {
     format!("{} -> {} ({percent} %)", HumanBytes(old), HumanBytes(new))
 }
 
-/// Says what became of tools that cannot hand over.
-pub fn handover(found: &BTreeMap<Vec<u8>, Tool>, replaced: bool) {
-    for (path, tool) in found {
-        let fate = match (replaced && tool.is_replaceable(), tool.is_replaceable()) {
-            (true, _) => "replaced",
-            (false, true) => "left alone",
-            (false, false) => "cannot be replaced: build the image with another generator",
+/// Says what became of tools that cannot hand over, with the program that replaces them, if one does.
+pub fn handover(found: &BTreeMap<Vec<u8>, Found>, replacement: Option<&[u8]>) {
+    for (path, one) in found {
+        let fate = match one.obstacle(replacement.unwrap_or_default()) {
+            Some(obstacle) if !one.has_replacement() || replacement.is_some() => {
+                format!("not replaced: {obstacle}")
+            }
+            _ if replacement.is_none() => "left alone".to_owned(),
+            _ => "replaced".to_owned(),
         };
-        eprintln!("  /{}: {}; {fate}", shown(path), tool.trouble());
+        eprintln!("  /{}: {}; {fate}", shown(path), one.tool.trouble());
     }
 }
 

@@ -279,7 +279,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
             problems.extend(
                 found
                     .iter()
-                    .map(|(p, tool)| format!("/{}: {}", shown(p), tool.trouble())),
+                    .map(|(p, one)| format!("/{}: {}", shown(p), one.tool.trouble())),
             );
         }
     }

@@ -4,7 +4,6 @@
 
 mod common;
 
-use std::fs;
 use std::process::Command;
 
 use common::{ended, file, newc, node, Entry, Place};
@@ -124,61 +123,6 @@ fn what_is_broken_without_an_image_is_left_to_the_stock_unpacker() {
         let ended = place.run("check broken");
         assert_eq!(ended.status, 1, "{}", ended.err);
     }
-}
-
-#[test]
-fn tools_that_refuse_to_hand_over_are_replaced() {
-    let place = Place::new();
-    place.write("handover", "#!initoverlayfs-handover");
-    let klibc = b"\x7fELF ... rootfs not a ramfs or tmpfs ...";
-    let entries = [
-        node("init", 0o100_755),
-        node("bin", 0o040_755),
-        Entry {
-            mode: 0o100_755,
-            ..file("bin/run-init", klibc)
-        },
-        Entry {
-            mode: 0o100_755,
-            ..file("bin/busybox", b"\x7fELF BusyBox v1.37")
-        },
-        node("sbin", 0o040_755),
-        Entry {
-            content: b"/bin/busybox",
-            ..node("sbin/switch_root", 0o120_777)
-        },
-    ];
-    place.write("a", newc(&entries));
-    let said = place.run("convert a -o image").err;
-    assert!(
-        said.contains("/bin/run-init: klibc") && said.contains("replaced"),
-        "{said}"
-    );
-    assert_eq!(
-        place.succeed("cat image bin/run-init"),
-        "#!initoverlayfs-handover"
-    );
-    assert_eq!(
-        place.succeed("cat image sbin/switch_root"),
-        "#!initoverlayfs-handover"
-    );
-    assert_eq!(
-        place.succeed("cat image bin/busybox"),
-        "\x7fELF BusyBox v1.37"
-    );
-    assert!(place
-        .succeed("ls -l image bin/run-init")
-        .starts_with("-0755 2 0:0 "));
-    place.succeed("check image");
-
-    place.succeed("convert --force --no-handover-shim a -o image");
-    let ended = place.run("check image");
-    assert_eq!(ended.status, 1);
-    assert!(ended.out.contains("/bin/run-init") && ended.out.contains("/sbin/switch_root"));
-
-    fs::remove_file(place.path("handover")).expect("it is there");
-    let said = place.fail("convert --force a -o image");
-    assert!(said.contains("INITOVERLAYFS_HANDOVER") && said.contains("--no-handover-shim"));
 }
 
 #[test]

@@ -5,21 +5,22 @@
 //! klibc's `run-init`, busybox's and toybox's `switch_root` insist that `/` is a ramfs or a tmpfs,
 //! since they empty it; Debian's initramfs-tools also asks `run-init -n` whether an init will do.
 //! util-linux's `switch_root` works, but what it leaves stays in memory. A replacement that pivots
-//! takes their place.
+//! takes their place, under every name that leads to one of them.
 
 use std::collections::BTreeMap;
 
-use crate::tree::{Content, Id, Inode, Kind, Tree, Xattrs};
+use crate::elf::Abi;
+use crate::tree::{split, Content, Id, Inode, Kind, Tree, Xattrs};
 
-/// Where tools are looked for.
-const DIRECTORIES: [&[u8]; 6] = [
-    b"bin",
-    b"sbin",
-    b"usr/bin",
-    b"usr/sbin",
-    b"usr/lib/klibc/bin",
-    b"lib/klibc/bin",
-];
+/// Names that tools are called by.
+const NAMES: [&[u8]; 2] = [b"run-init", b"switch_root"];
+
+/// Where busybox itself puts its link when it makes them at boot (`busybox --install`). It leaves alone
+/// what is there.
+const APPLET_PLACE: &[u8] = b"sbin/switch_root";
+
+/// Bytes of a script that are looked at. Inits are smaller.
+const LONGEST_SCRIPT: usize = 1 << 20;
 
 /// What an unsuited tool is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,10 @@ pub enum Tool {
     RunInit,
     /// `switch_root` of busybox or toybox.
     Applet,
+    /// `switch_root` of busybox, for which there is no name yet.
+    UnnamedApplet,
+    /// A script that names busybox as the program, and `switch_root` as its argument.
+    Call,
     /// `switch_root` of util-linux.
     UtilLinux,
     /// booster's `/init`, which does it itself.
@@ -35,43 +40,85 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// What goes wrong, for a message.
+    /// Returns what goes wrong, for a message.
     pub fn trouble(self) -> &'static str {
         match self {
             Self::RunInit => "klibc's run-init refuses a root that is no tmpfs",
             Self::Applet => "switch_root of busybox or toybox refuses a root that is no tmpfs",
+            Self::UnnamedApplet => {
+                "missing, and busybox would make it at boot: its switch_root refuses a root that is no tmpfs"
+            }
+            Self::Call => "calls `busybox switch_root`, which refuses a root that is no tmpfs",
             Self::UtilLinux => "switch_root of util-linux leaves the image in memory",
             Self::Booster => "booster's init refuses a root that is no tmpfs",
         }
     }
 
-    /// Whether the replacement can take its place.
-    pub fn is_replaceable(self) -> bool {
-        self != Self::Booster
+    /// Returns what to do where no replacement can help, for a message.
+    fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::Booster => Some("build the image with another generator"),
+            Self::Call => Some("have it call switch_root by this name alone"),
+            _ => None,
+        }
     }
 }
 
-/// The tools in a tree that need attention, by path.
-pub fn find(tree: &Tree) -> BTreeMap<Vec<u8>, Tool> {
+/// A tool at some path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub tool: Tool,
+    /// For which machine; [`None`] if it is no ELF file.
+    abi: Option<Abi>,
+}
+
+impl Found {
+    /// Whether there is a replacement for tools of this kind.
+    pub fn has_replacement(&self) -> bool {
+        self.tool.remedy().is_none()
+    }
+
+    /// Returns why the program `replacement` cannot take its place, with what to do instead; [`None`] if
+    /// it can.
+    pub fn obstacle(&self, replacement: &[u8]) -> Option<&'static str> {
+        const OTHER_MACHINE: &str = "it is for another machine than the replacement here: \
+             have init call pivot_root and umount -l instead, as in the admin guide";
+        let is_for_another = self.abi != Abi::of(replacement);
+        self.tool
+            .remedy()
+            .or(is_for_another.then_some(OTHER_MACHINE))
+    }
+}
+
+/// Returns the tools in a tree that need attention, by path.
+pub fn find(tree: &Tree) -> BTreeMap<Vec<u8>, Found> {
     let mut found = BTreeMap::new();
-    for directory in DIRECTORIES {
-        for name in [&b"run-init"[..], b"switch_root"] {
-            let path = [directory, b"/", name].concat();
-            if let Some(tool) = tree
-                .get(&path)
-                .and_then(|inode| tool_of(tree, inode, &path))
-            {
-                found.insert(path, tool);
-            }
+    for (path, _) in tree.iter() {
+        if let Some(one) = tool_of(tree, path) {
+            found.insert(path.to_vec(), one);
         }
     }
-    let init = tree.get(b"init").map(|inode| &inode.kind);
-    if matches!(init, Some(Kind::Regular(content)) if has(content, b"github.com/anatol/booster")) {
-        found.insert(b"init".to_vec(), Tool::Booster);
-    }
-    // systemd hands over by itself; its image may bring util-linux's tool without calling it.
     if is_systemd(tree) {
-        found.retain(|_, tool| *tool != Tool::UtilLinux);
+        // systemd hands over by itself; its image may bring util-linux's tool without calling it.
+        found.retain(|_, one| one.tool != Tool::UtilLinux);
+        return found;
+    }
+    if !tree.iter().any(|(path, _)| NAMES.contains(&split(path).1)) {
+        let unnamed = tree.iter().find_map(|(_, id)| unnamed_applet(tree, id));
+        found.extend(unnamed.map(|one| (APPLET_PLACE.to_vec(), one)));
+    }
+    for (path, id) in tree.iter() {
+        if let Kind::Regular(content) = &tree.inode(id).kind {
+            let tool = if path == b"init" && has(content, b"github.com/anatol/booster") {
+                Tool::Booster
+            } else if calls_applet(content) {
+                Tool::Call
+            } else {
+                continue;
+            };
+            found.insert(path.to_vec(), Found { tool, abi: None });
+        }
     }
     found
 }
@@ -84,38 +131,55 @@ fn is_systemd(tree: &Tree) -> bool {
     }
 }
 
-/// What stands behind the name of a tool, if it is unsuited.
-fn tool_of(tree: &Tree, inode: &Inode, path: &[u8]) -> Option<Tool> {
-    match &inode.kind {
-        // busybox and toybox are links to one program; their names say what is to be done.
-        Kind::Symlink(target) => {
-            let name = target
-                .rsplit(|byte| *byte == b'/')
-                .next()
-                .unwrap_or_default();
-            let is_applet = name.starts_with(b"busybox") || name.starts_with(b"toybox");
-            if is_applet {
-                return Some(Tool::Applet);
-            }
-            // Debian's usr merge and the like: the file itself has a place of its own.
-            let (directory, _) = crate::tree::split(path);
-            let beside = [directory, b"/", target].concat();
-            let target = tree.get(target.strip_prefix(b"/").unwrap_or(&beside))?;
-            match target.kind {
-                Kind::Symlink(_) => None,
-                _ => tool_of(tree, target, path),
-            }
-        }
-        Kind::Regular(content) if has(content, b"initoverlayfs-handover") => None,
-        Kind::Regular(content) if path.ends_with(b"/run-init") => {
-            has(content, b"ramfs or tmpfs").then_some(Tool::RunInit)
-        }
-        Kind::Regular(content) if has(content, b"BusyBox") || has(content, b"toybox") => {
-            Some(Tool::Applet)
-        }
-        Kind::Regular(content) if has(content, b"util-linux") => Some(Tool::UtilLinux),
-        _ => None,
+/// Returns what is called by this name, if it is an unsuited tool.
+fn tool_of(tree: &Tree, path: &[u8]) -> Option<Found> {
+    let (_, name) = split(path);
+    if !NAMES.contains(&name) {
+        return None;
     }
+    let Kind::Regular(content) = &tree.resolve(path)?.kind else {
+        return None;
+    };
+    let tool = if has(content, b"initoverlayfs-handover") {
+        return None;
+    } else if has(content, b"ramfs or tmpfs") && name == b"run-init" {
+        Tool::RunInit
+    } else if has(content, b"BusyBox") || has(content, b"toybox") {
+        Tool::Applet
+    } else if has(content, b"util-linux") {
+        Tool::UtilLinux
+    } else {
+        return None;
+    };
+    let abi = Abi::of(content.bytes());
+    Some(Found { tool, abi })
+}
+
+/// Returns the tool that a busybox has and that no name leads to, if this file is such a busybox.
+fn unnamed_applet(tree: &Tree, id: Id) -> Option<Found> {
+    let Kind::Regular(content) = &tree.inode(id).kind else {
+        return None;
+    };
+    // busybox has a list of its applets' names.
+    let has_applet = has(content, b"BusyBox") && has(content, b"\0switch_root\0");
+    has_applet.then(|| Found {
+        tool: Tool::UnnamedApplet,
+        abi: Abi::of(content.bytes()),
+    })
+}
+
+/// Whether a file is a script that has a busybox run `switch_root`.
+fn calls_applet(content: &Content) -> bool {
+    let text = content.bytes();
+    if !text.starts_with(b"#!") || text.len() > LONGEST_SCRIPT {
+        return false;
+    }
+    memchr::memmem::find_iter(text, b"switch_root").any(|at| {
+        let line = text[..at].rsplit(|byte| *byte == b'\n').next();
+        let before = line.unwrap_or_default().trim_ascii_end();
+        let is_comment = before.trim_ascii_start().starts_with(b"#");
+        !is_comment && before.ends_with(b"busybox") && before.len() < line.unwrap_or_default().len()
+    })
 }
 
 /// Whether bytes occur in a file.
@@ -123,14 +187,19 @@ fn has(content: &Content, wanted: &[u8]) -> bool {
     memchr::memmem::find(content.bytes(), wanted).is_some()
 }
 
-/// Puts the program `replacement` in the place of the tools `found`.
+/// Puts the program `replacement` in the place of the tools `found`, as far as it can take it.
 ///
 /// The other names of a busybox stay what they are.
-pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Tool>, replacement: Vec<u8>) {
+pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, replacement: Vec<u8>) {
     let mut program: Option<Id> = None;
-    let content = Content::from(replacement);
-    for (path, _) in found.iter().filter(|(_, tool)| tool.is_replaceable()) {
-        let mtime = tree.get(path).map(|inode| inode.mtime).unwrap_or_default();
+    let is_meant = |one: &Found| one.obstacle(&replacement).is_none();
+    let paths: Vec<_> = found.iter().filter(|(_, one)| is_meant(one)).collect();
+    let content = Content::from(replacement.clone());
+    for (path, _) in paths {
+        let Some(path) = place(tree, path) else {
+            continue;
+        };
+        let mtime = tree.get(&path).map(|inode| inode.mtime).unwrap_or_default();
         let inode = Inode {
             kind: Kind::Regular(content.clone()),
             mode: 0o755,
@@ -140,8 +209,20 @@ pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Tool>, replacement: Ve
             xattrs: Xattrs::new(),
         };
         match program {
-            Some(id) => tree.link(path, id),
-            None => program = Some(tree.insert(path, inode)),
+            Some(id) => tree.link(&path, id),
+            None => program = Some(tree.insert(&path, inode)),
         }
     }
+}
+
+/// Returns where a name is to be put: in the directory that its own leads to, which is made if there is
+/// none. [`None`] if something else is in the way.
+fn place(tree: &mut Tree, path: &[u8]) -> Option<Vec<u8>> {
+    let (directory, name) = split(path);
+    if tree.get(directory).is_none() {
+        tree.insert(directory, Inode::directory(0o755));
+    }
+    let directory = tree.resolve_path(directory)?;
+    let is_directory = tree.get(&directory)?.is_directory();
+    is_directory.then(|| crate::tree::join(&directory, name))
 }
