@@ -3,6 +3,7 @@
 
 use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::archive::{layer_of_file, newc, Style};
+use qemu_tests::fixtures::bootloader::{ssdt, with_bootconfig};
 use qemu_tests::fixtures::command::{convert, convert_bytes};
 use qemu_tests::fixtures::compress::{compress, Compressor};
 use qemu_tests::fixtures::cpio;
@@ -46,6 +47,34 @@ fn archives_are_merged_as_the_kernel_does() -> Result<()> {
     let image = convert_bytes(&stack.bytes())?;
     let boot = Machine::new().initrd_bytes(image).orders("tree").run()?;
     assert_eq!(Summary::of(boot.report.first()?, &stack.entries()?)?, Summary::in_place());
+    Ok(())
+}
+
+/// An ACPI table and a bootconfig do what they do in the original, whatever else is in the table's archive.
+#[test]
+fn what_the_early_boot_reads_is_where_it_looks() -> Result<()> {
+    let tree = Tree::standard()?.without_xattrs();
+    let early = layer_of_file("kernel/firmware/acpi/ssdt.aml", &ssdt());
+    let mut initramfs = newc(&early.file("README", 0o644, "text"), Style::default());
+    initramfs.resize(initramfs.len().next_multiple_of(512), 0);
+    initramfs.extend(std::fs::read(cpio::archive(&tree, Compressor::Gzip)?)?);
+    let initramfs = with_bootconfig(initramfs, "kernel.rdinit = /other\n")?;
+    let image = convert_bytes(&initramfs)?;
+    let facts = |initrd| -> Result<_> {
+        let machine = Machine::new().initrd_bytes(initrd).append("bootconfig").orders("tree,acpi");
+        let boot = machine.run()?;
+        let found = boot.report.first()?;
+        let has_it = |line: &&str| line.starts_with("README ") || line.starts_with("kernel/");
+        let files: Vec<_> =
+            found.all("entry").into_iter().filter(has_it).map(String::from).collect();
+        let tables: Vec<_> = found.all("acpi").into_iter().map(String::from).collect();
+        Ok((found.get("argv0")?.to_owned(), files, tables, found.module_lines().len() > 2))
+    };
+    let (stock, ours) = (facts(initramfs)?, facts(image)?);
+    ensure!(stock.2.iter().any(|table| table.starts_with("SSDT")), "no table: {stock:?}");
+    assert_eq!((&ours.0, &ours.1, &ours.2), (&stock.0, &stock.1, &stock.2));
+    assert_eq!((&*ours.0, ours.1.len()), ("/other", 4));
+    ensure!(ours.3 && !stock.3, "not in place, or both");
     Ok(())
 }
 

@@ -131,6 +131,10 @@ impl<'a> Kernel<'a> {
         if has_erofs && has_xattrs {
             wanted.push(("EROFS_FS_XATTR".into(), NO_XATTRS.into()));
         }
+        if view.bootconfig.is_some() {
+            let why = "the bootconfig at the end is taken for a part of the initrd";
+            wanted.push(("BOOT_CONFIG".into(), why.into()));
+        }
         let mut problems = Vec::new();
         for segment in &view.segments {
             let at = segment.offset;

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use initoverlayfs_core::initrd::image::Filesystem;
-use initoverlayfs_image::initrd::{self, Archive, Layer, Part};
-use initoverlayfs_image::tree::Tree;
+use initoverlayfs_core::initrd::Kind as SegmentKind;
+use initoverlayfs_image::bootconfig;
+use initoverlayfs_image::early::{self, Early};
+use initoverlayfs_image::initrd::{self, InitrdError};
+use initoverlayfs_image::tree::{Kind, Tree};
 
 use crate::making::{Making, Options};
 use crate::streams::{self, input_name, is_input};
@@ -28,8 +31,12 @@ pub struct Arguments {
 
 /// What is in an initramfs.
 struct Parts {
-    /// Bytes at the start that the early boot reads.
+    /// Bytes at the start that only the early boot reads.
     early: usize,
+    /// Files that the early boot reads, from archives behind these.
+    split: Option<Early>,
+    /// Why the kernel's unpacker would not read to the end.
+    rest: Option<InitrdError>,
     /// The tree that the other archives make.
     tree: Tree,
     /// Names that the kernel would pass over.
@@ -42,9 +49,15 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     making.show("reading the initramfs");
     let bytes = streams::read_initrd(&arguments.source)?;
     let name = || input_name(&arguments.source);
-    let parts = take_apart(&bytes, &arguments.source).with_context(name)?;
-    let early = &bytes[..parts.early];
-    let made = making.finish(parts.tree, early)?;
+    let bootconfig = bootconfig::find(&bytes).unwrap_or(bytes.len()..bytes.len());
+    let parts = take_apart(&bytes[..bootconfig.start], &arguments.source).with_context(name)?;
+    let mut early = bytes[..parts.early].to_vec();
+    if let Some(split) = &parts.split {
+        early.resize(early.len().next_multiple_of(512), 0);
+        early.extend(&split.archive);
+    }
+    let bootconfig = &bytes[bootconfig];
+    let made = making.finish(parts.tree, &early, bootconfig)?;
 
     let output = &arguments.making.output;
     if !output.quiet {
@@ -52,6 +65,15 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         eprintln!("{}: {} names, {sizes}", output.name(), made.names);
         if !early.is_empty() {
             eprintln!("  early archives kept in front: {} bytes", early.len());
+        }
+        if let Some(split) = &parts.split {
+            summary::left_out("taken out for the early boot", &split.names);
+        }
+        if !bootconfig.is_empty() {
+            eprintln!("  bootconfig kept at the end: {} bytes", bootconfig.len());
+        }
+        if let Some(rest) = &parts.rest {
+            eprintln!("  left out, as the kernel would, with all that follows: {rest}");
         }
         summary::left_out("passed over, as the kernel would", &parts.passed_over);
         made.report();
@@ -61,8 +83,20 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 
 /// Tells the early archives from those that make the tree, and merges these.
 fn take_apart(bytes: &[u8], source: &Path) -> Result<Parts> {
-    let layers = initrd::read(bytes)?;
-    let archives = archives(&layers, source)?;
+    for segment in initrd::segments(bytes)? {
+        if let SegmentKind::Image(filesystem, _) = segment.kind {
+            bail!(
+                "{}",
+                converted_already(segment.range.start, filesystem, source)
+            );
+        }
+    }
+    let (archives, rest) = match initrd::read_stock(bytes) {
+        Err(InitrdError::Junk(at)) => bail!(
+            "offset {at:#x}: no archive in a format that the kernel reads: `cpio -H newc` makes one"
+        ),
+        read => read?,
+    };
     let early = archives
         .iter()
         .take_while(|archive| archive.is_early())
@@ -71,10 +105,23 @@ fn take_apart(bytes: &[u8], source: &Path) -> Result<Parts> {
     if main.is_empty() {
         bail!("it holds no archive but early ones: nothing to convert");
     }
-    let (tree, passed_over) = initrd::merge(main.iter().copied())?;
+    let (mut tree, passed_over) = initrd::merge(main)?;
+    let split = early::split(main);
+    for name in split.iter().flat_map(|split| &split.names) {
+        // The early archive brings it. What other names lead to stays.
+        let is_file = matches!(
+            tree.get(name).map(|inode| &inode.kind),
+            Some(Kind::Regular(_))
+        );
+        if is_file {
+            tree.remove(name);
+        }
+    }
     let early = early.last().map_or(0, |archive| archive.range.end);
     Ok(Parts {
         early,
+        split,
+        rest,
         tree,
         passed_over,
     })
@@ -97,20 +144,4 @@ fn converted_already(at: usize, filesystem: Filesystem, source: &Path) -> String
     };
     let name = filesystem.name();
     format!("it is converted already, with an image of {name} at offset {at:#x}, and stays as it is: {remedy}")
-}
-
-/// All archives; an error if there is anything else.
-fn archives<'a>(layers: &'a [Layer], source: &Path) -> Result<Vec<&'a Archive>> {
-    let mut archives = Vec::new();
-    for layer in layers {
-        let at = layer.range.start;
-        match &layer.part {
-            Part::Archives(part) => archives.extend(part),
-            Part::Image(filesystem, _) => bail!("{}", converted_already(at, *filesystem, source)),
-            Part::Unknown => bail!(
-                "offset {at:#x}: no archive in a format that the kernel reads: `cpio -H newc` makes one"
-            ),
-        }
-    }
-    Ok(archives)
 }

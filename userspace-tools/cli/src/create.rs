@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
             untar::cover(&mut tree, &streams::read(source)?).with_context(name)?;
         }
     }
-    let made = making.finish(tree, &[])?;
+    let made = making.finish(tree, &[], &[])?;
 
     if !output.quiet {
         let size = HumanBytes(made.size);

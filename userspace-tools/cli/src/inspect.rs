@@ -90,6 +90,10 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
             }
         }
     }
+    if let Some(found) = &view.bootconfig {
+        let (offset, size) = (found.offset, size(found.size));
+        writeln!(out, "bootconfig  {offset:#010x}  {size:>10}")?;
+    }
     let boot = match view.boot {
         Boot::InPlace => "mounted in place, each layer over those above it in this list",
         Boot::Stock => "unpacked by the kernel: no image",

@@ -94,8 +94,9 @@ impl<'a> Making<'a> {
         self.progress.set_message(what.into());
     }
 
-    /// Makes it of `early` archives, and of a tree behind them; nothing is in its place before it is whole.
-    pub fn finish(mut self, mut tree: Tree, early: &[u8]) -> Result<Made> {
+    /// Makes it of `early` archives, of a tree behind them, and of a bootconfig at the end; nothing is in its
+    /// place before it is whole.
+    pub fn finish(mut self, mut tree: Tree, early: &[u8], bootconfig: &[u8]) -> Result<Made> {
         let output = &self.options.output;
         let tools = handover::find(&tree);
         let is_needed = tools.values().any(Found::has_replacement);
@@ -126,6 +127,7 @@ impl<'a> Making<'a> {
         self.show("sealing the image");
         let seal = &self.options.seal;
         let digest = seal.apply(self.out.temporary_path(), self.signer.as_ref())?;
+        append(bootconfig, self.out.temporary_path())?;
         let size = output.finish(self.out)?;
         self.progress.finish_and_clear();
         Ok(Made {
@@ -169,5 +171,15 @@ fn put_behind(early: &[u8], least: usize, image: &Path, file: &mut File) -> io::
     let start = (early.len() + least).next_multiple_of(ALIGNMENT);
     file.write_all(&vec![0; start - early.len()])?;
     io::copy(&mut File::open(image)?, file)?;
+    Ok(())
+}
+
+/// Writes more to the end of a file.
+fn append(bytes: &[u8], path: &Path) -> Result<()> {
+    if !bytes.is_empty() {
+        let file = File::options().append(true).open(path);
+        file.and_then(|mut file| file.write_all(bytes))
+            .map_err(|error| room::explain(error, path))?;
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use initoverlayfs_core::hash;
 use initoverlayfs_core::initrd::image::{Filesystem, Geometry};
 use initoverlayfs_core::initrd::seal::Seal;
+use initoverlayfs_image::bootconfig;
 use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::facts::Facts;
 use initoverlayfs_image::handover;
@@ -28,8 +29,19 @@ pub struct View {
     pub segments: Vec<Segment>,
     /// How the kernel boots it.
     pub boot: Boot,
+    /// Parameters for the kernel at its end.
+    pub bootconfig: Option<Bootconfig>,
     /// What will not work, or not as expected.
     pub problems: Vec<String>,
+}
+
+/// Where parameters for the kernel are.
+#[derive(Debug, Serialize)]
+pub struct Bootconfig {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
 }
 
 /// What the kernel makes of it.
@@ -195,19 +207,33 @@ pub struct Opened {
 }
 
 /// Looks at a file as a whole, its files included.
-pub fn open(bytes: &[u8]) -> Result<Opened> {
+pub fn open(file: &[u8]) -> Result<Opened> {
+    let found = bootconfig::find(file);
+    let bytes = &file[..found.as_ref().map_or(file.len(), |range| range.start)];
+    let bootconfig = found.map(|range| Bootconfig {
+        offset: range.start,
+        size: range.len(),
+    });
     let layers = match initrd::read(bytes) {
         Ok(layers) => layers,
         Err(error) => {
-            let problems = vec![error.to_string()];
+            let mut problems = vec![error.to_string()];
+            let boot = if !initrd::has_image(bytes) {
+                Boot::Stock
+            } else if error.is_told_by_the_unpacker() {
+                problems.push(
+                    "what stands before that is unpacked, or the boot panics if initoverlayfs=require is given"
+                        .to_owned(),
+                );
+                Boot::InPlace
+            } else {
+                Boot::Refused
+            };
             let view = View {
-                size: bytes.len(),
+                size: file.len(),
                 segments: Vec::new(),
-                boot: if initrd::has_image(bytes) {
-                    Boot::Refused
-                } else {
-                    Boot::Stock
-                },
+                boot,
+                bootconfig,
                 problems,
             };
             return Ok(Opened {
@@ -284,9 +310,10 @@ pub fn open(bytes: &[u8]) -> Result<Opened> {
         }
     }
     let view = View {
-        size: bytes.len(),
+        size: file.len(),
         segments,
         boot,
+        bootconfig,
         problems,
     };
     Ok(Opened {

@@ -55,9 +55,28 @@ pub enum InitrdError {
     /// An archive; offsets within it count from its start, decompressed.
     #[error("in the archive at offset {0:#x}: {1}")]
     Archive(usize, CpioError),
+    /// A plain archive where the kernel does not look for one.
+    #[error(
+        "the kernel does not find the cpio archive at offset {0:#x}, which is no multiple of {ALIGNMENT}: put NUL bytes in front of it"
+    )]
+    Misaligned(usize),
     /// Neither padding nor an archive.
     #[error("what stands at offset {0:#x} is no archive in a format that the kernel reads")]
     Junk(usize),
+}
+
+impl InitrdError {
+    /// Whether the kernel's scan does not notice, but only its unpacker, beside an image that is mounted.
+    pub fn is_told_by_the_unpacker(&self) -> bool {
+        matches!(
+            self,
+            Self::Compressed(..)
+                | Self::Archive(..)
+                | Self::Junk(_)
+                | Self::Misaligned(_)
+                | Self::Hidden(_)
+        )
+    }
 }
 
 /// One archive: up to its trailer, or what was compressed together.
@@ -149,9 +168,37 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Layer>, InitrdError> {
     Ok(layers)
 }
 
-/// The archives in a run, which starts and ends where the segment does.
+/// Reads the archives of an initrd without images, as the stock unpacker does: where it finds something that is
+/// no archive, it stops, and keeps what it has unpacked. Returns the error for that, if so.
+///
+/// # Errors
+///
+/// [`InitrdError`] for an archive that is damaged or breaks off, and [`InitrdError::Junk`] if there is no
+/// archive at all.
+pub fn read_stock(bytes: &[u8]) -> Result<(Vec<Archive>, Option<InitrdError>), InitrdError> {
+    let mut found = Vec::new();
+    match find_archives(bytes, 0..bytes.len(), &mut found) {
+        Ok(()) => Ok((found, None)),
+        Err(error @ (InitrdError::Junk(_) | InitrdError::Misaligned(_))) if !found.is_empty() => {
+            Ok((found, Some(error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the archives in a run, which starts and ends where the segment does.
 fn archives(bytes: &[u8], run: Range<usize>) -> Result<Vec<Archive>, InitrdError> {
     let mut found = Vec::new();
+    find_archives(bytes, run, &mut found)?;
+    Ok(found)
+}
+
+/// Adds the archives in a run to `found`, up to one that is at fault.
+fn find_archives(
+    bytes: &[u8],
+    run: Range<usize>,
+    found: &mut Vec<Archive>,
+) -> Result<(), InitrdError> {
     let mut at = run.start;
     let bytes = &bytes[..run.end];
     while let Some(padding) = bytes[at..].iter().position(|byte| *byte != 0) {
@@ -174,13 +221,14 @@ fn archives(bytes: &[u8], run: Range<usize>) -> Result<Vec<Archive>, InitrdError
         });
         at += len;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// What is wrong with what stands where an archive could.
 fn nothing_known(rest: &[u8], at: usize) -> InitrdError {
     match initoverlayfs_core::initrd::parse(Filesystem::Squashfs, rest, &CHECKSUMS) {
         Ok(_) => InitrdError::Hidden(at),
+        Err(_) if rest.starts_with(b"07070") => InitrdError::Misaligned(at),
         Err(_) => InitrdError::Junk(at),
     }
 }

@@ -7,10 +7,12 @@
 //! becomes a tarball ([`tarball`]), and that an image ([`mkfs`]). Nothing here needs privileges:
 //! owners and devices are only written down.
 
+pub mod bootconfig;
 pub mod children;
 pub mod compression;
 pub mod cpio;
 pub mod directory;
+pub mod early;
 mod elf;
 pub mod erofs;
 pub mod facts;

@@ -30,6 +30,15 @@ pub fn erofs_tool(name: &str) -> String {
     found.unwrap_or_else(|| name.to_lowercase().replace('_', "."))
 }
 
+/// The kernel's source that `make setup` has found.
+pub fn kernel_source() -> PathBuf {
+    let found = env::var("KDIR").ok().filter(|name| !name.is_empty());
+    let found = found
+        .or_else(|| tool("KDIR"))
+        .expect("KDIR, or build/tools.env: run `make setup`");
+    found.into()
+}
+
 /// What `dump.erofs` says about a file of an image.
 pub fn dump(image: &Path, path: &str) -> String {
     let output = Command::new(erofs_tool("DUMP_EROFS"))
