@@ -152,7 +152,8 @@ fn version() -> String {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn hooks_convert_what_debians_tools_make() -> Result<()> {
-    let usual = ["boot/initrd.img-VERSION", "boot/initrd.img-VERSION.cpio"];
+    let usual =
+        ["boot/initrd.img-VERSION", "var/lib/initoverlayfs/VERSION/initrd.img-VERSION.cpio"];
     for step in ["update-initramfs", "update-again", "dracut"] {
         assert_eq!(images(step)?, usual, "{step}");
     }

@@ -127,20 +127,32 @@ fn take_apart(bytes: &[u8], source: &Path) -> Result<Parts> {
     })
 }
 
-/// What is said of a source that holds an image at an offset: also where its original is, as the hooks keep it.
+/// Where the hooks keep originals, in a directory for each kernel.
+const KEPT: &str = "/var/lib/initoverlayfs";
+
+/// Returns the original of an image, if the hooks have kept it: by this version of theirs, or by earlier ones
+/// beside the image.
+fn original(image: &Path) -> Option<PathBuf> {
+    let mut beside = image.as_os_str().to_owned();
+    beside.push(".cpio");
+    let beside = PathBuf::from(beside);
+    let name = beside.file_name()?.to_owned();
+    let kernels = std::fs::read_dir(KEPT).into_iter().flatten().flatten();
+    let kept = kernels.map(|kernel| kernel.path().join(&name));
+    kept.chain([beside]).find(|path| path.is_file())
+}
+
+/// What is said of a source that holds an image at an offset, with its original.
 fn converted_already(at: usize, filesystem: Filesystem, source: &Path) -> String {
-    let mut original = source.as_os_str().to_owned();
-    original.push(".cpio");
-    let original = Path::new(&original);
-    let remedy = if is_input(source) {
-        "convert what it was made from".to_owned()
-    } else if original.exists() {
-        format!("its original is {}", original.display())
+    let original = if is_input(source) {
+        None
     } else {
-        format!(
-            "convert what it was made from; the hooks keep that as {}, or in /var/lib/initoverlayfs",
-            original.display()
-        )
+        original(source)
+    };
+    let remedy = match original {
+        Some(original) => format!("its original is {}", original.display()),
+        None if is_input(source) => "convert what it was made from".to_owned(),
+        None => format!("convert what it was made from; the hooks keep that in {KEPT}"),
     };
     let name = filesystem.name();
     format!("it is converted already, with an image of {name} at offset {at:#x}, and stays as it is: {remedy}")

@@ -111,19 +111,16 @@ impl<'a> Making<'a> {
 
         let choice = self.quick.choose(&tree, &mut self.format);
         self.show("making the image");
-        let left_out = if early.is_empty() {
-            self.make(&tree, self.out.temporary_path())?
-        } else {
-            let place = temporary::file().context("no temporary file")?;
-            let left_out = self.make(&tree, place.path())?;
-            let least = match self.format {
-                Format::Squashfs(_) => LEAST_PADDING,
-                _ => 0,
-            };
-            put_behind(early, least, place.path(), self.out.file())
-                .map_err(|error| room::explain(error, self.out.temporary_path()))?;
-            left_out
+        // Not where the result will be: mkfs.erofs needs room for what the files hold, too.
+        let place = temporary::file().context("no temporary file")?;
+        let left_out = self.make(&tree, place.path())?;
+        let least = match self.format {
+            Format::Squashfs(_) if !early.is_empty() => LEAST_PADDING,
+            _ => 0,
         };
+        put_behind(early, least, place.path(), self.out.file())
+            .map_err(|error| room::explain(error, self.out.temporary_path()))?;
+        drop(place);
         self.show("sealing the image");
         let seal = &self.options.seal;
         let digest = seal.apply(self.out.temporary_path(), self.signer.as_ref())?;

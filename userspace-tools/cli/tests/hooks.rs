@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
 
-use common::{dump, file, newc, node, Place};
+use common::{dump, file, newc, node, noise, Place};
 
 fn hook(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -97,7 +97,7 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
         &["7.3", "boot/initrd.img-7.3"],
     );
     assert!(is_converted(&place, "boot/initrd.img-7.3"));
-    assert!(place.read("boot/initrd.img-7.3.cpio") == original);
+    assert!(place.read(KEPT) == original);
     // A second run finds nothing to do.
     let converted = place.read("boot/initrd.img-7.3");
     run(
@@ -106,13 +106,24 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
         &["7.3", "boot/initrd.img-7.3"],
     );
     assert!(place.read("boot/initrd.img-7.3") == converted);
-    assert!(place.read("boot/initrd.img-7.3.cpio") == original);
-    // What was left of a conversion that could not be finished is no obstacle.
-    fs::hard_link(
-        place.path("boot/initrd.img-6.12"),
-        place.path("boot/initrd.img-6.12.cpio"),
-    )
-    .expect("a link");
+    assert!(place.read(KEPT) == original);
+    // One match for each kernel.
+    let names = fs::read_dir(place.path("boot")).expect("a directory");
+    let names = names.map(|entry| entry.expect("an entry").file_name());
+    assert_eq!(
+        names
+            .filter(|name| name.to_string_lossy().starts_with("initrd.img-7.3"))
+            .count(),
+        1
+    );
+    // What was left of a conversion that could not be finished, or by an earlier hook, goes.
+    let left = [
+        "boot/initrd.img-6.12.cpio",
+        "boot/.initrd.img-6.12.initoverlayfs-new",
+    ];
+    for name in left {
+        place.write(name, "left");
+    }
     fs::copy(
         place.path("boot/config-7.3"),
         place.path("boot/config-6.12"),
@@ -120,13 +131,124 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
     .expect("a copy");
     run(&place, "kernel-postinst", &["6.12"]);
     assert!(is_converted(&place, "boot/initrd.img-6.12"));
-    assert!(place.read("boot/initrd.img-6.12.cpio") == original);
+    assert!(place.read("var/lib/initoverlayfs/6.12/initrd.img-6.12.cpio") == original);
+    assert!(!left.iter().any(|name| place.path(name).exists()));
+}
+
+/// Where the original of the usual image is kept.
+const KEPT: &str = "var/lib/initoverlayfs/7.3/initrd.img-7.3.cpio";
+
+/// Runs the hook for the usual image in a file system of its own below `boot`, of this size and with these
+/// options of `mount`. Returns what it said; nothing if this machine lets nobody mount one.
+fn run_in_small_boot(place: &Place, options: &str, before: &str) -> Option<String> {
+    let mut command = hook_command(place, "convert-hook", &[]);
+    let hook = hook("convert-hook");
+    let line = format!(
+        "mkdir -p full && mount -t tmpfs -o {options} tmpfs full && cp -a boot/. full && {before} \
+         ROOT=$PWD; mkdir -p $ROOT/boot && mount --bind full boot && \
+         {} 7.3 boot/initrd.img-7.3; s=$?; cp -a full/. out/; exit $s",
+        hook.display()
+    );
+    fs::create_dir_all(place.path("out")).expect("a directory");
+    let mut shell = Command::new("unshare");
+    shell.args(["--user", "--map-root-user", "--mount", "sh", "-c", &line]);
+    shell.current_dir(place.path("."));
+    for (name, value) in command.env("TMPDIR", place.path(".")).get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    let ended = shell.output().expect("unshare");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    if said.contains("unshare failed") || said.contains("permission denied") {
+        eprintln!("skipped: no user may mount a tmpfs of its own here");
+        return None;
+    }
+    assert!(ended.status.success(), "{said}");
+    Some(said)
+}
+
+/// The image in the small file system after the hook.
+fn small_boot_is_converted(place: &Place) -> bool {
+    is_converted(place, "out/initrd.img-7.3")
+}
+
+/// An update that fits without the hook fits with it.
+#[test]
+fn small_boot_keeps_room_for_the_next_update() {
+    let noise = noise(3_000_000);
+    // Larger when it is converted, as an image consists of whole blocks.
+    let larger = newc(&[node("init", 0o100_755), file("noise", &noise)]);
+    let system = || {
+        let place = system();
+        place.write("initramfs", &larger);
+        let compressed = place.compress("gzip -c", "initramfs");
+        place.write("boot/initrd.img-7.3", compressed);
+        place.write("boot/vmlinuz-7.3", vec![0; 1_000_000]);
+        place
+    };
+    for (size, is_converted) in [("20M", true), ("7M", false), ("5M", false)] {
+        let place = system();
+        let Some(said) = run_in_small_boot(&place, &format!("size={size}"), "") else {
+            return;
+        };
+        assert_eq!(
+            small_boot_is_converted(&place),
+            is_converted,
+            "{size}: {said}"
+        );
+        assert_eq!(place.path(KEPT).exists(), is_converted, "{size}");
+        let words = "would leave too little room";
+        assert_eq!(said.contains(words), !is_converted, "{size}: {said}");
+        // Nothing else is left.
+        let names = fs::read_dir(place.path("out"))
+            .expect("a directory")
+            .count();
+        assert_eq!(names, 5, "{size}");
+    }
+    // A file system that cannot be written to, with an image that is there all the same.
+    let place = system();
+    let before = "mount -o remount,ro full;";
+    let Some(said) = run_in_small_boot(&place, "size=20M", before) else {
+        return;
+    };
+    assert!(
+        said.contains("cannot be replaced, and stays as it is"),
+        "{said}"
+    );
+    assert!(!small_boot_is_converted(&place) && !place.path(KEPT).exists());
+}
+
+/// Killed at any moment, the hook leaves an image that is whole, and the next run cleans up.
+#[test]
+fn interrupted_conversion_leaves_a_whole_image() {
+    for delay in [5, 20, 50, 100, 200] {
+        let place = system();
+        let noise = vec![b'n'; 4_000_000];
+        let original = newc(&[node("init", 0o100_755), file("noise", &noise)]);
+        place.write("boot/initrd.img-7.3", &original);
+        let mut hook = hook_command(&place, "kernel-postinst", &["7.3"]);
+        let mut child = hook.spawn().expect("a shell");
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let _ = child.kill();
+        let _ = child.wait();
+        let is_whole = place.read("boot/initrd.img-7.3") == original
+            || is_converted(&place, "boot/initrd.img-7.3");
+        assert!(is_whole, "after {delay} ms");
+        run(&place, "kernel-postinst", &["7.3"]);
+        assert!(is_converted(&place, "boot/initrd.img-7.3"));
+        let names = fs::read_dir(place.path("boot"))
+            .expect("a directory")
+            .count();
+        assert_eq!(names, 4, "after {delay} ms");
+        assert!(place.read(KEPT) == original, "after {delay} ms");
+    }
 }
 
 #[test]
 fn original_goes_with_its_kernel_but_not_when_that_is_upgraded() {
     let place = system();
-    let kept = |place: &Place| place.path("boot/initrd.img-7.3.cpio").exists();
+    let kept = |place: &Place| place.path(KEPT).exists();
     for (parameters, stays) in [
         (Some("upgrade 7.3.5-1"), true),
         (Some("'upgrade' '7.3.5-1'"), true),
@@ -134,7 +256,7 @@ fn original_goes_with_its_kernel_but_not_when_that_is_upgraded() {
         (Some("purge"), false),
         (None, false),
     ] {
-        place.write("boot/initrd.img-7.3.cpio", "the original");
+        place.write(KEPT, "the original");
         let mut command = hook_command(&place, "kernel-postrm", &["7.3"]);
         if let Some(parameters) = parameters {
             command.env("DEB_MAINT_PARAMS", parameters);
@@ -178,7 +300,7 @@ fn kernels_that_cannot_mount_it_keep_their_image() {
         "{said}"
     );
     assert!(place.read("boot/initrd.img-7.3") == original);
-    assert!(!place.path("boot/initrd.img-7.3.cpio").exists());
+    assert!(!place.path(KEPT).exists());
 }
 
 #[test]
@@ -302,7 +424,7 @@ fn staged_images_are_left_to_the_plugin_of_kernel_install() {
     let staged = place.path("staging/initrd").display().to_string();
     run(&place, "initramfs-post-update", &["7.3", &staged]);
     assert!(place.read("staging/initrd") == original);
-    assert!(!place.path("staging/initrd.cpio").exists());
+    assert!(!place.path("var/lib/initoverlayfs").exists());
 }
 
 /// What a system going down has in `/run/initramfs`; returns what the program said.

@@ -39,6 +39,18 @@ pub fn kernel_source() -> PathBuf {
     found.into()
 }
 
+/// Bytes that nothing makes smaller, always the same.
+pub fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
 /// What `dump.erofs` says about a file of an image.
 pub fn dump(image: &Path, path: &str) -> String {
     let output = Command::new(erofs_tool("DUMP_EROFS"))
