@@ -44,12 +44,13 @@ void initoverlayfs_set_size(struct inode *inode, loff_t size)
 }
 
 /*
- * Mount m at path. finish_automount() is the one function that takes a mount
+ * Mount m at path, with relatime or with strict access times. finish_automount() is the one function that takes a mount
  * from a caller outside of fs/namespace.c. If something is mounted there, it
  * drops the mount and reports success; and it marks the mount, and with it what
  * is cloned from it, as one that may go with its parent, which no root should.
  */
-int initoverlayfs_attach(struct vfsmount *m, const struct path *path)
+int initoverlayfs_attach(struct vfsmount *m, const struct path *path,
+			 bool relatime)
 {
 	int err = finish_automount(m, path);
 
@@ -59,7 +60,8 @@ int initoverlayfs_attach(struct vfsmount *m, const struct path *path)
 		return -EBUSY;
 	scoped_guard(mount_writer) {
 		m->mnt_flags &= ~(MNT_SHRINKABLE | MNT_ATIME_MASK);
-		m->mnt_flags |= MNT_RELATIME;
+		if (relatime)
+			m->mnt_flags |= MNT_RELATIME;
 	}
 	return 0;
 }

@@ -8,7 +8,8 @@
 void initoverlayfs_fail_folio(struct folio *folio);
 void initoverlayfs_set_fops(struct inode *inode,
 			    const struct file_operations *fops);
-int initoverlayfs_attach(struct vfsmount *m, const struct path *path);
+int initoverlayfs_attach(struct vfsmount *m, const struct path *path,
+			 bool relatime);
 int initoverlayfs_set_string(struct fs_context *fc, const char *key,
 			     const char *value);
 int initoverlayfs_set_path(struct fs_context *fc, const char *key,

@@ -56,6 +56,7 @@ use crate::{
     vfs::{
         self,
         Access,
+        AccessTimes,
         Context,
         Handle,
         Mount,
@@ -158,7 +159,7 @@ fn mount_bare(
         }
     };
     stack
-        .attach_root(mount)
+        .attach_root(mount, AccessTimes::Relative)
         .map_err(|e| step.failed_at(index, e))?;
     timeline.end(Phase::Image(index));
     Ok(stack)
@@ -236,7 +237,7 @@ fn mount_overlay(
     }
 
     overlay(&lower)
-        .and_then(|overlay| stack.attach_root(overlay))
+        .and_then(|overlay| stack.attach_root(overlay, AccessTimes::Strict))
         .map_err(|e| Step::Overlay.failed(e))?;
     Ok(stack)
 }

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 use crate::{
     file::Segments,
     vfs::{
+        AccessTimes,
         Mount,
         Path, //
     }, //
@@ -42,7 +43,11 @@ impl Stack {
 
     /// Puts a mount on top of the others; returns its root.
     pub(crate) fn attach(&mut self, mount: Mount) -> Result<Path> {
-        let root = mount.attach(self.top.as_ref().unwrap_or(&self.old_root))?;
+        self.attach_with(mount, AccessTimes::Relative)
+    }
+
+    fn attach_with(&mut self, mount: Mount, times: AccessTimes) -> Result<Path> {
+        let root = mount.attach(self.top.as_ref().unwrap_or(&self.old_root), times)?;
         self.base.get_or_insert_with(|| root.clone());
         self.top = Some(root.clone());
         Ok(root)
@@ -57,8 +62,8 @@ impl Stack {
     }
 
     /// Puts the new root on top, and enters it.
-    pub(crate) fn attach_root(&mut self, root: Mount) -> Result {
-        self.attach(root)?.enter();
+    pub(crate) fn attach_root(&mut self, root: Mount, times: AccessTimes) -> Result {
+        self.attach_with(root, times)?.enter();
         Ok(())
     }
 

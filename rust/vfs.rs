@@ -20,6 +20,7 @@ use crate::bindings;
 pub(crate) use self::{
     mount::{
         Access,
+        AccessTimes,
         Context,
         Handle,
         Mount, //

@@ -143,6 +143,15 @@ pub(crate) enum Handle {
     Reader,
 }
 
+/// When reading a file changes its time of access.
+#[derive(Clone, Copy)]
+pub(crate) enum AccessTimes {
+    /// Always, as in the kernel's own initial root.
+    Strict,
+    /// Once after a change, and once a day, as `mount(8)` would have it.
+    Relative,
+}
+
 /// A mount that is not part of the namespace yet.
 ///
 /// # Invariants
@@ -177,17 +186,20 @@ impl Mount {
         NonNull::new(mount).map(Self).ok_or(EINVAL)
     }
 
-    /// Mounts it on `place`, with the options that `mount(8)` would give it. Returns its root.
+    /// Mounts it on `place`. Returns its root.
     ///
     /// # Errors
     ///
     /// `EBUSY` if something is mounted there, and what the VFS says.
-    pub(crate) fn attach(self, place: &Path) -> Result<Path> {
+    pub(crate) fn attach(self, place: &Path, times: AccessTimes) -> Result<Path> {
+        let is_relative = matches!(times, AccessTimes::Relative);
         let root = self.root();
         let mount = core::mem::ManuallyDrop::new(self);
         // SAFETY: The mount is valid, its reference is handed over, and the path is valid. `root`
         // keeps the mount meanwhile.
-        to_result(unsafe { bindings::initoverlayfs_attach(mount.0.as_ptr(), place.as_raw()) })?;
+        to_result(unsafe {
+            bindings::initoverlayfs_attach(mount.0.as_ptr(), place.as_raw(), is_relative)
+        })?;
         Ok(root)
     }
 }

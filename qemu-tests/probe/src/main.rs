@@ -7,6 +7,7 @@
 
 mod bench;
 mod channel;
+mod compare;
 mod cycles;
 mod memory;
 mod orders;
@@ -91,6 +92,9 @@ fn report(channel: &mut Channel) -> Result<()> {
             false => bench::initial_root(channel, &orders),
             true => bench::next_root(channel),
         };
+    }
+    if orders.has("compare") {
+        return compare::report(channel);
     }
     if orders.has("survey") {
         return survey::report(channel);
