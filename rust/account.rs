@@ -16,7 +16,8 @@ use crate::{
         Phase,
         Timeline, //
     },
-    usage::Usage, //
+    usage::Usage,
+    vfs::Device, //
 };
 
 /// What was found, what was made of it, and how long that took.
@@ -39,6 +40,8 @@ pub(crate) struct Account {
     pub(crate) timeline: Timeline,
     /// The layers, the lowest first.
     pub(crate) layers: KVec<Usage>,
+    /// The number of the device that files of the root are on.
+    pub(crate) device: Option<Device>,
 }
 
 impl Account {
@@ -54,6 +57,7 @@ impl Account {
             root: Root::Overlay,
             timeline,
             layers: KVec::new(),
+            device: None,
         }
     }
 
@@ -139,7 +143,11 @@ mod files {
                 all,
             )?);
             core::mem::forget(KBox::pin_init(
-                dir.read_callback_file(c"touched", account, &fmt_touched),
+                dir.read_callback_file(c"touched", account.clone(), &fmt_touched),
+                all,
+            )?);
+            core::mem::forget(KBox::pin_init(
+                dir.read_callback_file(c"device", account, &fmt_device),
                 all,
             )?);
             Ok(())
@@ -158,6 +166,14 @@ mod files {
             f.write_fmt(fmt!("{layer} {usage}\n"))?;
         }
         Ok(())
+    }
+
+    /// The number of the root's device, as `/proc/PID/mountinfo` has it.
+    fn fmt_device(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match account.device {
+            Some(device) => f.write_fmt(fmt!("{}:{}\n", device.major(), device.minor())),
+            None => Ok(()),
+        }
     }
 
     /// A line for each run of blocks that were read: layer, first block, last block.

@@ -86,8 +86,12 @@ pub(crate) fn make_dir_like(name: &CStr, model: &Path) -> Result<Path> {
     Ok(made)
 }
 
-/// Looks at a file.
-fn stat(path: &Path) -> Result<bindings::kstat> {
+/// Returns the attributes of a file.
+///
+/// # Errors
+///
+/// Errors of `vfs_getattr()`.
+pub(crate) fn stat(path: &Path) -> Result<bindings::kstat> {
     let mut stat = MaybeUninit::uninit();
     // SAFETY: The path is valid, and there is room for the result.
     to_result(unsafe {

@@ -26,6 +26,7 @@ pub(crate) use self::{
         Mount, //
     },
     path::{
+        Device,
         Path,
         View, //
     }, //

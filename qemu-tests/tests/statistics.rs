@@ -84,6 +84,9 @@ fn reads_are_counted_until_the_memory_is_gone() -> Result<()> {
     let expected = ["claim", "wait", "admit", "tmpfs", "segments", "image0", "overlay", "pivot"];
     ensure!(names == expected, "{names:?}");
 
+    // Whoever holds the root is found by this.
+    assert_eq!(found.get("root.device")?, found.get("root.dev")?);
+
     let one = |found, stage| -> Result<Figures> {
         let mut layers = layers(found, stage)?;
         ensure!(layers.len() == 1, "{layers:?}");

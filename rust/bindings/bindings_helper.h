@@ -82,6 +82,7 @@ INITOVERLAYFS_OFFSET(file_system_type, name);
 INITOVERLAYFS_OFFSET(file_system_type, init_fs_context);
 INITOVERLAYFS_OFFSET(file_system_type, kill_sb);
 INITOVERLAYFS_OFFSET(kstat, mode);
+INITOVERLAYFS_OFFSET(kstat, dev);
 INITOVERLAYFS_OFFSET(kstat, uid);
 INITOVERLAYFS_OFFSET(kstat, gid);
 INITOVERLAYFS_OFFSET(kstat, mtime);

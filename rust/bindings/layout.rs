@@ -72,6 +72,7 @@ assert_offsets! {
     }
     kstat {
         mode: INITOVERLAYFS_OFFSET_kstat_mode,
+        dev: INITOVERLAYFS_OFFSET_kstat_dev,
         uid: INITOVERLAYFS_OFFSET_kstat_uid,
         gid: INITOVERLAYFS_OFFSET_kstat_gid,
         mtime: INITOVERLAYFS_OFFSET_kstat_mtime,

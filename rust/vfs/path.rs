@@ -14,6 +14,25 @@ use kernel::{
 
 use crate::bindings;
 
+/// The number of a device, as the kernel has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Device(pub(crate) bindings::dev_t);
+
+impl Device {
+    /// How many bits the minor number has: `MINORBITS`.
+    const MINOR_BITS: u32 = 20;
+
+    /// Returns the major number.
+    pub(crate) fn major(self) -> u32 {
+        self.0 >> Self::MINOR_BITS
+    }
+
+    /// Returns the minor number.
+    pub(crate) fn minor(self) -> u32 {
+        self.0 & ((1 << Self::MINOR_BITS) - 1)
+    }
+}
+
 /// A place: a mount and a directory entry in it.
 ///
 /// # Invariants

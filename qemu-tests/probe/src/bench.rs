@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -34,6 +35,10 @@ pub fn initial_root(channel: &mut Channel, orders: &Orders) -> Result<()> {
     surroundings::kernel_log(channel)?;
     mount_debugfs()?;
     counters(channel, "phases", "phase")?;
+    counters(channel, "device", "root.device")?;
+    let device = fs::metadata("/")?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    channel.say("root.dev", format!("{major}:{minor}"))?;
     stage(channel, "init")?;
 
     let tenth = listed()?;

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::holders::{self, Holder};
 use crate::options::read;
 
 /// The bytes of a block as the kernel counts them, whatever the image's own blocks are.
@@ -22,6 +23,8 @@ pub struct Stats {
     pub phases: Vec<Phase>,
     /// What the root was made of, the lowest layer first.
     pub layers: Vec<Layer>,
+    /// Who still uses it, after the switch to another root.
+    pub holders: Vec<Holder>,
 }
 
 /// A step of the boot.
@@ -57,9 +60,10 @@ pub struct Layer {
 pub struct Touched(BTreeMap<usize, Vec<Range<u64>>>);
 
 impl Stats {
-    /// Reads all but the blocks.
-    pub fn read(directory: &Path) -> Result<Self> {
+    /// Reads all but the blocks; processes are those in `proc`.
+    pub fn read(directory: &Path, proc: &Path) -> Result<Self> {
         Ok(Self {
+            holders: device(directory).map_or_else(Vec::new, |device| holders::find(proc, device)),
             phases: records(directory, "phases", |words| {
                 Some(Phase {
                     name: words.next()?.to_owned(),
@@ -69,6 +73,13 @@ impl Stats {
             layers: Layer::read(directory)?,
         })
     }
+}
+
+/// Returns the major and minor number of the root's device; nothing if this kernel does not tell.
+fn device(directory: &Path) -> Option<(u32, u32)> {
+    let text = read(&directory.join("device")).ok()?;
+    let (major, minor) = std::str::from_utf8(&text).ok()?.trim().split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 impl Layer {

@@ -11,6 +11,7 @@ mod debugfs;
 mod digest;
 mod extract;
 mod format;
+mod holders;
 mod inspect;
 mod listing;
 mod making;

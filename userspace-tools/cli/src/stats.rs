@@ -18,6 +18,7 @@ use initoverlayfs_image::{erofs, initrd};
 use crate::debugfs::{Layer, Stats, Touched, BLOCK};
 use crate::options::create;
 use crate::streams::{self, input_name, place_of};
+use crate::summary::shown;
 use crate::Verdict;
 
 /// Show how this boot went and what it read of its initrd, or list the files that it read.
@@ -51,6 +52,9 @@ pub struct Arguments {
         default_value = "/sys/kernel/debug/initoverlayfs"
     )]
     debugfs: PathBuf,
+    /// Where the kernel shows processes
+    #[arg(long, value_name = "DIRECTORY", default_value = "/proc", hide = true)]
+    proc: PathBuf,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
@@ -63,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
             .with_context(|| input_name(image))?;
         return list(&files, all, image, arguments);
     }
-    let stats = Stats::read(&arguments.debugfs)?;
+    let stats = Stats::read(&arguments.debugfs, &arguments.proc)?;
     if arguments.json {
         streams::print_json(&stats)?;
     } else {
@@ -187,6 +191,10 @@ fn print(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
             HumanBytes(touched),
             layer.touched
         )?;
+    }
+    for holder in &stats.holders {
+        let (pid, name) = (holder.pid, shown(holder.name.as_bytes()));
+        writeln!(out, "held by {pid} {name}: {}", holder.holds.join(", "))?;
     }
     Ok(())
 }

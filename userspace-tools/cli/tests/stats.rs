@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{symlink, MetadataExt};
 use std::process::Command;
 
 use common::{dump, erofs_tool, file, newc, node, Place};
@@ -55,6 +56,7 @@ layer 1  40.00 KiB, erofs
             {"name": "segments", "nanoseconds": 1_599_999},
             {"name": "image0", "nanoseconds": 19_336_000},
         ],
+        "holders": [],
         "layers": [
             {"layer": 0, "kind": "cpio", "bytes": 1234, "held": 0, "reads": 3, "served": 1234,
              "touched": 1},
@@ -396,4 +398,79 @@ fn list_goes_round_through_an_image() {
     assert!(!is_compressed(odd) && !is_compressed("usr/lib/one") && !is_compressed("other name"));
     assert!(is_compressed("usr/lib/two"));
     assert_eq!(place.succeed("diff image fast"), "");
+}
+
+/// A process for each thing that it may hold, in a directory like `/proc`.
+#[test]
+fn processes_that_hold_the_root_are_named() {
+    let place = Place::new();
+    debugfs(&place, LAYERS, "");
+    // A filesystem that is not the root: that of the devices of this machine.
+    let number = fs::metadata("/dev").expect("/dev").dev();
+    assert_ne!(
+        number,
+        fs::metadata("/").expect("/").dev(),
+        "/dev is no mount here"
+    );
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    place.write("debug/initoverlayfs/device", format!("{major}:{minor}\n"));
+    let process = |pid: &str, name: &str, links: &[(&str, &str)]| {
+        place.write(&format!("proc/{pid}/comm"), format!("{name}\n"));
+        fs::create_dir_all(place.path(&format!("proc/{pid}/fd"))).expect("a directory");
+        for (link, target) in links {
+            symlink(target, place.path(&format!("proc/{pid}/{link}"))).expect("a link");
+        }
+    };
+    process(
+        "1",
+        "systemd",
+        &[("root", "/"), ("cwd", "/"), ("fd/0", "/dev/null")],
+    );
+    process(
+        "200",
+        "plymouthd",
+        &[("root", "/dev"), ("cwd", "/"), ("exe", "/dev/null")],
+    );
+    process(
+        "30",
+        "elsewhere",
+        &[("root", "/"), ("cwd", "/"), ("fd/0", "/")],
+    );
+    process("31", "mapped", &[("root", "/")]);
+    place.write(
+        "proc/31/maps",
+        format!("7f00-7f01 r--p 00000000 {major:02x}:{minor:02x} 77 /lib/libc.so\n"),
+    );
+    process("32", "namespace", &[("root", "/")]);
+    place.write(
+        "proc/32/mountinfo",
+        format!("55 44 {major}:{minor} / /run/initramfs rw - overlay initoverlayfs rw\n"),
+    );
+    let shown = place.succeed(&format!("{STATS} --proc proc"));
+    let held: Vec<_> = shown
+        .lines()
+        .filter(|line| line.starts_with("held"))
+        .collect();
+    let expected = [
+        "held by 1 systemd: file 0",
+        "held by 31 mapped: mapping",
+        "held by 32 namespace: mount /run/initramfs",
+        "held by 200 plymouthd: root, program",
+    ];
+    assert_eq!(held, expected);
+    let json = place.succeed(&format!("{STATS} --proc proc --json"));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let last = serde_json::json!({"pid": 200, "name": "plymouthd", "holds": ["root", "program"]});
+    assert_eq!(json["holders"][3], last);
+    // Before the switch, everything is on it.
+    let number = fs::metadata("/").expect("/").dev();
+    let own = format!(
+        "{}:{}\n",
+        rustix::fs::major(number),
+        rustix::fs::minor(number)
+    );
+    place.write("debug/initoverlayfs/device", own);
+    assert!(!place
+        .succeed(&format!("{STATS} --proc proc"))
+        .contains("held by"));
 }
