@@ -67,10 +67,15 @@ pub fn kernel_append() -> String {
     setting("KERNEL_APPEND").map_or_else(String::new, |words| format!(" {}", words.trim()))
 }
 
+/// The configuration of the kernel to boot.
+pub fn kernel_config() -> Result<PathBuf> {
+    let config = setting("KERNEL_CONFIG").map(PathBuf::from);
+    config.map_or_else(|| kernel().map(|path| path.with_file_name("config")), Ok)
+}
+
 /// Whether the kernel to boot is configured with this option built in.
 pub fn kernel_has(option: &str) -> Result<bool> {
-    let config = setting("KERNEL_CONFIG").map(PathBuf::from);
-    let config = config.map_or_else(|| kernel().map(|path| path.with_file_name("config")), Ok)?;
+    let config = kernel_config()?;
     let text = fs::read_to_string(&config)
         .with_context(|| format!("no configuration at {}", config.display()))?;
     Ok(text.lines().any(|line| line.strip_prefix(option) == Some("=y")))

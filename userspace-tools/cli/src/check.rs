@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_image::compression::Method;
+use initoverlayfs_image::kernel_decompressors::Demand;
 use serde::Serialize;
 
 use crate::options::read;
@@ -38,6 +39,8 @@ struct Checked {
     boots_in_place: bool,
     /// Why it does not.
     problems: Vec<String>,
+    /// What works otherwise than one might expect.
+    warnings: Vec<String>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
@@ -70,6 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         streams::print_json(&Checked {
             boots_in_place,
             problems,
+            warnings: opened.view.warnings,
         })?;
         return Ok(verdict);
     }
@@ -77,6 +81,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mut out = io::stdout().lock();
     for problem in &problems {
         writeln!(out, "{name}: {problem}")?;
+    }
+    for warning in &opened.view.warnings {
+        writeln!(out, "{name}: warning: {warning}")?;
     }
     if boots_in_place {
         writeln!(out, "{name}: boots in place")?;
@@ -176,6 +183,12 @@ impl<'a> Kernel<'a> {
                         if let Some(method) = name.and_then(method_of) {
                             let why = format!("the archive at {:#x} uses {method}", archive.offset);
                             wanted.push((method.kernel_option().to_owned(), why));
+                        }
+                        for demand in &archive.demands {
+                            if let Demand::Option(option) = demand {
+                                let why = format!("the archive at {:#x} uses it", archive.offset);
+                                wanted.push(((*option).to_owned(), why));
+                            }
                         }
                     }
                 }

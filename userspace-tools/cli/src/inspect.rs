@@ -103,6 +103,9 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
     for problem in &view.problems {
         writeln!(out, "problem: {problem}")?;
     }
+    for warning in &view.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
     Ok(())
 }
 

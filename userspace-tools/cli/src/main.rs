@@ -31,6 +31,7 @@ mod summary;
 mod trees;
 mod verify;
 mod view;
+mod warnings;
 
 use std::process::ExitCode;
 

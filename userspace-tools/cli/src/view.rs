@@ -11,11 +11,13 @@ use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::facts::Facts;
 use initoverlayfs_image::handover;
 use initoverlayfs_image::initrd::{self, Archive, InitrdError, Layer, Part};
+use initoverlayfs_image::kernel_decompressors::{demands, Demand};
 use initoverlayfs_image::seal::SealProblem;
 use initoverlayfs_image::tree::{Kind, Tree};
 use serde::Serialize;
 
 use crate::summary::shown;
+use crate::warnings;
 
 /// More segments than this are an error to the kernel: `MAX_SEGMENTS` in `rust/scan.rs`.
 pub const MOST_SEGMENTS: usize = 64;
@@ -31,8 +33,10 @@ pub struct View {
     pub boot: Boot,
     /// Parameters for the kernel at its end.
     pub bootconfig: Option<Bootconfig>,
-    /// What will not work, or not as expected.
+    /// What will not work.
     pub problems: Vec<String>,
+    /// What works otherwise than one might expect.
+    pub warnings: Vec<String>,
 }
 
 /// Where parameters for the kernel are.
@@ -192,6 +196,9 @@ pub struct CpioArchive {
     pub entries: usize,
     /// Whether only the early boot reads it: microcode, ACPI tables.
     pub early: bool,
+    /// What the kernel has to have to decompress it, besides the method.
+    #[serde(skip)]
+    pub demands: Vec<Demand>,
 }
 
 /// A file, taken apart.
@@ -235,6 +242,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
                 boot,
                 bootconfig,
                 problems,
+                warnings: Vec::new(),
             };
             return Ok(Opened {
                 view,
@@ -248,7 +256,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         .iter()
         .map(|layer| segment(bytes, layer))
         .collect::<Result<Vec<_>>>()?;
-    let mut problems = Vec::new();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let has_image = segments.iter().any(|segment| segment.content.is_image());
     let mut boot = if has_image {
         Boot::InPlace
@@ -267,11 +275,24 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         .filter(|s| matches!(s.content, Content::Unknown))
     {
         let (offset, size) = (segment.offset, segment.size);
-        problems.push(format!(
-            "offset {offset:#x}: {size} bytes that are no image and no archive"
-        ));
+        let text = format!("offset {offset:#x}: {size} bytes that are no image and no archive");
+        if has_image {
+            warnings.push(format!("{text}: the kernel leaves them out"));
+        } else {
+            problems.push(text);
+        }
     }
     for segment in &segments {
+        if let Content::Cpio { archives } = &segment.content {
+            for archive in archives {
+                for demand in &archive.demands {
+                    if let Demand::Never(what) = demand {
+                        let offset = archive.offset;
+                        problems.push(format!("the archive at {offset:#x}: {what}"));
+                    }
+                }
+            }
+        }
         let seal = segment.content.seal();
         if let Some(problem) = seal.and_then(|seal| seal.problem.as_ref()) {
             let offset = segment.offset;
@@ -301,6 +322,9 @@ pub fn open(file: &[u8]) -> Result<Opened> {
     if let Some(tree) = &tree {
         problems.extend(init_problem(tree));
         if boot == Boot::InPlace {
+            warnings.extend(warnings::of(tree));
+        }
+        if boot == Boot::InPlace {
             let found = handover::find(tree);
             problems.extend(
                 found
@@ -315,6 +339,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         boot,
         bootconfig,
         problems,
+        warnings,
     };
     Ok(Opened {
         view,
@@ -350,7 +375,7 @@ fn segment(bytes: &[u8], layer: &Layer) -> Result<Segment> {
             }
         }
         Part::Archives(archives) => Content::Cpio {
-            archives: archives.iter().map(archive).collect(),
+            archives: archives.iter().map(|one| archive(bytes, one)).collect(),
         },
         Part::Unknown => Content::Unknown,
     };
@@ -425,7 +450,8 @@ fn image(bytes: &[u8], layer: &Layer) -> Result<Image> {
     })
 }
 
-fn archive(archive: &Archive) -> CpioArchive {
+fn archive(bytes: &[u8], archive: &Archive) -> CpioArchive {
+    let stored = &bytes[archive.range.clone()];
     let entries = archive.entries().filter_map(|entry| entry.ok());
     CpioArchive {
         offset: archive.range.start,
@@ -434,5 +460,9 @@ fn archive(archive: &Archive) -> CpioArchive {
         compression: archive.method.map(|method| method.to_string()),
         entries: entries.filter(|entry| !entry.is_trailer()).count(),
         early: archive.is_early(),
+        demands: archive
+            .method
+            .map(|method| demands(method, stored))
+            .unwrap_or_default(),
     }
 }

@@ -19,6 +19,7 @@ pub mod facts;
 pub mod handover;
 pub mod hints;
 pub mod initrd;
+pub mod kernel_decompressors;
 pub mod mkfs;
 pub mod output;
 mod pax;
