@@ -11,7 +11,7 @@ export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DE
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
 .PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-distro vng fuzz mutate bench profile
-.PHONY: check graft ungraft clean distclean
+.PHONY: check check-configs graft ungraft clean distclean
 
 help:
 	@sed -n 's/^## \?//p' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,7 @@ help:
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
+##   make check-configs  our objects in other configurations, some of them booted (an hour)
 ##   make bench      time and memory against stock initramfs, into the README (45 minutes)
 ##   make profile    where the instructions to /init go, by function of the kernel
 ##
@@ -125,6 +126,9 @@ profile: kernel $(if $(INITRD),,image)
 
 check: ready
 	@scripts/check
+
+check-configs: ready
+	@scripts/configs
 
 graft: ready
 	@. build/tools.env && scripts/graft "$$KDIR"

@@ -62,6 +62,9 @@ pub fn initial_root(channel: &mut Channel, orders: &Orders) -> Result<()> {
 
 /// Sends the memory that is left when the initial root is gone, and what the kernel remembers of it.
 pub fn next_root(channel: &mut Channel) -> Result<()> {
+    if let Ok(took) = std::env::var(switch::DETACHED) {
+        channel.say("detached", took)?;
+    }
     memory::settle(channel)?;
     memory::at(channel, "left")?;
     mount_debugfs()?;

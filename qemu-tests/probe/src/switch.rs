@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -18,6 +18,8 @@ const DISK: &str = "/dev/vda";
 const NEW_ROOT: &str = "/newroot";
 /// The probe's name over there.
 const NEW_INIT: &str = "/sbin/init";
+/// The variable in which the next init learns how long it took to detach the old root, in nanoseconds.
+pub const DETACHED: &str = "PROBE_DETACHED";
 /// `f_type` of the file systems that hold files in memory only.
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 const RAMFS_MAGIC: i64 = 0x8584_58f6;
@@ -79,7 +81,9 @@ fn empty(directory: &Path, device: u64) -> Result<()> {
 fn go() -> Result<()> {
     std::env::set_current_dir(NEW_ROOT)?;
     rustix::process::pivot_root(".", ".").context("pivot_root")?;
+    let start = Instant::now();
     rustix::mount::unmount(".", UnmountFlags::DETACH).context("cannot detach the old root")?;
+    let took = start.elapsed().as_nanos().to_string();
     std::env::set_current_dir("/")?;
-    Err(Command::new(NEW_INIT).exec()).context("cannot execute /sbin/init")
+    Err(Command::new(NEW_INIT).env(DETACHED, took).exec()).context("cannot execute /sbin/init")
 }

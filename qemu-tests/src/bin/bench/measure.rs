@@ -40,6 +40,7 @@ struct Sample {
     available_mib: Stages,
     free_mib: Stages,
     left_mib: f64,
+    detach_ms: f64,
     touched_mib: f64,
     copied: Option<Stages>,
 }
@@ -185,6 +186,7 @@ fn sample(candidate: &Candidate, machine: Machine) -> Result<Sample> {
         available_mib: stages([init[0], ten[0], all[0]].map(mib)),
         free_mib: stages([init[1], ten[1], all[1]].map(mib)),
         left_mib: mib(left[0]),
+        detach_ms: boot.report.stage("disk")?.number("detached")? as f64 / 1e6,
         touched_mib: mib(boot.touched_kb),
         copied: copied(candidate, found)?,
     })
@@ -272,6 +274,7 @@ fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
         available_mib: of_stages(&|sample| sample.available_mib)?,
         free_mib: of_stages(&|sample| sample.free_mib)?,
         left_mib: of(&|sample| sample.left_mib)?,
+        detach_ms: of(&|sample| sample.detach_ms)?,
         touched_mib: of(&|sample| sample.touched_mib)?,
         copied_bytes: first
             .copied
