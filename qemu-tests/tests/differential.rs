@@ -115,6 +115,145 @@ fn is_meant(entry: &str, key: &str) -> bool {
     }
 }
 
+/// An entry of an archive, any part of which may be odd.
+struct Odd {
+    name: Vec<u8>,
+    mode: u32,
+    owner: (u32, u32),
+    links: u32,
+    inode: u32,
+    mtime: u32,
+    content: Vec<u8>,
+}
+
+impl Odd {
+    fn new(name: impl Into<Vec<u8>>, mode: u32, content: impl Into<Vec<u8>>) -> Self {
+        let (name, content) = (name.into(), content.into());
+        Self { name, mode, owner: (0, 0), links: 1, inode: 0, mtime: 1_234_567_890, content }
+    }
+
+    /// Its bytes, as entry number `number`.
+    fn bytes(&self, number: usize) -> Vec<u8> {
+        let number = if self.inode == 0 { 1000 + number } else { self.inode as usize };
+        let (size, name) = (self.content.len(), self.name.len() + 1);
+        let (uid, gid) = (self.owner.0 as usize, self.owner.1 as usize);
+        let (mode, links, mtime) = (self.mode as usize, self.links as usize, self.mtime as usize);
+        let fields = [number, mode, uid, gid, links, mtime, size, 8, 1, 0, 0, name, 0];
+        let mut bytes = b"070701".to_vec();
+        bytes.extend(fields.iter().flat_map(|field| format!("{field:08x}").into_bytes()));
+        bytes.extend(self.name.iter().chain([&0]));
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(&self.content);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+}
+
+const FILE: u32 = 0o100_644;
+const DIRECTORY: u32 = 0o040_755;
+const LINK: u32 = 0o120_777;
+
+/// What makes `init/initramfs.c` do something of its own.
+fn oddities() -> Vec<Odd> {
+    let long = |len: usize| vec![b'n'; len];
+    let mut odd = vec![
+        Odd::new("d", DIRECTORY, ""),
+        Odd::new("./d//below", FILE, "slashes and a dot"),
+        Odd::new("/d/absolute", FILE, "from the root"),
+        Odd::new("d/../up", FILE, "up"),
+        Odd::new("../../out", FILE, "above the root"),
+        Odd::new("", FILE, "no name"),
+        Odd::new("missing/file", FILE, "no directory"),
+        Odd::new("directory/", DIRECTORY, ""),
+        Odd::new(long(255), FILE, "the longest name"),
+        Odd::new(long(256), FILE, "too long for a name"),
+        Odd::new([&b"d/"[..], &b"./".repeat(2046)].concat(), DIRECTORY, ""),
+        Odd::new(b"./".repeat(2050), DIRECTORY, ""),
+        Odd::new("link-long", LINK, vec![b't'; 4094]),
+        Odd::new("link-too-long", LINK, vec![b't'; 4096]),
+        // A link to nothing is made by the kernel, and cannot be in an image: the guide says so.
+        Odd::new("link-nul", LINK, "a\0b"),
+        Odd::new("twice", FILE, "first, and longer"),
+        Odd::new("twice", FILE, "second"),
+        Odd::new("was-file", FILE, "a file"),
+        Odd::new("was-file", DIRECTORY, ""),
+        Odd::new("was-directory", DIRECTORY, ""),
+        Odd::new("was-directory", FILE, "a file now"),
+        Odd::new("was-full", DIRECTORY, ""),
+        Odd::new("was-full/member", FILE, "x"),
+        Odd::new("was-full", FILE, "cannot be one"),
+        Odd::new("was-link", LINK, "d"),
+        Odd::new("was-link", FILE, "a file now"),
+        Odd::new("to-d", LINK, "d"),
+        Odd::new("to-d/through", FILE, "through a link"),
+        Odd::new("directory-with-content", DIRECTORY, "junk"),
+        Odd::new("fifo-with-content", 0o010_644, "junk"),
+        Odd::new("odd-type", 0o070_644, "of no type"),
+        Odd::new("no-type", 0o644, "of no type"),
+        Odd::new("all-bits", 0o107_777, "set-user-id and all"),
+        Odd { owner: (u32::MAX, u32::MAX), ..Odd::new("nobody", FILE, "owner -1") },
+        Odd { owner: (u32::MAX - 1, 0), ..Odd::new("last", FILE, "owner -2") },
+        Odd { mtime: u32::MAX, ..Odd::new("late", FILE, "2106") },
+        Odd { mtime: 0, ..Odd::new("early", DIRECTORY, "") },
+        Odd { links: 2, inode: 7, ..Odd::new("hard-one", FILE, "") },
+        Odd { links: 2, inode: 7, ..Odd::new("hard-two", FILE, "content of the second") },
+        Odd { links: 3, inode: 8, ..Odd::new("hard-first", FILE, "content of the first") },
+        Odd { links: 3, inode: 8, ..Odd::new("hard-later", FILE, "") },
+        Odd { links: 2, inode: 9, ..Odd::new("hard-alone", FILE, "alone") },
+        Odd { links: 2, inode: 10, ..Odd::new("hard-gone", FILE, "gone") },
+        Odd::new("hard-gone", DIRECTORY, ""),
+        Odd { links: 2, inode: 10, ..Odd::new("hard-to-gone", FILE, "") },
+        Odd { links: 1, inode: 11, ..Odd::new("same-number-one", FILE, "1") },
+        Odd { links: 1, inode: 11, ..Odd::new("same-number-two", FILE, "2") },
+    ];
+    let mut random = fastrand::Rng::with_seed(1);
+    for number in 0..60 {
+        let bytes = |random: &mut fastrand::Rng, len: usize| -> Vec<u8> {
+            (0..len)
+                .map(|_| random.u8(1..))
+                .map(|byte| if byte == b'/' { b'_' } else { byte })
+                .collect()
+        };
+        let len = random.usize(1..60);
+        let name = [format!("{number}").into_bytes(), bytes(&mut random, len)].concat();
+        let mode = [FILE, LINK, DIRECTORY][number % 3];
+        let len = if mode == DIRECTORY { 0 } else { random.usize(1..90) };
+        let mut one =
+            Odd::new(name, mode & !0o777 | random.u32(0..0o7777), bytes(&mut random, len));
+        one.owner = (random.u32(..), random.u32(..));
+        one.mtime = random.u32(..);
+        odd.push(one);
+    }
+    odd
+}
+
+/// The kernel's unpacker is the second opinion on what `convert` makes of an archive.
+#[test]
+fn odd_entries_become_what_the_kernel_makes_of_them() -> Result<()> {
+    let probe = fs::read(tools::probe())?;
+    let mut entries = vec![Odd::new(".", DIRECTORY, ""), Odd::new("init", 0o100_755, probe)];
+    for name in ["dev", "proc", "sys", "tmp"] {
+        entries.push(Odd::new(name, DIRECTORY, ""));
+    }
+    entries.extend(oddities());
+    entries.push(Odd { mtime: 0, ..Odd::new("TRAILER!!!", 0, "") });
+    let archive = entries.iter().enumerate().flat_map(|(number, entry)| entry.bytes(number));
+    let archive: Vec<u8> = archive.collect();
+    let (stock, ours) =
+        (seen(archive.clone(), "root=/dev/vda")?, seen(convert_bytes(&archive)?, "root=/dev/vda")?);
+    let is_compared =
+        |key: &&String| ["tree.", "target.", "content."].iter().any(|p| key.starts_with(p));
+    let keys: BTreeSet<_> = stock.keys().chain(ours.keys()).filter(is_compared).collect();
+    ensure!(keys.len() > 150, "{} things to compare", keys.len());
+    let differences: Vec<_> = keys
+        .into_iter()
+        .filter(|key| stock.get(*key) != ours.get(*key))
+        .map(|key| format!("{key}: {:?} stock, {:?}", stock.get(key), ours.get(key)))
+        .collect();
+    ensure!(differences.is_empty(), "{differences:#?}");
+    Ok(())
+}
+
 #[test]
 fn what_init_sees_differs_by_the_guides_list_only() -> Result<()> {
     let archive = newc(&tree()?, Style::default());

@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use crate::cpio::{self, CpioError, Entries, Entry};
 use crate::stack;
-use crate::tree::{join, split, Content, Inode, Kind, Time, Tree, Xattrs};
+use crate::tree::{join, split, Content, Inode, Kind, Time, Tree, Xattrs, LONGEST_PATH};
 
 /// How many symbolic links a path may lead through: `MAXSYMLINKS` of the kernel.
 const MOST_LINKS: usize = 40;
+
+/// Bytes that a name in a directory may have: `NAME_MAX`.
+const LONGEST_PART: usize = 255;
 
 /// What names of one file have in common: its identity and its type.
 type LinkKey = ((u32, u32, u32), u32);
@@ -136,6 +139,9 @@ impl Unpacker {
         parts.reverse();
         let mut path = Vec::new();
         while let Some(part) = parts.pop() {
+            if part.len() > LONGEST_PART {
+                return None;
+            }
             match part.as_slice() {
                 b"." => continue,
                 b".." => {
@@ -239,14 +245,15 @@ impl Unpacker {
         if let Some(id) = self.tree.id(path) {
             // A directory that holds something stays, but is given away all the same.
             let inode = self.tree.inode_mut(id);
-            (inode.uid, inode.gid, inode.mtime) = (entry.uid, entry.gid, time(entry));
+            give(inode, entry);
+            inode.mtime = time(entry);
             return None;
         }
         let target = buffer.get(entry.content.clone())?;
         let target = target.split(|byte| *byte == 0).next().unwrap_or_default();
         let mut made = inode(entry, Kind::Symlink(target.to_vec()));
         made.mode = 0o777;
-        (!target.is_empty())
+        (!target.is_empty() && target.len() < LONGEST_PATH)
             .then(|| self.tree.insert(path, made))
             .map(drop)
     }
@@ -323,18 +330,29 @@ fn time(entry: &Entry<'_>) -> Time {
 
 fn set_attributes(inode: &mut Inode, entry: &Entry<'_>) {
     inode.mode = entry.mode & 0o7777;
-    inode.uid = entry.uid;
-    inode.gid = entry.gid;
+    give(inode, entry);
     inode.mtime = time(entry);
 }
 
 fn inode(entry: &Entry<'_>, kind: Kind) -> Inode {
-    Inode {
+    let mut inode = Inode {
         kind,
         mode: entry.mode & 0o7777,
-        uid: entry.uid,
-        gid: entry.gid,
+        uid: 0,
+        gid: 0,
         mtime: time(entry),
         xattrs: Xattrs::new(),
+    };
+    give(&mut inode, entry);
+    inode
+}
+
+/// Gives a file to the owner that an entry states; -1 leaves it as it is, as for `chown()`.
+fn give(inode: &mut Inode, entry: &Entry<'_>) {
+    if entry.uid != u32::MAX {
+        inode.uid = entry.uid;
+    }
+    if entry.gid != u32::MAX {
+        inode.gid = entry.gid;
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::Path;
 
@@ -85,6 +86,8 @@ fn tree(seen: &mut Seen) -> Result<()> {
     while let Some(path) = pending.pop() {
         let path: std::path::PathBuf = path;
         let metadata = fs::symlink_metadata(&path)?;
+        // Any bytes may be in a name.
+        let shown = path.as_os_str().as_encoded_bytes().escape_ascii();
         // Numbers of devices in the order in which they are met.
         let next = devices.len();
         let device = *devices.entry(metadata.dev()).or_insert(next);
@@ -98,21 +101,30 @@ fn tree(seen: &mut Seen) -> Result<()> {
         // Nothing else is mounted.
         let mtime = if path == Path::new("/proc") { 0 } else { metadata.mtime() };
         seen.note(
-            format!("tree.{}", path.display()),
+            format!("tree.{shown}"),
             format!(
                 "{mode:o} {uid}:{gid} links={links} size={size} rdev={:x} mtime={} device={device}",
                 metadata.rdev(),
                 mtime
             ),
         );
+        if metadata.is_symlink() {
+            let target = fs::read_link(&path)?;
+            let target = target.as_os_str().as_encoded_bytes().escape_ascii();
+            seen.note(format!("target.{shown}"), target);
+        }
         if metadata.is_file() {
-            seen.note(format!("blocks.{}", path.display()), metadata.blocks());
+            let mut content = Vec::new();
+            // Files of nobody's can be read by root.
+            fs::File::open(&path)?.take(100).read_to_end(&mut content)?;
+            seen.note(format!("content.{shown}"), content.escape_ascii());
+            seen.note(format!("blocks.{shown}"), metadata.blocks());
         }
         if !metadata.is_dir() || path == Path::new("/proc") {
             continue;
         }
-        seen.note(format!("links.{}", path.display()), metadata.nlink());
-        seen.note(format!("directory-size.{}", path.display()), metadata.size());
+        seen.note(format!("links.{shown}"), metadata.nlink());
+        seen.note(format!("directory-size.{shown}"), metadata.size());
         let mut members = Vec::new();
         for entry in fs::read_dir(&path)? {
             let entry = entry?;
