@@ -16,8 +16,7 @@ use crate::{
         Phase,
         Timeline, //
     },
-    usage::Usage,
-    vfs::Device, //
+    usage::Usage, //
 };
 
 /// What was found, what was made of it, and how long that took.
@@ -41,7 +40,8 @@ pub(crate) struct Account {
     /// The layers, the lowest first.
     pub(crate) layers: KVec<Usage>,
     /// The number of the device that files of the root are on.
-    pub(crate) device: Option<Device>,
+    #[cfg(CONFIG_DEBUG_FS)]
+    pub(crate) device: Option<crate::vfs::Device>,
 }
 
 impl Account {
@@ -57,6 +57,7 @@ impl Account {
             root: Root::Overlay,
             timeline,
             layers: KVec::new(),
+            #[cfg(CONFIG_DEBUG_FS)]
             device: None,
         }
     }

@@ -299,8 +299,11 @@ fn take_over(
     account: &mut Account,
 ) -> Result<(), Failure> {
     let stack = stack_up(region, segments, options, account)?;
-    let root = stack.root().and_then(attributes::stat);
-    account.device = root.ok().map(|root| vfs::Device(root.dev));
+    #[cfg(CONFIG_DEBUG_FS)]
+    {
+        let root = stack.root().and_then(attributes::stat);
+        account.device = root.ok().map(|root| vfs::Device(root.dev));
+    }
     handoff::hand_off(stack, options.root, &mut account.timeline)
 }
 

@@ -17,6 +17,8 @@ use kernel::{
 
 use crate::bindings;
 
+#[cfg(CONFIG_DEBUG_FS)]
+pub(crate) use self::path::Device;
 pub(crate) use self::{
     mount::{
         Access,
@@ -26,7 +28,6 @@ pub(crate) use self::{
         Mount, //
     },
     path::{
-        Device,
         Path,
         View, //
     }, //

@@ -15,9 +15,11 @@ use kernel::{
 use crate::bindings;
 
 /// The number of a device, as the kernel has it.
+#[cfg(CONFIG_DEBUG_FS)]
 #[derive(Clone, Copy)]
 pub(crate) struct Device(pub(crate) bindings::dev_t);
 
+#[cfg(CONFIG_DEBUG_FS)]
 impl Device {
     /// How many bits the minor number has: `MINORBITS`.
     const MINOR_BITS: u32 = 20;
