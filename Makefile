@@ -6,11 +6,11 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND
+export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-distro vng fuzz mutate bench profile
+.PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-distro test-clean vng fuzz mutate bench profile
 .PHONY: check check-configs graft ungraft clean distclean
 
 help:
@@ -24,6 +24,7 @@ help:
 ##   make test-debug the boot scenarios on the debug kernel (KASAN, lockdep, ...)
 ##   make test-locked a kernel that takes no initrd but a signed image
 ##   make test-distro real distributions, converted and booted (10 minutes)
+##   make test-clean make run and make test on a clean Debian (an hour or two)
 ##   make vng        the kernel under virtme-ng: a command on this machine's files
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
@@ -54,6 +55,8 @@ help:
 ##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
 ##   BOOTS=N         boots of make mutate; else 500
 ##   BENCH=wall      with bench: on two processors by an ordinary clock, instead of counting
+##   SUITE=NAME      with test-clean: bookworm, trixie or sid; else trixie
+##   CACHE=1         with test-clean: the packages in build/download are not fetched again
 ##   COMMAND=TEXT    with vng: what to run instead of a look around
 ##   DESTDIR, PREFIX  with install; PREFIX is /usr/local unless told
 ##   J=N             build jobs; else one for each processor
@@ -108,6 +111,10 @@ test-locked: tools
 test-distro: kernel deb
 	@scripts/distro --install
 	@scripts/test --distro
+
+# In a system of its own: this one needs no tools.
+test-clean: arguments
+	@scripts/clean
 
 vng: kernel tools
 	@scripts/vng
