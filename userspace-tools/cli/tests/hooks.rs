@@ -4,88 +4,10 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::{env, fs};
+use std::fs;
 
-use common::{dump, file, newc, node, noise, Place};
-
-fn hook(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../hooks")
-        .join(name)
-}
-
-/// A system with a kernel 7.3 that can mount images in place, and 6.12 that cannot.
-fn system() -> Place {
-    let place = Place::new();
-    let options = ["INITOVERLAYFS", "EROFS_FS", "OVERLAY_FS", "EROFS_FS_ZIP"];
-    let config: String = options
-        .map(|option| format!("CONFIG_{option}=y\n"))
-        .concat();
-    place.write("boot/config-7.3", config);
-    place.write("boot/config-6.12", "CONFIG_EROFS_FS=y\n");
-    let initramfs = newc(&[node("init", 0o100_755)]);
-    place.write("boot/initrd.img-7.3", &initramfs);
-    place.write("boot/initrd.img-6.12", &initramfs);
-    place
-}
-
-/// Runs a hook in the system; returns what it said.
-fn run(place: &Place, name: &str, arguments: &[&str]) -> String {
-    let output = hook_output(place, name, arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{name}: {said}");
-    said
-}
-
-/// Runs a hook that has to fail.
-fn fail(place: &Place, name: &str, arguments: &[&str]) -> String {
-    let output = hook_output(place, name, arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{name}: {said}");
-    said
-}
-
-fn hook_output(place: &Place, name: &str, arguments: &[&str]) -> Output {
-    hook_command(place, name, arguments).output().expect(name)
-}
-
-fn hook_command(place: &Place, name: &str, arguments: &[&str]) -> Command {
-    let usual = place.command();
-    let mut command = Command::new(hook(name));
-    command.args(arguments).current_dir(place.path("."));
-    for (name, value) in usual.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let binary = Path::new(env!("CARGO_BIN_EXE_initoverlayfs"));
-    let own = binary.parent().expect("a directory").display();
-    command.env(
-        "PATH",
-        format!("{own}:{}", env::var("PATH").expect("a path")),
-    );
-    command
-        .env("ROOT", place.path("."))
-        .env("CONVERT_HOOK", hook("convert-hook"));
-    // Environment of kernel-install, where there is one, and of a kernel that runs.
-    if place.path("staging").exists() {
-        command.env("KERNEL_INSTALL_STAGING_AREA", place.path("staging"));
-    }
-    command
-        .env("RELEASE", "7.3")
-        .env("DRACUT_RESTORE", place.path("dracut"));
-    command
-}
-
-fn is_converted(place: &Place, image: &str) -> bool {
-    place
-        .succeed(&format!("inspect --json {image}"))
-        .contains("\"boot\": \"in-place\"")
-}
+use common::hooks::{fail, hook_command, is_converted, names, program, run, system, KEPT};
+use common::{dump, file, newc, node, Place};
 
 #[test]
 fn initramfs_tools_image_is_converted_and_the_original_kept() {
@@ -108,14 +30,11 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
     assert!(place.read("boot/initrd.img-7.3") == converted);
     assert!(place.read(KEPT) == original);
     // One match for each kernel.
-    let names = fs::read_dir(place.path("boot")).expect("a directory");
-    let names = names.map(|entry| entry.expect("an entry").file_name());
-    assert_eq!(
-        names
-            .filter(|name| name.to_string_lossy().starts_with("initrd.img-7.3"))
-            .count(),
-        1
-    );
+    let names = names(&place, "boot");
+    let matches = names
+        .iter()
+        .filter(|name| name.starts_with("initrd.img-7.3"));
+    assert_eq!(matches.count(), 1);
     // What was left of a conversion that could not be finished, or by an earlier hook, goes.
     let left = [
         "boot/initrd.img-6.12.cpio",
@@ -133,116 +52,6 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
     assert!(is_converted(&place, "boot/initrd.img-6.12"));
     assert!(place.read("var/lib/initoverlayfs/6.12/initrd.img-6.12.cpio") == original);
     assert!(!left.iter().any(|name| place.path(name).exists()));
-}
-
-/// Where the original of the usual image is kept.
-const KEPT: &str = "var/lib/initoverlayfs/7.3/initrd.img-7.3.cpio";
-
-/// Runs the hook for the usual image in a file system of its own below `boot`, of this size and with these
-/// options of `mount`. Returns what it said; nothing if this machine lets nobody mount one.
-fn run_in_small_boot(place: &Place, options: &str, before: &str) -> Option<String> {
-    let mut command = hook_command(place, "convert-hook", &[]);
-    let hook = hook("convert-hook");
-    let line = format!(
-        "mkdir -p full && mount -t tmpfs -o {options} tmpfs full && cp -a boot/. full && {before} \
-         ROOT=$PWD; mkdir -p $ROOT/boot && mount --bind full boot && \
-         {} 7.3 boot/initrd.img-7.3; s=$?; cp -a full/. out/; exit $s",
-        hook.display()
-    );
-    fs::create_dir_all(place.path("out")).expect("a directory");
-    let mut shell = Command::new("unshare");
-    shell.args(["--user", "--map-root-user", "--mount", "sh", "-c", &line]);
-    shell.current_dir(place.path("."));
-    for (name, value) in command.env("TMPDIR", place.path(".")).get_envs() {
-        if let Some(value) = value {
-            shell.env(name, value);
-        }
-    }
-    let ended = shell.output().expect("unshare");
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    if said.contains("unshare failed") || said.contains("permission denied") {
-        eprintln!("skipped: no user may mount a tmpfs of its own here");
-        return None;
-    }
-    assert!(ended.status.success(), "{said}");
-    Some(said)
-}
-
-/// The image in the small file system after the hook.
-fn small_boot_is_converted(place: &Place) -> bool {
-    is_converted(place, "out/initrd.img-7.3")
-}
-
-/// An update that fits without the hook fits with it.
-#[test]
-fn small_boot_keeps_room_for_the_next_update() {
-    let noise = noise(3_000_000);
-    // Larger when it is converted, as an image consists of whole blocks.
-    let larger = newc(&[node("init", 0o100_755), file("noise", &noise)]);
-    let system = || {
-        let place = system();
-        place.write("initramfs", &larger);
-        let compressed = place.compress("gzip -c", "initramfs");
-        place.write("boot/initrd.img-7.3", compressed);
-        place.write("boot/vmlinuz-7.3", vec![0; 1_000_000]);
-        place
-    };
-    for (size, is_converted) in [("20M", true), ("7M", false), ("5M", false)] {
-        let place = system();
-        let Some(said) = run_in_small_boot(&place, &format!("size={size}"), "") else {
-            return;
-        };
-        assert_eq!(
-            small_boot_is_converted(&place),
-            is_converted,
-            "{size}: {said}"
-        );
-        assert_eq!(place.path(KEPT).exists(), is_converted, "{size}");
-        let words = "would leave too little room";
-        assert_eq!(said.contains(words), !is_converted, "{size}: {said}");
-        // Nothing else is left.
-        let names = fs::read_dir(place.path("out"))
-            .expect("a directory")
-            .count();
-        assert_eq!(names, 5, "{size}");
-    }
-    // A file system that cannot be written to, with an image that is there all the same.
-    let place = system();
-    let before = "mount -o remount,ro full;";
-    let Some(said) = run_in_small_boot(&place, "size=20M", before) else {
-        return;
-    };
-    assert!(
-        said.contains("cannot be replaced, and stays as it is"),
-        "{said}"
-    );
-    assert!(!small_boot_is_converted(&place) && !place.path(KEPT).exists());
-}
-
-/// Killed at any moment, the hook leaves an image that is whole, and the next run cleans up.
-#[test]
-fn interrupted_conversion_leaves_a_whole_image() {
-    for delay in [5, 20, 50, 100, 200] {
-        let place = system();
-        let noise = vec![b'n'; 4_000_000];
-        let original = newc(&[node("init", 0o100_755), file("noise", &noise)]);
-        place.write("boot/initrd.img-7.3", &original);
-        let mut hook = hook_command(&place, "kernel-postinst", &["7.3"]);
-        let mut child = hook.spawn().expect("a shell");
-        std::thread::sleep(std::time::Duration::from_millis(delay));
-        let _ = child.kill();
-        let _ = child.wait();
-        let is_whole = place.read("boot/initrd.img-7.3") == original
-            || is_converted(&place, "boot/initrd.img-7.3");
-        assert!(is_whole, "after {delay} ms");
-        run(&place, "kernel-postinst", &["7.3"]);
-        assert!(is_converted(&place, "boot/initrd.img-7.3"));
-        let names = fs::read_dir(place.path("boot"))
-            .expect("a directory")
-            .count();
-        assert_eq!(names, 4, "after {delay} ms");
-        assert!(place.read(KEPT) == original, "after {delay} ms");
-    }
 }
 
 #[test]
@@ -358,6 +167,7 @@ fn a_broken_configuration_stops_nothing_but_the_conversion() {
         "OPTIONS=\"--key $KEYS/key.pem\"\n",
         "exit 1\n",
         ". /no/such/file\n",
+        "set -e\nOPTIONS=--no-such-option\n",
     ] {
         place.write("etc/initoverlayfs.conf", configuration);
         let said = run(&place, "kernel-postinst", &["7.3"]);
@@ -432,8 +242,7 @@ fn restore(place: &Place) -> String {
     place.write("run/initramfs/.need_shutdown", "");
     place.write("run/initramfs/shutdown", "");
     // dracut's own program, which must not be needed for an image.
-    place.write("dracut", "#!/bin/sh\necho theirs >&2\n");
-    fs::set_permissions(place.path("dracut"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    program(place, "dracut", "#!/bin/sh\necho theirs >&2\n");
     run(place, "restore-shutdown", &[])
 }
 

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+pub mod hooks;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::{env, fs};
