@@ -89,17 +89,20 @@ install_missing() {
 # install_backport PACKAGE: for a system that has a part of the same software from
 # its backports, beside which the release's own version cannot be installed.
 install_backport() {
-	local suite
-	suite=$(debian_codename)-backports
-	apt_root backports "$(debian_codename)" "$suite"
+	local codename suite
+	codename=$(debian_codename)
+	suite=$codename-backports
+	apt_root backports "$codename" "$suite"
 	step "installing $1 from $suite" logged apt_install "$BUILD/apt/backports" -t "$suite" "$1"
 }
 
 # The address of the mirror that the system's main suite comes from.
 mirror() {
+	local codename
+	codename=$(debian_codename)
 	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' |
-		awk -v release="$(debian_codename)" '
+		awk -v release="$codename" '
 			$1 != "Packages" || $2 != "main" || seen { next }
 			$3 == release || $3 ~ /^((old)?stable|testing|unstable)$/ { print $4; seen = 1 }
 		'
@@ -107,10 +110,12 @@ mirror() {
 
 # The suites that carry a kernel new enough, for this system.
 kernel_suites() {
-	case $(debian_codename) in
+	local codename
+	codename=$(debian_codename)
+	case $codename in
 	bookworm | trixie) echo trixie trixie-backports ;;
 	sid) echo sid ;;
-	*) echo "$(debian_codename)" "$(debian_codename)-backports" ;;
+	*) echo "$codename" "$codename-backports" ;;
 	esac
 }
 
@@ -126,6 +131,7 @@ keyring() {
 apt_root() {
 	local root=$BUILD/apt/$1 uri keys suite
 	shift
+	[ $# -gt 0 ] || die "it is not known which of Debian's suites to read"
 	[ ! -s "$root/sources.list" ] || return 0
 	uri=$(mirror)
 	if [ -z "$uri" ]; then

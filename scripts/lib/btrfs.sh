@@ -59,13 +59,15 @@ btrfs_versions() {
 
 # Of all that they can do, what makes and reads images.
 compile_btrfs() {
-	mkdir source &&
+	local jobs
+	jobs=$(nproc) &&
+		mkdir source &&
 		logged tar -xf ./*.orig.tar.* -C source --strip-components=1 &&
 		cd source &&
 		logged autoreconf --install &&
 		logged ./configure --prefix="$BUILD/host" \
 			--disable-documentation --disable-python --disable-convert \
 			--disable-libudev --disable-backtrace --disable-zoned --enable-lzo --enable-zstd &&
-		logged make -j"$(nproc)" btrfs mkfs.btrfs &&
+		logged make -j"$jobs" btrfs mkfs.btrfs &&
 		install -D -m 755 -t "$BUILD/host/bin" btrfs mkfs.btrfs
 }

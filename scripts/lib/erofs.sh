@@ -39,13 +39,15 @@ build_erofs() {
 
 # apt has checked the files' sums; dpkg-source has no keys to check them again.
 compile_erofs() {
-	logged apt_get_in "$BUILD/apt/kernel" source --download-only erofs-utils &&
+	local jobs
+	jobs=$(nproc) &&
+		logged apt_get_in "$BUILD/apt/kernel" source --download-only erofs-utils &&
 		logged dpkg-source --no-check -x ./*.dsc source &&
 		cd source &&
 		logged autoreconf --install &&
 		logged ./configure --prefix="$BUILD/host" \
 			--enable-lz4 --enable-lzma --with-zlib --with-libdeflate --with-libzstd \
 			--disable-fuse --without-selinux &&
-		logged make -j"$(nproc)" &&
+		logged make -j"$jobs" &&
 		logged make install
 }

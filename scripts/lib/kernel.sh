@@ -16,7 +16,10 @@ OBJ=$OUT/obj
 # shellcheck disable=SC2034
 case $KDIR in
 "$BUILD"/*) ;;
-*) OBJ=$OUT/obj-$(sha256sum <<< "$KDIR" | cut -c 1-12) ;;
+*)
+	OBJ=$(sha256sum <<< "$KDIR")
+	OBJ=$OUT/obj-${OBJ:0:12}
+	;;
 esac
 JOBS=${J:-$(nproc)}
 

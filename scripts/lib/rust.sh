@@ -53,8 +53,8 @@ find_rustc() {
 	# rustup's commands are launchers, which cost time on each of many calls.
 	sysroot=$(rustc --print sysroot)
 	found RUSTC "$sysroot/bin/rustc"
-	found RUSTFMT "$(beside_rustc rustfmt)"
-	found CLIPPY_DRIVER "$(beside_rustc clippy-driver)"
+	found_or_not RUSTFMT "$(beside_rustc rustfmt)"
+	found_or_not CLIPPY_DRIVER "$(beside_rustc clippy-driver)"
 	found CARGO "$(command -v cargo)"
 }
 

@@ -17,8 +17,15 @@ step() {
 
 FOUND=()
 
-# found NAME VALUE: sets the variable, and marks it for build/tools.env.
+# found NAME VALUE: sets the variable, and marks it for build/tools.env. What looks for the value
+# may have failed where the shell does not notice.
 found() {
+	[ -n "$2" ] || die "$1 was looked for, and not found"
+	found_or_not "$1" "$2"
+}
+
+# The same for what few need: the value may be empty.
+found_or_not() {
 	printf -v "$1" '%s' "$2"
 	FOUND+=("$1")
 }
