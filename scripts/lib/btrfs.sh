@@ -17,7 +17,7 @@ is_good_btrfs() {
 find_btrfs() {
 	find_or_build btrfs-progs $BTRFS_OLDEST mkfs.btrfs is_good_btrfs build_btrfs "${BTRFS_BUILD_PACKAGES[@]}"
 	found MKFS_BTRFS "$PLACE/mkfs.btrfs"
-	found BTRFS "$PLACE/btrfs"
+	found BTRFS "$(companion btrfs)"
 }
 
 build_btrfs() {

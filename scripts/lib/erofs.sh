@@ -21,8 +21,8 @@ is_good_mkfs() {
 find_erofs() {
 	find_or_build erofs-utils $EROFS_OLDEST mkfs.erofs is_good_mkfs build_erofs "${EROFS_BUILD_PACKAGES[@]}"
 	found MKFS_EROFS "$PLACE/mkfs.erofs"
-	found FSCK_EROFS "$PLACE/fsck.erofs"
-	found DUMP_EROFS "$PLACE/dump.erofs"
+	found FSCK_EROFS "$(companion fsck.erofs)"
+	found DUMP_EROFS "$(companion dump.erofs)"
 }
 
 build_erofs() {

@@ -26,6 +26,16 @@ find_or_build() {
 	step "building $package from Debian's source (into build/host)" "$builder"
 }
 
+# companion PROGRAM: one of the same package, which need not be in the same directory: Debian 13
+# has mkfs.btrfs in /usr/sbin, and btrfs in /usr/bin.
+companion() {
+	if [ -x "$PLACE/$1" ]; then
+		echo "$PLACE/$1"
+	else
+		command -v "$1" || true
+	fi
+}
+
 # first_version COMMAND: the first number with dots that it says of itself.
 first_version() {
 	local text

@@ -21,6 +21,9 @@ FOUND=()
 # may have failed where the shell does not notice.
 found() {
 	[ -n "$2" ] || die "$1 was looked for, and not found"
+	case $2 in
+	/*) [ -e "$2" ] || die "$1 was expected to be $2, and is not there" ;;
+	esac
 	found_or_not "$1" "$2"
 }
 
