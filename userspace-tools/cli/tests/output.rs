@@ -9,7 +9,7 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use common::{ended, file, newc, node, Place};
+use common::{ended, file, newc, node, send, Place};
 
 fn usual() -> Place {
     let place = Place::new();
@@ -187,9 +187,7 @@ fn end(place: &Place, mut command: Command, signal: &str) {
     std::thread::sleep(std::time::Duration::from_millis(200));
     let process = Path::new("/proc").join(pid);
     assert!(process.exists());
-    let mut kill = Command::new("kill");
-    kill.arg(format!("-{signal}")).arg(child.id().to_string());
-    assert!(kill.status().expect("kill").success());
+    send(signal, child.id());
     // By the signal, and not with an error about its child.
     assert_eq!(child.wait().expect("it").code(), None);
     assert!(!process.exists(), "the child survived {signal}");

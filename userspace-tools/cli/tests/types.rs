@@ -6,9 +6,8 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
-use common::{ended, file, newc, node, Entry, Place};
+use common::{ended, file, newc, node, send, Entry, Place};
 
 /// The other filesystems.
 const OTHERS: [&str; 3] = ["btrfs", "squashfs", "ext4"];
@@ -192,12 +191,7 @@ fn signals_leave_nothing_behind() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     std::thread::sleep(std::time::Duration::from_millis(300));
-    let mut kill = Command::new("kill");
-    assert!(kill
-        .arg(child.id().to_string())
-        .status()
-        .expect("kill")
-        .success());
+    send("TERM", child.id());
     assert_eq!(child.wait().expect("it").code(), None);
     assert_eq!(marked(), 0, "programs survived");
     assert_eq!(place.names(), ["a", "tmp"]);

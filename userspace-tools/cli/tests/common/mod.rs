@@ -41,6 +41,14 @@ pub fn kernel_source() -> PathBuf {
     found.into()
 }
 
+/// Sends a signal, by its name. The shell has a `kill` of its own; the program is in a package that a small
+/// system lacks.
+pub fn send(signal: &str, process: u32) {
+    let line = format!("kill -{signal} {process}");
+    let status = Command::new("sh").args(["-c", &line]).status();
+    assert!(status.expect("a shell").success(), "{line}");
+}
+
 /// Bytes that nothing makes smaller, always the same.
 pub fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
