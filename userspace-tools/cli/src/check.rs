@@ -44,7 +44,7 @@ struct Checked {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&streams::read_initrd(&arguments.file)?)?;
+    let opened = view::open(streams::read_initrd(&arguments.file)?.bytes())?;
     if let Some(obstacle) = opened.obstacle {
         return Err(obstacle).with_context(|| input_name(&arguments.file));
     }

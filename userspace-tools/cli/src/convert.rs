@@ -47,9 +47,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mut making = Making::start(&arguments.making)?;
     making.guard_like(&arguments.source);
     making.show("reading the initramfs");
-    let bytes = streams::read_initrd(&arguments.source)?;
+    let source = streams::read_initrd(&arguments.source)?;
+    let bytes = source.bytes();
     let name = || input_name(&arguments.source);
-    let bootconfig = bootconfig::find(&bytes).unwrap_or(bytes.len()..bytes.len());
+    let bootconfig = bootconfig::find(bytes).unwrap_or(bytes.len()..bytes.len());
     let parts = take_apart(&bytes[..bootconfig.start], &arguments.source).with_context(name)?;
     let mut early = bytes[..parts.early].to_vec();
     if let Some(split) = &parts.split {

@@ -48,12 +48,13 @@ struct Digested {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let initrd = streams::read_initrd(&arguments.file)?;
+    let initrd = initrd.bytes();
     let name = || input_name(&arguments.file);
-    let images = sealing::images(&initrd).with_context(name)?;
+    let images = sealing::images(initrd).with_context(name)?;
     ensure!(!images.is_empty(), "{}: there is no image in it", name());
     let digests = images.iter().map(|image| {
         let at = image.range.start;
-        digest_of(&initrd, image, &arguments.tree)
+        digest_of(initrd, image, &arguments.tree)
             .with_context(|| format!("the image at offset {at:#x}"))
     });
     let digests = digests.collect::<Result<Vec<_>>>().with_context(name)?;

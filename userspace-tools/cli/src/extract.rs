@@ -3,13 +3,14 @@
 //! `initoverlayfs extract` and `cat`: files come out again.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
 use initoverlayfs_image::children::Running;
+use initoverlayfs_image::content::Content;
 use initoverlayfs_image::output::Output;
 use initoverlayfs_image::tarball;
 use initoverlayfs_image::tree::{Kind, Tree};
@@ -54,18 +55,18 @@ pub fn cat(arguments: &CatArguments) -> Result<Verdict> {
     let tree = arguments.selection.tree()?;
     let mut out = io::stdout().lock();
     for path in &arguments.paths {
-        out.write_all(content(&tree, &normal(path))?)?;
+        io::copy(&mut content(&tree, &normal(path))?.reader()?, &mut out)?;
     }
     Ok(Verdict::Good)
 }
 
 /// What a file holds; links are followed.
-fn content<'a>(tree: &'a Tree, path: &[u8]) -> Result<&'a [u8]> {
+fn content<'a>(tree: &'a Tree, path: &[u8]) -> Result<&'a Content> {
     let Some(inode) = tree.resolve(path) else {
         bail!("there is no /{} in it", shown(path))
     };
     match &inode.kind {
-        Kind::Regular(content) => Ok(content.bytes()),
+        Kind::Regular(content) => Ok(content),
         _ => bail!("/{} is no regular file", shown(path)),
     }
 }

@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(&streams::read_initrd(&arguments.file)?)?;
+    let opened = view::open(streams::read_initrd(&arguments.file)?.bytes())?;
     if arguments.json {
         streams::print_json(&opened.view)?;
     } else {

@@ -68,7 +68,7 @@ impl Listed {
         let kind = match &inode.kind {
             Kind::Directory => "directory",
             Kind::Regular(content) => {
-                size = Some(content.bytes().len());
+                size = Some(content.len());
                 "file"
             }
             Kind::Symlink(place) => {
@@ -159,7 +159,7 @@ fn links(tree: &Tree) -> BTreeMap<Id, usize> {
 /// Everything but the name, in columns.
 fn attributes(inode: &Inode, links: usize) -> String {
     let size = match &inode.kind {
-        Kind::Regular(content) => content.bytes().len().to_string(),
+        Kind::Regular(content) => content.len().to_string(),
         Kind::Character(major, minor) | Kind::Block(major, minor) => format!("{major},{minor}"),
         _ => "-".into(),
     };

@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         let layers = Layer::read(&arguments.debugfs)?;
         let touched = Touched::read(&arguments.debugfs)?;
         let initrd = streams::read_initrd(image)?;
-        let (files, all) = files(&initrd, &layers, &touched, arguments.least)
+        let (files, all) = files(initrd.bytes(), &layers, &touched, arguments.least)
             .with_context(|| input_name(image))?;
         return list(&files, all, image, arguments);
     }

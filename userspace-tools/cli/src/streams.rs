@@ -3,16 +3,16 @@
 //! Standard input and output, which `-` stands for in the place of a file.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
+use initoverlayfs_image::content::Content;
 use initoverlayfs_image::output::Output;
 use initoverlayfs_image::{temporary, uki};
 use serde::Serialize;
 use tempfile::NamedTempFile;
-
-use crate::options;
 
 /// Where the system shows standard output. A new file must not take the place of these links.
 const OUTPUTS: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
@@ -46,29 +46,28 @@ pub fn place_of(source: &Path) -> &Path {
 }
 
 /// Reads a source to its end, naming it in the error.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
+pub fn read(path: &Path) -> Result<Content> {
+    let name = || input_name(path);
     if !is_input(path) {
-        return options::read(path);
+        let source = File::open(path).and_then(Content::read);
+        return source.with_context(name);
     }
-    let mut input = io::stdin().lock();
+    let input = io::stdin();
     ensure!(
         !input.is_terminal(),
         "standard input is a terminal: pipe a file into it, or name one"
     );
-    let mut bytes = Vec::new();
-    input
-        .read_to_end(&mut bytes)
-        .with_context(|| input_name(path))?;
-    Ok(bytes)
+    let input = input.as_fd().try_clone_to_owned();
+    let source = input.and_then(|input| Content::read(input.into()));
+    source.with_context(name)
 }
 
 /// Reads an initrd; of a unified kernel image, what is in its section.
-pub fn read_initrd(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = read(path)?;
-    let range = uki::initrd(&bytes).with_context(|| input_name(path))?;
-    bytes.truncate(range.end);
-    bytes.drain(..range.start);
-    Ok(bytes)
+pub fn read_initrd(path: &Path) -> Result<Content> {
+    let source = read(path)?;
+    let range = uki::initrd(source.bytes()).with_context(|| input_name(path))?;
+    let part = source.part(range);
+    part.with_context(|| format!("{}: its section is not in it", input_name(path)))
 }
 
 /// Prints a value for programs.

@@ -26,7 +26,8 @@ impl Selection {
     /// Its tree.
     pub fn tree(&self) -> Result<Tree> {
         let bytes = streams::read_initrd(&self.file)?;
-        self.tree_of(&bytes).with_context(|| input_name(&self.file))
+        self.tree_of(bytes.bytes())
+            .with_context(|| input_name(&self.file))
     }
 
     fn tree_of(&self, bytes: &[u8]) -> Result<Tree> {

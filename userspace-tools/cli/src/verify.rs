@@ -40,8 +40,9 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let initrd = streams::read_initrd(&arguments.file)?;
+    let initrd = initrd.bytes();
     let name = || input_name(&arguments.file);
-    let images = sealing::images(&initrd).with_context(name)?;
+    let images = sealing::images(initrd).with_context(name)?;
     let certificate = arguments
         .cert
         .as_deref()
@@ -60,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     }
     for (number, image) in images.iter().enumerate() {
         let wanted = arguments.digest.get(number);
-        match verify_image(&initrd, image, wanted, certificate.as_ref()) {
+        match verify_image(initrd, image, wanted, certificate.as_ref()) {
             Ok(digest) => println!("image at offset {:#x}: {digest:x}", image.range.start),
             Err(problem) => problems.push(format!(
                 "image at offset {:#x}: {problem:#}",

@@ -4,7 +4,7 @@
 //! its methods.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Write};
 
 use initoverlayfs_core::initrd::lz4;
 use thiserror::Error;
@@ -86,39 +86,59 @@ impl Method {
     ///
     /// [`DecompressError`] if it is damaged or cut off.
     pub fn decompress(self, bytes: &[u8]) -> Result<(Vec<u8>, usize), DecompressError> {
-        self.run(bytes).map_err(|cause| DecompressError {
+        let mut out = Vec::new();
+        let len = self.decompress_to(bytes, &mut out)?;
+        Ok((out, len))
+    }
+
+    /// Decompresses what starts here to `out`; returns how many bytes that was.
+    ///
+    /// # Errors
+    ///
+    /// [`DecompressError`] if it is damaged or cut off, or cannot be written.
+    pub fn decompress_to(
+        self,
+        bytes: &[u8],
+        out: &mut impl Write,
+    ) -> Result<usize, DecompressError> {
+        self.run(bytes, out).map_err(|cause| DecompressError {
             method: self,
             cause,
         })
     }
 
-    fn run(self, bytes: &[u8]) -> io::Result<(Vec<u8>, usize)> {
+    fn run(self, bytes: &[u8], out: &mut impl Write) -> io::Result<usize> {
         let mut rest = bytes;
-        let mut out = Vec::new();
         match self {
-            Self::Gzip => flate2::bufread::GzDecoder::new(&mut rest).read_to_end(&mut out)?,
-            Self::Bzip2 => bzip2::bufread::BzDecoder::new(&mut rest).read_to_end(&mut out)?,
-            Self::Xz => liblzma::bufread::XzDecoder::new(&mut rest).read_to_end(&mut out)?,
+            Self::Gzip => io::copy(&mut flate2::bufread::GzDecoder::new(&mut rest), out)?,
+            Self::Bzip2 => io::copy(&mut bzip2::bufread::BzDecoder::new(&mut rest), out)?,
+            Self::Xz => io::copy(&mut liblzma::bufread::XzDecoder::new(&mut rest), out)?,
             Self::Lzma => {
                 let stream = liblzma::stream::Stream::new_lzma_decoder(u64::MAX)?;
-                liblzma::bufread::XzDecoder::new_stream(&mut rest, stream).read_to_end(&mut out)?
+                let mut decoder = liblzma::bufread::XzDecoder::new_stream(&mut rest, stream);
+                io::copy(&mut decoder, out)?
             }
             Self::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(&mut rest)?;
-                decoder.single_frame().read_to_end(&mut out)?
+                io::copy(&mut decoder.single_frame(), out)?
             }
             Self::Lz4 => {
-                out = unlz4(bytes)?;
+                unlz4(bytes, out)?;
                 rest.consume(lz4::walk(bytes).len);
-                out.len()
+                0
             }
             Self::Lzo => {
-                let end = unlzo(bytes, &mut out).ok_or_else(|| broken("damaged or cut off"))?;
-                rest.consume(end);
-                out.len()
+                let mut written = Ok(());
+                let end = unlzo(bytes, |part| {
+                    written = out.write_all(part);
+                    written.is_ok()
+                });
+                written?;
+                rest.consume(end.ok_or_else(|| broken("damaged or cut off"))?);
+                0
             }
         };
-        Ok((out, bytes.len() - rest.len()))
+        Ok(bytes.len() - rest.len())
     }
 }
 
@@ -127,7 +147,7 @@ fn broken(text: &str) -> io::Error {
 }
 
 /// The legacy format: a magic, then blocks of up to 8 MiB, each behind its compressed length.
-fn unlz4(bytes: &[u8]) -> io::Result<Vec<u8>> {
+fn unlz4(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     const MAGIC: u32 = 0x184c_2102;
     const LARGEST_BLOCK: usize = 8 << 20;
     let extent = lz4::walk(bytes);
@@ -135,7 +155,6 @@ fn unlz4(bytes: &[u8]) -> io::Result<Vec<u8>> {
         return Err(broken("a block reaches too far"));
     }
     let mut rest = bytes.get(..extent.len).unwrap_or_default();
-    let mut out = Vec::new();
     while let Some((length, behind)) = rest.split_first_chunk() {
         rest = behind;
         let length = u32::from_le_bytes(*length);
@@ -150,14 +169,14 @@ fn unlz4(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut part = vec![0; LARGEST_BLOCK];
         let size = lz4_flex::block::decompress_into(block, &mut part)
             .map_err(|error| broken(&error.to_string()))?;
-        out.extend_from_slice(&part[..size]);
+        out.write_all(&part[..size])?;
     }
-    Ok(out)
+    Ok(())
 }
 
 /// The format of lzop, as `lib/decompress_unlzo.c` reads it: a header, then blocks behind their two
-/// lengths, up to a length of zero. Returns how far it reached.
-fn unlzo(bytes: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+/// lengths, up to a length of zero. Returns how far it reached, unless `put` says that it takes no more.
+fn unlzo(bytes: &[u8], mut put: impl FnMut(&[u8]) -> bool) -> Option<usize> {
     const LARGEST_BLOCK: usize = 256 << 10;
     const HAS_FILTER: u32 = 0x800;
     let number = |at: usize| -> Option<usize> {
@@ -188,13 +207,13 @@ fn unlzo(bytes: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         at += 8;
         let block = bytes.get(at..at.checked_add(compressed)?)?;
         if compressed == size {
-            out.extend_from_slice(block);
+            put(block).then_some(())?;
         } else {
             let part = lzokay_native::decompress_all(block, Some(size)).ok()?;
             if part.len() != size {
                 return None;
             }
-            out.extend_from_slice(&part);
+            put(&part).then_some(())?;
         }
         at += compressed;
     }

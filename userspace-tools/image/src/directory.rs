@@ -3,7 +3,7 @@
 //! A directory becomes a tree, with the owners that its files have.
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::content::{self, Content};
 use crate::tree::{Id, Inode, Kind, Time, Tree, Xattrs};
 
 /// A file that cannot be read.
@@ -23,8 +24,7 @@ pub struct DirectoryError {
     pub cause: io::Error,
 }
 
-/// Reads a directory and all below it, without following links. Takes as much memory as the files
-/// hold.
+/// Reads a directory and all below it, without following links. Large files are read when their contents are.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ fn kind(place: &Path, metadata: &Metadata) -> io::Result<Kind> {
     Ok(if file_type.is_dir() {
         Kind::Directory
     } else if file_type.is_file() {
-        Kind::Regular(fs::read(place)?.into())
+        Kind::Regular(content(place, metadata.len())?)
     } else if file_type.is_symlink() {
         Kind::Symlink(fs::read_link(place)?.as_os_str().as_bytes().to_vec())
     } else if file_type.is_char_device() {
@@ -105,6 +105,16 @@ fn kind(place: &Path, metadata: &Metadata) -> io::Result<Kind> {
     } else {
         Kind::Socket
     })
+}
+
+/// What a file holds, which has to be readable now.
+fn content(place: &Path, len: u64) -> io::Result<Content> {
+    if len < content::LARGE {
+        return Ok(fs::read(place)?.into());
+    }
+    File::open(place)?;
+    let len = usize::try_from(len).map_err(io::Error::other)?;
+    Ok(Content::named(place.to_owned(), len))
 }
 
 /// As `stat()` of the C library returns devices.

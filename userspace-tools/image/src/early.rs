@@ -71,7 +71,8 @@ impl Early {
             self.fill((start + ALIGNMENT - self.archive.len() % ALIGNMENT) % ALIGNMENT);
             self.names.push(name.to_vec());
         }
-        self.archive.extend(&archive.plain[entry.offset..end]);
+        self.archive
+            .extend(&archive.plain.bytes()[entry.offset..end]);
         self.archive
             .resize(self.archive.len().next_multiple_of(4), 0);
     }

@@ -22,6 +22,9 @@ const APPLET_PLACE: &[u8] = b"sbin/switch_root";
 /// Bytes of a script that are looked at. Inits are smaller.
 const LONGEST_SCRIPT: usize = 1 << 20;
 
+/// A file that is larger, in bytes, is no busybox.
+const LARGEST_BUSYBOX: usize = 64 << 20;
+
 /// What an unsuited tool is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
@@ -161,7 +164,9 @@ fn unnamed_applet(tree: &Tree, id: Id) -> Option<Found> {
         return None;
     };
     // busybox has a list of its applets' names.
-    let has_applet = has(content, b"BusyBox") && has(content, b"\0switch_root\0");
+    let has_applet = content.len() <= LARGEST_BUSYBOX
+        && has(content, b"BusyBox")
+        && has(content, b"\0switch_root\0");
     has_applet.then(|| Found {
         tool: Tool::UnnamedApplet,
         abi: Abi::of(content.bytes()),

@@ -3,8 +3,8 @@
 //! What an initrd holds: its segments as the kernel divides them, and the archives in them as the
 //! kernel's unpacker would find them (`unpack_to_rootfs()` in `init/initramfs.c`).
 
+use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::Arc;
 
 use initoverlayfs_core::initrd::image::{Filesystem, Filesystems, Geometry, SuperblockError};
 use initoverlayfs_core::initrd::{find, Damage, Kind, Scanner, Segment};
@@ -12,6 +12,7 @@ use initoverlayfs_core::CHECKSUMS;
 use thiserror::Error;
 
 use crate::compression::{DecompressError, Method};
+use crate::content::{Content, Sink};
 use crate::cpio::{CpioError, Entries, Entry};
 use crate::erofs::{self, ErofsError};
 use crate::seal::SealProblem;
@@ -52,6 +53,9 @@ pub enum InitrdError {
     /// Compressed data.
     #[error("offset {0:#x}: {1}")]
     Compressed(usize, DecompressError),
+    /// What an archive holds finds no room.
+    #[error("the archive at offset {0:#x} cannot be put into a temporary file: {1}")]
+    Temporary(usize, io::Error),
     /// An archive; offsets within it count from its start, decompressed.
     #[error("in the archive at offset {0:#x}: {1}")]
     Archive(usize, CpioError),
@@ -87,7 +91,7 @@ pub struct Archive {
     /// How it is compressed.
     pub method: Option<Method>,
     /// Its bytes, decompressed.
-    pub plain: Arc<Vec<u8>>,
+    pub plain: Content,
 }
 
 /// What a segment holds.
@@ -205,19 +209,22 @@ fn find_archives(
         at += padding;
         let rest = &bytes[at..];
         let is_aligned = (at - run.start) % ALIGNMENT == 0;
-        let (plain, len, method) = if rest[0] == b'0' && is_aligned {
+        let keep = |cause| InitrdError::Temporary(at, cause);
+        let mut plain = Sink::default();
+        let (len, method) = if rest[0] == b'0' && is_aligned {
             let len = plain_len(rest).map_err(|cause| InitrdError::Archive(at, cause))?;
-            (rest[..len].to_vec(), len, None)
+            plain.write_all(&rest[..len]).map_err(keep)?;
+            (len, None)
         } else {
             let method = Method::of(rest).ok_or_else(|| nothing_known(rest, at))?;
-            let result = method.decompress(rest);
-            let (plain, len) = result.map_err(|cause| InitrdError::Compressed(at, cause))?;
-            (plain, len, Some(method))
+            let len = method.decompress_to(rest, &mut plain);
+            let len = len.map_err(|cause| InitrdError::Compressed(at, cause))?;
+            (len, Some(method))
         };
         found.push(Archive {
             range: at..at + len,
             method,
-            plain: Arc::new(plain),
+            plain: plain.finish().map_err(keep)?,
         });
         at += len;
     }
@@ -251,7 +258,7 @@ fn plain_len(bytes: &[u8]) -> Result<usize, CpioError> {
 impl Archive {
     /// Its entries.
     pub fn entries(&self) -> Entries<'_> {
-        Entries::new(&self.plain)
+        Entries::new(self.plain.bytes())
     }
 
     /// Whether it is one that only the early boot reads: microcode, ACPI tables. The kernel looks

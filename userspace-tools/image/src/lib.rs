@@ -10,6 +10,7 @@
 pub mod bootconfig;
 pub mod children;
 pub mod compression;
+pub mod content;
 pub mod cpio;
 pub mod directory;
 pub mod early;

@@ -3,13 +3,14 @@
 //! The records that pax puts before an entry of a tarball, those of GNU tar, star and libarchive among
 //! them.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::Engine;
 use tar::Entry;
 
+use crate::content::{Content, Extent, Store};
 use crate::tree::{Time, Xattrs};
 
 /// Extended attributes, as star and GNU tar write them.
@@ -49,15 +50,6 @@ const PREFIXES_PASSED_OVER: [&str; 5] = [
     "containers.zstd-chunked.",
     "stargz.",
 ];
-
-/// A part of a sparse file that is not a hole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// Where it is in the file, in bytes.
-    offset: usize,
-    /// How many bytes it has.
-    len: usize,
-}
 
 /// What the records before an entry say.
 #[derive(Debug, Default)]
@@ -147,61 +139,55 @@ impl Records {
         Ok(())
     }
 
-    /// Returns the contents of a file, with NUL bytes for holes, from what the tarball has of it.
+    /// Returns the contents of a file, with holes, from what the tarball has of it.
     ///
     /// # Errors
     ///
-    /// `InvalidData` if the parts do not make the file.
-    pub fn expand(&self, stored: Vec<u8>) -> io::Result<Vec<u8>> {
+    /// `InvalidData` if the parts do not make the file, and what `store` says.
+    pub fn expand(&self, stored: impl Read, store: &mut Store) -> io::Result<Content> {
         let is_sparse = self.has_map || !self.extents.is_empty();
         let Some(size) = self.sparse_size.filter(|_| is_sparse) else {
-            return Ok(stored);
+            return store.take(stored);
         };
-        let (extents, mut rest) = if self.has_map {
-            read_map(&stored)?
+        let mut stored = BufReader::new(stored);
+        let extents = if self.has_map {
+            read_map(&mut stored)?
         } else {
-            (self.extents.clone(), stored.as_slice())
+            self.extents.clone()
         };
-        let mut contents = vec![0; size];
-        for Extent { offset, len } in extents {
-            let part = rest.split_at_checked(len);
-            let (part, behind) = part.ok_or_else(|| damaged("the map of a sparse file"))?;
-            let end = offset.checked_add(len);
-            let place = end.and_then(|end| contents.get_mut(offset..end));
-            place
-                .ok_or_else(|| damaged("the map of a sparse file"))?
-                .copy_from_slice(part);
-            rest = behind;
-        }
-        Ok(contents)
+        let content = store.take_sparse(stored, size, &extents);
+        content.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => damaged_map(),
+            _ => error,
+        })
     }
 }
 
 /// Reads the map in front of the contents: decimal numbers in lines, up to the end of a block.
-fn read_map(stored: &[u8]) -> io::Result<(Vec<Extent>, &[u8])> {
+fn read_map(stored: &mut impl BufRead) -> io::Result<Vec<Extent>> {
     const BLOCK: usize = 512;
+    const LONGEST_LINE: u64 = 24;
     let mut at = 0;
     let mut next = || -> io::Result<usize> {
-        let rest = stored.get(at..).unwrap_or_default();
-        let len = rest.iter().position(|byte| *byte == b'\n');
-        let len = len.ok_or_else(|| damaged("the map of a sparse file"))?;
-        at += len + 1;
-        number(&rest[..len])
+        let mut line = Vec::new();
+        at += stored.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        number(line.strip_suffix(b"\n").ok_or_else(damaged_map)?)
     };
     let count = next()?;
     let mut numbers = Vec::new();
     for _ in 0..count.saturating_mul(2) {
         numbers.push(next()?);
     }
-    let contents = stored.get(at.next_multiple_of(BLOCK)..);
-    Ok((pairs(&numbers)?, contents.unwrap_or_default()))
+    let mut padding = vec![0; at.next_multiple_of(BLOCK) - at];
+    stored.read_exact(&mut padding)?;
+    pairs(&numbers)
 }
 
 /// Makes extents of offsets and lengths that take turns.
 fn pairs(numbers: &[usize]) -> io::Result<Vec<Extent>> {
     let pairs = numbers.chunks(2).map(|pair| match *pair {
         [offset, len] => Ok(Extent { offset, len }),
-        _ => Err(damaged("the map of a sparse file")),
+        _ => Err(damaged_map()),
     });
     pairs.collect()
 }
@@ -224,6 +210,10 @@ fn number(text: &[u8]) -> io::Result<usize> {
 
 fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{what} cannot be read"))
+}
+
+fn damaged_map() -> io::Error {
+    damaged("the map of a sparse file")
 }
 
 /// Reads seconds as a decimal fraction.

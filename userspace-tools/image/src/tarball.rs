@@ -84,8 +84,8 @@ fn append(
     match &inode.kind {
         Kind::Regular(content) => {
             header.set_entry_type(EntryType::Regular);
-            header.set_size(u64::try_from(content.bytes().len()).map_err(io::Error::other)?);
-            return builder.append_data(&mut header, name, content.bytes());
+            header.set_size(u64::try_from(content.len()).map_err(io::Error::other)?);
+            return builder.append_data(&mut header, name, content.reader()?);
         }
         Kind::Symlink(target) => {
             header.set_entry_type(EntryType::Symlink);

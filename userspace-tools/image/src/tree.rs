@@ -3,9 +3,8 @@
 //! A tree of files in memory, with everything that an initial root may state about them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
+
+pub use crate::content::Content;
 
 /// Extended attributes: full name (`security.capability`) and value.
 pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -17,51 +16,6 @@ pub struct Time {
     pub seconds: i64,
     /// Nanoseconds, below a thousand million.
     pub nanoseconds: u32,
-}
-
-/// What a file holds: a part of a shared buffer.
-#[derive(Clone)]
-pub struct Content {
-    buffer: Arc<Vec<u8>>,
-    range: Range<usize>,
-}
-
-impl Content {
-    /// The part `range` of `buffer`; nothing if there is no such part.
-    pub fn of(buffer: &Arc<Vec<u8>>, range: Range<usize>) -> Option<Self> {
-        buffer.get(range.clone())?;
-        Some(Self {
-            buffer: Arc::clone(buffer),
-            range,
-        })
-    }
-
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[self.range.clone()]
-    }
-}
-
-impl From<Vec<u8>> for Content {
-    fn from(bytes: Vec<u8>) -> Self {
-        let range = 0..bytes.len();
-        Self {
-            buffer: Arc::new(bytes),
-            range,
-        }
-    }
-}
-
-impl PartialEq for Content {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl fmt::Debug for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.range.len())
-    }
 }
 
 /// What a file is, with what only that kind has.

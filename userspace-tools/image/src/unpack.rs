@@ -6,7 +6,6 @@
 //! passed over without a word. Times are kept, as with `CONFIG_INITRAMFS_PRESERVE_MTIME`.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use crate::cpio::{self, CpioError, Entries, Entry};
 use crate::stack;
@@ -78,8 +77,8 @@ impl Unpacker {
     /// # Errors
     ///
     /// Where the kernel would stop with a message: [`CpioError`]. What came before is unpacked.
-    pub fn unpack(&mut self, buffer: &Arc<Vec<u8>>) -> Result<(), CpioError> {
-        for entry in Entries::new(buffer) {
+    pub fn unpack(&mut self, buffer: &Content) -> Result<(), CpioError> {
+        for entry in Entries::new(buffer.bytes()) {
             let entry = entry?;
             if entry.is_trailer() {
                 self.links.clear();
@@ -88,7 +87,7 @@ impl Unpacker {
                 if done.is_none() {
                     self.passed_over.push(name.to_vec());
                 }
-                check_sum(&entry, buffer)?;
+                check_sum(&entry, buffer.bytes())?;
             }
         }
         Ok(())
@@ -115,7 +114,7 @@ impl Unpacker {
     }
 
     /// Does what an entry says. Nothing if it cannot be done.
-    fn apply(&mut self, entry: &Entry<'_>, name: &[u8], buffer: &Arc<Vec<u8>>) -> Option<()> {
+    fn apply(&mut self, entry: &Entry<'_>, name: &[u8], buffer: &Content) -> Option<()> {
         let path = self.place(name)?;
         let done = match entry.kind() {
             cpio::REGULAR => self.regular(entry, &path, buffer),
@@ -207,10 +206,10 @@ impl Unpacker {
         Some(true)
     }
 
-    fn regular(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Arc<Vec<u8>>) -> Option<()> {
+    fn regular(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Content) -> Option<()> {
         self.clean(path, entry.kind());
         let is_link = self.link(entry, path)?;
-        let content = Content::of(buffer, entry.content.clone())?;
+        let content = buffer.part(entry.content.clone())?;
         match self.tree.id(path) {
             // Further names bring the content only if they bring any.
             Some(id) if matches!(self.tree.inode(id).kind, Kind::Regular(_)) => {
@@ -240,7 +239,7 @@ impl Unpacker {
         Some(())
     }
 
-    fn symlink(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Arc<Vec<u8>>) -> Option<()> {
+    fn symlink(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Content) -> Option<()> {
         self.clean(path, 0);
         if let Some(id) = self.tree.id(path) {
             // A directory that holds something stays, but is given away all the same.
@@ -249,7 +248,7 @@ impl Unpacker {
             inode.mtime = time(entry);
             return None;
         }
-        let target = buffer.get(entry.content.clone())?;
+        let target = buffer.bytes().get(entry.content.clone())?;
         let target = target.split(|byte| *byte == 0).next().unwrap_or_default();
         let mut made = inode(entry, Kind::Symlink(target.to_vec()));
         made.mode = 0o777;

@@ -15,6 +15,7 @@ use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
 
 use crate::compression::DecompressError;
+use crate::content::{Content, Store};
 use crate::pax::Records;
 use crate::tree::{join, split, Inode, Kind, Time, Tree};
 use crate::whole_stream;
@@ -65,11 +66,12 @@ pub enum TarError {
 /// # Errors
 ///
 /// [`TarError`].
-pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
-    if let Some(format) = whole_stream::unknown_format(bytes) {
+pub fn cover(tree: &mut Tree, source: &Content) -> Result<(), TarError> {
+    if let Some(format) = whole_stream::unknown_format(source.bytes()) {
         return Err(TarError::Format(format));
     }
-    let bytes = whole_stream::decompress(bytes)?;
+    let plain = whole_stream::decompress(source)?;
+    let bytes = plain.bytes();
     // A block of NULs ends a tarball: an image, and much else, would pass for an empty one.
     let is_empty = bytes.iter().take(BLOCK).all(|byte| *byte == 0);
     if bytes.len() < BLOCK || is_empty && bytes.iter().any(|byte| *byte != 0) {
@@ -77,8 +79,9 @@ pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
     }
     // What this layer itself has put there, which its own whiteouts do not take away.
     let mut own = HashSet::new();
-    read_entries(&bytes, |entry, global| {
-        apply(tree, entry, global, Some(&mut own))
+    let mut store = Store::default();
+    read_entries(bytes, |entry, global| {
+        apply(tree, entry, global, &mut store, Some(&mut own))
     })
 }
 
@@ -89,7 +92,10 @@ pub fn cover(tree: &mut Tree, bytes: &[u8]) -> Result<(), TarError> {
 /// As for [`cover`].
 pub fn read(bytes: &[u8]) -> Result<Tree, TarError> {
     let mut tree = Tree::new();
-    read_entries(bytes, |entry, global| apply(&mut tree, entry, global, None))?;
+    let mut store = Store::default();
+    read_entries(bytes, |entry, global| {
+        apply(&mut tree, entry, global, &mut store, None)
+    })?;
     Ok(tree)
 }
 
@@ -172,6 +178,7 @@ fn apply(
     tree: &mut Tree,
     entry: &mut Entry<'_, impl Read>,
     global: &[Record],
+    store: &mut Store,
     own: Option<&mut HashSet<Vec<u8>>>,
 ) -> Result<(), TarError> {
     let offset = entry.raw_header_position();
@@ -215,9 +222,8 @@ fn apply(
         // As tar wrote directories before there was a type for them.
         EntryType::Regular if name.ends_with(b"/") => Kind::Directory,
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(damaged)?;
-            Kind::Regular(records.expand(content).map_err(damaged)?.into())
+            let content = records.expand(&mut *entry, store);
+            Kind::Regular(content.map_err(damaged)?)
         }
         EntryType::Symlink => {
             let target = entry.link_name_bytes().unwrap_or_default();

@@ -3,10 +3,10 @@
 //! Compressed tarballs, decompressed as the usual tools do it: all that stands behind each other is one
 //! stream. The kernel reads an initramfs in another way: see [`crate::compression`].
 
-use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Write};
 
 use crate::compression::{DecompressError, Method};
+use crate::content::{Content, Sink};
 
 /// The first bytes of a frame in the current format of lz4.
 const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
@@ -37,12 +37,12 @@ pub fn unknown_format(bytes: &[u8]) -> Option<&'static str> {
 /// # Errors
 ///
 /// [`DecompressError`] if they are damaged, break off, or have anything else behind them.
-pub fn decompress(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
-    let Some(first) = next(bytes) else {
-        return Ok(Cow::Borrowed(bytes));
+pub fn decompress(source: &Content) -> Result<Content, DecompressError> {
+    let mut rest = source.bytes();
+    let Some(first) = next(rest) else {
+        return Ok(source.clone());
     };
-    let mut out = Vec::new();
-    let mut rest = bytes;
+    let mut out = Sink::default();
     while rest.iter().any(|byte| *byte != 0) {
         let part = next(rest).unwrap_or(first);
         part.decompress(&mut rest, &mut out)
@@ -51,7 +51,10 @@ pub fn decompress(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
                 cause,
             })?;
     }
-    Ok(Cow::Owned(out))
+    out.finish().map_err(|cause| DecompressError {
+        method: first.method(),
+        cause,
+    })
 }
 
 /// A part of the stream.
@@ -85,18 +88,16 @@ impl Part {
     }
 
     /// Decompresses the part at the start of `rest`, and takes it off.
-    fn decompress(self, rest: &mut &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    fn decompress(self, rest: &mut &[u8], out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Known(method) => {
-                let (bytes, len) = method.decompress(rest).map_err(|error| error.cause)?;
-                out.extend_from_slice(&bytes);
+                let len = method.decompress_to(rest, out);
+                let len = len.map_err(|error| error.cause)?;
                 rest.consume(len);
             }
             Self::Lz4Frame => {
                 let mut decoder = lz4_flex::frame::FrameDecoder::new(&mut *rest);
-                let mut buffer = Vec::new();
-                decoder.read_to_end(&mut buffer)?;
-                out.extend_from_slice(&buffer);
+                io::copy(&mut decoder, out)?;
             }
             Self::Skippable => {
                 let cut_off = || io::Error::from(io::ErrorKind::UnexpectedEof);

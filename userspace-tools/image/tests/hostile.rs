@@ -5,8 +5,6 @@
 #[path = "common/elf.rs"]
 mod elf;
 
-use std::sync::Arc;
-
 use initoverlayfs_image::compression::Method;
 use initoverlayfs_image::cpio::Entries;
 use initoverlayfs_image::erofs::Superblock;
@@ -181,7 +179,7 @@ proptest! {
             }
         }
         let mut unpacker = Unpacker::new();
-        let _ = unpacker.unpack(&Arc::new(bytes.clone()));
+        let _ = unpacker.unpack(&bytes.clone().into());
         prop_assert!(is_whole(&unpacker.finish().0));
         if let Ok(layers) = initrd::read(&bytes) {
             let archives = layers.iter().filter_map(|layer| match &layer.part {
@@ -201,7 +199,7 @@ proptest! {
         let _ = initrd::read(&bytes);
         let _ = Superblock::parse(&bytes);
         let mut tree = Tree::new();
-        let _ = untar::cover(&mut tree, &bytes);
+        let _ = untar::cover(&mut tree, &bytes.into());
         prop_assert!(is_whole(&tree));
     }
 

@@ -136,7 +136,7 @@ fn needs(tree: &Tree) -> (usize, u64) {
     for id in files.keys() {
         let inode = tree.inode(*id);
         let content = match &inode.kind {
-            Kind::Regular(content) => len(content.bytes().len()),
+            Kind::Regular(content) => len(content.len()),
             Kind::Symlink(_) | Kind::Directory => BLOCK,
             _ => 0,
         };
@@ -234,7 +234,8 @@ impl Script {
             Kind::Directory if name.is_empty() => Ok(()),
             Kind::Directory => self.line(&[b"mkdir", name]),
             Kind::Regular(bytes) => {
-                fs::write(content, bytes.bytes()).map_err(MkfsError::Temporary)?;
+                let written = fs::File::create(content).and_then(|file| bytes.write_to(&file));
+                written.map_err(MkfsError::Temporary)?;
                 self.line(&[b"write", content.as_os_str().as_bytes(), name])
             }
             Kind::Symlink(target) => self.line(&[b"symlink", name, target]),

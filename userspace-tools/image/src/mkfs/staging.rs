@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{symlink, MetadataExt};
@@ -164,7 +164,7 @@ fn unpack(tree: &Tree, stage: &Path) -> io::Result<Vec<Vec<u8>>> {
         }
         match &tree.inode(id).kind {
             Kind::Directory => fs::create_dir(here)?,
-            Kind::Regular(content) => fs::write(here, content.bytes())?,
+            Kind::Regular(content) => content.write_to(&File::create(here)?)?,
             Kind::Symlink(target) => symlink(OsStr::from_bytes(target), here)?,
             Kind::Character(..) | Kind::Block(..) | Kind::Fifo => fs::write(here, [])?,
             Kind::Socket => {
