@@ -45,7 +45,7 @@ fn full_disks_are_named() {
     let before = place.read("image");
     for (line, words) in [
         ("\"$COMMAND\" convert a -o full/image; s=$?; [ -z \"$(ls -A full)\" ] || exit 9; exit $s", "/full: the disk is full: the image needs more"),
-        ("TMPDIR=full \"$COMMAND\" convert a -o - > out", "/full: the disk is full: the image needs more"),
+        ("TMPDIR=full \"$COMMAND\" convert a -o - > out", "full: the disk is full: TMPDIR names another place"),
         ("TMPDIR=full \"$COMMAND\" ls image", "full: the disk is full: TMPDIR names another place"),
         ("TMPDIR=full \"$COMMAND\" check image", "full: the disk is full: TMPDIR names another place"),
     ] {

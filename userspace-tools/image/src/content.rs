@@ -3,6 +3,7 @@
 //! What files hold: small contents in memory, large ones in files, which are read in pieces.
 
 use std::cell::OnceCell;
+use std::env;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use vmap::Map;
+
+use crate::space;
 
 /// Contents of at least this size, in bytes, are not held in memory.
 pub const LARGE: u64 = 1 << 20;
@@ -197,6 +200,19 @@ fn copy_with_holes(reader: &mut dyn Read, file: &File, start: u64) -> io::Result
     }
 }
 
+/// Says where there is no room for a temporary file.
+fn explain(error: io::Error) -> io::Error {
+    if !space::is_lack_of_room(&error) {
+        return error;
+    }
+    let place = env::temp_dir();
+    let text = format!(
+        "{}: the disk is full: TMPDIR names another place",
+        place.display()
+    );
+    io::Error::new(error.kind(), text)
+}
+
 /// A part of a sparse file that is no hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -282,12 +298,12 @@ impl Store {
         let (file, place) = match &self.open {
             Some(open) => open,
             None => {
-                let file = Rc::new(tempfile::tempfile()?);
+                let file = Rc::new(tempfile::tempfile().map_err(explain)?);
                 let place = Rc::new(Place::Open(Rc::clone(&file), Mapping::new()));
                 self.open.insert((file, place))
             }
         };
-        let end = write(file, self.end)?;
+        let end = write(file, self.end).map_err(explain)?;
         let range = usize::try_from(self.end).map_err(io::Error::other)?
             ..usize::try_from(end).map_err(io::Error::other)?;
         self.end = end;
@@ -314,7 +330,7 @@ impl Sink {
         let Some(file) = self.file else {
             return Ok(self.memory.into());
         };
-        let end = copy_with_holes(&mut self.memory.as_slice(), &file, self.end)?;
+        let end = copy_with_holes(&mut self.memory.as_slice(), &file, self.end).map_err(explain)?;
         let range = 0..usize::try_from(end).map_err(io::Error::other)?;
         let place = Rc::new(Place::Open(Rc::new(file), Mapping::new()));
         Ok(Content { place, range })
@@ -324,9 +340,10 @@ impl Sink {
     fn put_down(&mut self) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(tempfile::tempfile()?),
+            None => self.file.insert(tempfile::tempfile().map_err(explain)?),
         };
-        self.end = copy_with_holes(&mut self.memory.as_slice(), file, self.end)?;
+        let end = copy_with_holes(&mut self.memory.as_slice(), file, self.end);
+        self.end = end.map_err(explain)?;
         self.memory.clear();
         Ok(())
     }
