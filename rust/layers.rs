@@ -104,8 +104,12 @@ pub(crate) fn mount(
     Ok(stack)
 }
 
-/// Looks whether the kernel will find its first program in the new root. Without it, the kernel
-/// mounts the root filesystem that `root=` names, for which it wants a root that it can write to.
+/// Checks that the kernel will find its first program in the new root. Without it, the kernel mounts
+/// the root filesystem that `root=` names, for which it wants a root that it can write to.
+///
+/// # Errors
+///
+/// `ENOMEM`, and errors of `init_eaccess()`.
 #[init]
 fn check_init(root: &Path) -> Result {
     let init = parameters::init_program()?;

@@ -49,7 +49,7 @@ fn note_parameter(value: &'static CStr) {
     }
 }
 
-/// What other parts of the kernel are told, and the claim has to know.
+/// Parameters of other parts of the kernel that the claim has to know.
 #[derive(Default)]
 struct Others {
     /// Whether the kernel is to keep the initrd.

@@ -21,7 +21,7 @@ const HEADING: &str = "What is different\n=================\n";
 /// Limits that follow from the memory that the initrd has left when the kernel starts.
 const BY_MEMORY: [&str; 2] = ["limit.Max_processes", "limit.Max_pending_signals"];
 
-/// What the probe's actions need, and one of everything.
+/// Returns one object of each kind, and those that the probe's actions need.
 fn tree() -> Result<Layer> {
     let probe = fs::read(tools::probe())?;
     let busybox = fs::read(tools::busybox().context("no busybox: run `make setup`")?)?;
@@ -88,7 +88,7 @@ fn tree() -> Result<Layer> {
         .special("old-socket", 0o600, SOCKET, (0, 0)))
 }
 
-/// What init saw: a value for each key.
+/// Boots an initrd; returns the facts that init saw, by their keys.
 fn seen(initrd: Vec<u8>, parameters: &str) -> Result<BTreeMap<String, String>> {
     let boot = Machine::new().initrd_bytes(initrd).append(parameters).orders("compare").run()?;
     let lines = boot.report.first()?.all("see").into_iter();
@@ -153,7 +153,7 @@ const FILE: u32 = 0o100_644;
 const DIRECTORY: u32 = 0o040_755;
 const LINK: u32 = 0o120_777;
 
-/// What makes `init/initramfs.c` do something of its own.
+/// Returns entries of which `init/initramfs.c` treats each in a way of its own.
 fn oddities() -> Vec<Odd> {
     let long = |len: usize| vec![b'n'; len];
     let mut odd = vec![

@@ -62,7 +62,7 @@ fn file(found: &Section, name: &str) -> Option<String> {
     line.map(str::to_owned)
 }
 
-/// What a stock boot makes of the file `name` in an archive behind the same tree.
+/// Returns the line that a stock boot has about the file `name` in an archive behind the same tree.
 fn stock(archive: &[u8], name: &str) -> Result<Option<String>> {
     let tree = fs::read(cpio::archive(&Tree::standard()?, Compressor::Gzip)?)?;
     let gap = tree.len().next_multiple_of(4) - tree.len();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `initoverlayfs check` says of an initrd, and what the kernel makes of it under `require`: the same.
+//! `initoverlayfs check` and the kernel, under `require`, judge the same initrds, and agree.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -65,7 +65,7 @@ fn beside_image(archive: &[u8]) -> Result<Vec<u8>> {
     Ok([&erofs::of_layer(&base()?, &[])?, archive].concat())
 }
 
-/// What compressors write with one option or another.
+/// Archives as compressors write them with one option or another.
 #[test]
 fn verdicts_on_compressed_archives_agree() -> Result<()> {
     let mut good = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What init can do to the tree that `qemu-tests/tests/differential.rs` packs.
+//! Actions of an init on the tree that `qemu-tests/tests/differential.rs` packs.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -214,7 +214,7 @@ fn read(path: &str) -> io::Result<String> {
     text(&mut File::open(path)?)
 }
 
-/// The same fact of two files.
+/// Returns one fact of each of two files.
 fn both(one: &str, two: &str, fact: fn(&fs::Metadata) -> String) -> io::Result<String> {
     Ok(format!("{} {}", fact(&fs::metadata(one)?), fact(&fs::metadata(two)?)))
 }

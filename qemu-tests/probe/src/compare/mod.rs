@@ -23,7 +23,7 @@ pub fn report(channel: &mut Channel) -> Result<()> {
     Ok(())
 }
 
-/// What was seen, in order.
+/// Facts in the order in which they were seen.
 struct Seen(Vec<(String, String)>);
 
 impl Seen {

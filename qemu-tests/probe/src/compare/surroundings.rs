@@ -35,7 +35,7 @@ const STATUS: [&str; 21] = [
     "NoNewPrivs",
     "Seccomp",
 ];
-/// Looks around.
+/// Notes everything that can be seen without changing anything.
 pub fn look(seen: &mut Seen) -> Result<()> {
     for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
         // Numbers of mounts and devices depend on what came before.
