@@ -26,6 +26,7 @@ pub mod output;
 mod pax;
 pub mod profile;
 pub mod programs;
+mod records;
 pub mod seal;
 pub mod space;
 pub mod squashfs;

@@ -8,7 +8,6 @@ use std::io::{self, BufRead, BufReader, Read};
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::Engine;
-use tar::Entry;
 
 use crate::content::{Content, Extent, Store};
 use crate::tree::{Time, Xattrs};
@@ -22,19 +21,14 @@ const LIBARCHIVE_XATTR: &str = "LIBARCHIVE.xattr.";
 /// The label of SELinux, as GNU tar writes it: without the NUL that the attribute ends with.
 const SELINUX: &str = "RHT.security.selinux";
 
-/// Keywords that say nothing about a file in an initrd, or are carried out by the `tar` crate.
-const PASSED_OVER: [&str; 16] = [
+/// Keywords that say nothing about a file in an initrd.
+const PASSED_OVER: [&str; 11] = [
     "atime",
     "charset",
     "comment",
     "ctime",
-    "gid",
     "gname",
     "hdrcharset",
-    "linkpath",
-    "path",
-    "size",
-    "uid",
     "uname",
     "LIBARCHIVE.creationtime",
     "LIBARCHIVE.symlinktype",
@@ -66,24 +60,21 @@ pub struct Records {
     extents: Vec<Extent>,
     /// Whether the contents are listed in front of them, in the format 1.0.
     has_map: bool,
+    /// The file's name, if it is not in the header.
+    pub path: Option<Vec<u8>>,
+    /// Where a link leads, if that is not in the header.
+    pub linkpath: Option<Vec<u8>>,
+    /// The owner's number, if it is not in the header.
+    pub uid: Option<u32>,
+    /// The group's number, if it is not in the header.
+    pub gid: Option<u32>,
+    /// How many bytes the tarball has of the file, if that is not in the header.
+    pub stored: Option<usize>,
     /// The first keyword that is not known.
     pub unknown: Option<String>,
 }
 
 impl Records {
-    /// Notes the records before an entry.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidData` for a record that cannot be understood.
-    pub fn note_entry(&mut self, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
-        for record in entry.pax_extensions()?.into_iter().flatten() {
-            let record = record?;
-            self.note(record.key_bytes(), record.value_bytes())?;
-        }
-        Ok(())
-    }
-
     /// Notes one record.
     ///
     /// # Errors
@@ -92,7 +83,7 @@ impl Records {
     pub fn note(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         // Names of attributes may have any bytes.
         if let Some(name) = key.strip_prefix(XATTR.as_bytes()) {
-            self.xattrs.insert(name.to_vec(), value.to_vec());
+            self.xattrs.insert(unescaped(name), value.to_vec());
             return Ok(());
         }
         let key = std::str::from_utf8(key).map_err(|_| damaged("a keyword"))?;
@@ -111,6 +102,11 @@ impl Records {
                 let time = std::str::from_utf8(value).ok().and_then(parse_time);
                 self.mtime = Some(time.ok_or_else(|| damaged("mtime"))?);
             }
+            "path" => self.path = Some(value.to_vec()),
+            "linkpath" => self.linkpath = Some(value.to_vec()),
+            "uid" => self.uid = Some(owner(value)?),
+            "gid" => self.gid = Some(owner(value)?),
+            "size" => self.stored = Some(number(value)?),
             "GNU.sparse.name" => self.sparse_name = Some(value.to_vec()),
             "GNU.sparse.size" | "GNU.sparse.realsize" => self.sparse_size = Some(number(value)?),
             "GNU.sparse.offset" => {
@@ -206,6 +202,26 @@ fn number(text: &[u8]) -> io::Result<usize> {
     let text = std::str::from_utf8(text).ok();
     text.and_then(|text| text.parse().ok())
         .ok_or_else(|| damaged("a number"))
+}
+
+fn owner(text: &[u8]) -> io::Result<u32> {
+    u32::try_from(number(text)?).map_err(io::Error::other)
+}
+
+/// Returns the name of an attribute, in which GNU tar writes `=` as `%3D`, and therefore `%` as `%25`.
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = name;
+    while let Some((first, behind)) = rest.split_first() {
+        let (byte, behind) = match behind {
+            [b'3', b'D', behind @ ..] if *first == b'%' => (b'=', behind),
+            [b'2', b'5', behind @ ..] if *first == b'%' => (b'%', behind),
+            _ => (*first, behind),
+        };
+        out.push(byte);
+        rest = behind;
+    }
+    out
 }
 
 fn damaged(what: &str) -> io::Error {

@@ -3,17 +3,15 @@
 //! A tree as a tarball in the pax format, which `mkfs.erofs --tar` reads.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
 
+use crate::records;
 use crate::tree::{Id, Inode, Kind, Time, Tree};
 
 /// The namespace in which pax records carry extended attributes.
-const XATTR: &str = "SCHILY.xattr.";
+const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// Writes all of a tree, in the order of its names; returns the paths of sockets, which a tarball
 /// cannot hold.
@@ -69,7 +67,7 @@ fn append(
 ) -> io::Result<()> {
     // The root's path is empty.
     let name = if path.is_empty() { b"./" } else { path };
-    let name = Path::new(OsStr::from_bytes(name));
+    let mut text = Vec::new();
     let mut header = Header::new_ustar();
     header.set_mode(inode.mode);
     header.set_uid(inode.uid.into());
@@ -78,18 +76,31 @@ fn append(
     header.set_size(0);
     if let Some(first) = first {
         header.set_entry_type(EntryType::Link);
-        return builder.append_link(&mut header, name, Path::new(OsStr::from_bytes(first)));
+        put(&mut header.as_old_mut().name, b"path", name, &mut text);
+        put(
+            &mut header.as_old_mut().linkname,
+            b"linkpath",
+            first,
+            &mut text,
+        );
+        return append_entry(builder, &mut header, &text, io::empty());
     }
-    append_extensions(builder, inode, xattrs)?;
+    put(&mut header.as_old_mut().name, b"path", name, &mut text);
+    state(inode, xattrs, &mut text)?;
     match &inode.kind {
         Kind::Regular(content) => {
             header.set_entry_type(EntryType::Regular);
             header.set_size(u64::try_from(content.len()).map_err(io::Error::other)?);
-            return builder.append_data(&mut header, name, content.reader()?);
+            return append_entry(builder, &mut header, &text, content.reader()?);
         }
         Kind::Symlink(target) => {
             header.set_entry_type(EntryType::Symlink);
-            return builder.append_link(&mut header, name, Path::new(OsStr::from_bytes(target)));
+            put(
+                &mut header.as_old_mut().linkname,
+                b"linkpath",
+                target,
+                &mut text,
+            );
         }
         Kind::Directory => header.set_entry_type(EntryType::Directory),
         Kind::Character(major, minor) | Kind::Block(major, minor) => {
@@ -104,34 +115,54 @@ fn append(
         }
         Kind::Fifo | Kind::Socket => header.set_entry_type(EntryType::Fifo),
     }
-    builder.append_data(&mut header, name, io::empty())
+    append_entry(builder, &mut header, &text, io::empty())
 }
 
-/// Adds what the header has no room for.
-fn append_extensions(
+/// Puts bytes into a field of the header as they are, or into a record of pax if they are too long for it.
+fn put(field: &mut [u8], key: &[u8], bytes: &[u8], text: &mut Vec<u8>) {
+    match field.get_mut(..bytes.len()) {
+        Some(start) => start.copy_from_slice(bytes),
+        None => text.extend(records::record(key, bytes)),
+    }
+}
+
+/// Adds the records `text`, a header and what belongs to it.
+fn append_entry(
     builder: &mut Builder<impl Write>,
-    inode: &Inode,
-    xattrs: Xattrs,
+    header: &mut Header,
+    text: &[u8],
+    contents: impl io::Read,
 ) -> io::Result<()> {
-    let mut records: Vec<(String, Vec<u8>)> = Vec::new();
+    if !text.is_empty() {
+        let mut before = Header::new_ustar();
+        before.set_entry_type(EntryType::XHeader);
+        before.set_size(text.len() as u64);
+        before.set_cksum();
+        builder.append(&before, text)?;
+    }
+    header.set_cksum();
+    builder.append(header, contents)
+}
+
+/// Puts into records what the header has no room for.
+fn state(inode: &Inode, xattrs: Xattrs, text: &mut Vec<u8>) -> io::Result<()> {
     let Time {
         seconds,
         nanoseconds,
     } = inode.mtime;
     if nanoseconds != 0 || seconds < 0 {
-        records.push(("mtime".into(), format!("{seconds}.{nanoseconds:09}").into()));
+        // As mkfs.erofs reads it: the fraction counts up.
+        let time = format!("{seconds}.{nanoseconds:09}");
+        text.extend(records::record(b"mtime", time.as_bytes()));
     }
     let kept = inode.xattrs.iter().filter(|_| xattrs == Xattrs::Kept);
     for (name, value) in kept {
-        let name = std::str::from_utf8(name).map_err(io::Error::other)?;
-        records.push((format!("{XATTR}{name}"), value.clone()));
+        if name.contains(&b'=') {
+            let name = String::from_utf8_lossy(name);
+            let text = format!("no tarball can hold the attribute {name:?}, for its \"=\"");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        text.extend(records::record(&[XATTR, name].concat(), value));
     }
-    if records.is_empty() {
-        return Ok(());
-    }
-    builder.append_pax_extensions(
-        records
-            .iter()
-            .map(|(key, value)| (key.as_str(), &value[..])),
-    )
+    Ok(())
 }

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::compression::DecompressError;
 use crate::content::{Content, Store};
 use crate::pax::Records;
+use crate::records::{self, Record};
 use crate::tree::{join, split, Inode, Kind, Time, Tree};
 use crate::whole_stream;
 
@@ -80,8 +81,8 @@ pub fn cover(tree: &mut Tree, source: &Content) -> Result<(), TarError> {
     // What this layer itself has put there, which its own whiteouts do not take away.
     let mut own = HashSet::new();
     let mut store = Store::default();
-    read_entries(bytes, |entry, global| {
-        apply(tree, entry, global, &mut store, Some(&mut own))
+    read_entries(bytes, |entry, stated| {
+        apply(tree, entry, stated, &mut store, Some(&mut own))
     })
 }
 
@@ -93,14 +94,11 @@ pub fn cover(tree: &mut Tree, source: &Content) -> Result<(), TarError> {
 pub fn read(bytes: &[u8]) -> Result<Tree, TarError> {
     let mut tree = Tree::new();
     let mut store = Store::default();
-    read_entries(bytes, |entry, global| {
-        apply(&mut tree, entry, global, &mut store, None)
+    read_entries(bytes, |entry, stated| {
+        apply(&mut tree, entry, stated, &mut store, None)
     })?;
     Ok(tree)
 }
-
-/// A record of pax: keyword and value.
-type Record = (Vec<u8>, Vec<u8>);
 
 /// A reader that remembers whether it was read beyond its end.
 struct Source<'a> {
@@ -121,7 +119,7 @@ impl Read for Source<'_> {
 /// Hands each entry of a tarball to `apply`, with the records that hold for all entries behind them.
 fn read_entries(
     bytes: &[u8],
-    mut apply: impl FnMut(&mut Entry<'_, Source<'_>>, &[Record]) -> Result<(), TarError>,
+    mut apply: impl FnMut(&mut Entry<'_, Source<'_>>, &Stated<'_>) -> Result<(), TarError>,
 ) -> Result<(), TarError> {
     let is_exhausted = Cell::new(false);
     let mut archive = Archive::new(Source {
@@ -129,6 +127,7 @@ fn read_entries(
         is_exhausted: &is_exhausted,
     });
     let mut global = Vec::new();
+    let mut own = records::of_entries(bytes);
     let breaks_off = || TarError::BreaksOff(bytes.len() as u64);
     for entry in archive.entries()? {
         let mut entry = match entry {
@@ -139,12 +138,21 @@ fn read_entries(
             EntryType::XGlobalHeader => read_global(&mut entry, &mut global)?,
             // The label of a volume.
             kind if kind.as_byte() == b'V' => {}
-            _ => match apply(&mut entry, &global) {
-                Err(TarError::Damaged(_) | TarError::Entry(..)) if is_exhausted.get() => {
-                    return Err(breaks_off());
+            _ => {
+                let own = own.remove(&entry.raw_header_position());
+                match apply(
+                    &mut entry,
+                    &Stated {
+                        global: &global,
+                        own,
+                    },
+                ) {
+                    Err(TarError::Damaged(_) | TarError::Entry(..)) if is_exhausted.get() => {
+                        return Err(breaks_off());
+                    }
+                    applied => applied?,
                 }
-                applied => applied?,
-            },
+            }
         }
     }
     if is_exhausted.get() {
@@ -153,15 +161,46 @@ fn read_entries(
     Ok(())
 }
 
+/// What the records say about an entry: those that hold for all, and its own, which win.
+struct Stated<'a> {
+    global: &'a [Record],
+    own: Option<Vec<Record>>,
+}
+
+impl Stated<'_> {
+    /// Notes them, as far as they were read in the same way by the `tar` crate.
+    fn note(&self, entry: &mut Entry<'_, impl Read>, records: &mut Records) -> io::Result<()> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its records cannot be read");
+        for (key, value) in self.global.iter().chain(self.own.iter().flatten()) {
+            records.note(key, value)?;
+        }
+        let is_sparse = entry.header().entry_type() == EntryType::GNUSparse;
+        let is_other = |stored| !is_sparse && stored as u64 != entry.size();
+        if records.stored.is_some_and(is_other) {
+            return Err(damaged());
+        }
+        if self.own.is_none() && entry.pax_extensions()?.is_some() {
+            return Err(damaged());
+        }
+        Ok(())
+    }
+}
+
+/// Returns where a link leads.
+fn target_of(entry: &Entry<'_, impl Read>, records: &Records) -> Vec<u8> {
+    match &records.linkpath {
+        Some(target) => target.clone(),
+        None => entry.link_name_bytes().unwrap_or_default().into_owned(),
+    }
+}
+
 /// Reads records that hold for all entries behind them.
 fn read_global(entry: &mut Entry<'_, impl Read>, global: &mut Vec<Record>) -> Result<(), TarError> {
     /// Keywords that the `tar` crate carries out before a single entry only.
     const SINGLE: [&[u8]; 5] = [b"gid", b"linkpath", b"path", b"size", b"uid"];
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes)?;
-    for record in tar::PaxExtensions::new(&bytes) {
-        let record = record?;
-        let (key, value) = (record.key_bytes().to_vec(), record.value_bytes().to_vec());
+    for (key, value) in records::parse(&bytes)? {
         if SINGLE.contains(&key.as_slice()) {
             let key = String::from_utf8_lossy(&key).into_owned();
             let offset = entry.raw_header_position();
@@ -177,21 +216,22 @@ fn read_global(entry: &mut Entry<'_, impl Read>, global: &mut Vec<Record>) -> Re
 fn apply(
     tree: &mut Tree,
     entry: &mut Entry<'_, impl Read>,
-    global: &[Record],
+    stated: &Stated<'_>,
     store: &mut Store,
     own: Option<&mut HashSet<Vec<u8>>>,
 ) -> Result<(), TarError> {
     let offset = entry.raw_header_position();
-    let own_name = entry.path_bytes().into_owned();
+    let mut records = Records::default();
+    let noted = stated.note(entry, &mut records);
+    let own_name = match &records.path {
+        Some(path) => path.clone(),
+        None => entry.path_bytes().into_owned(),
+    };
     let damaged = |error| {
         let name = String::from_utf8_lossy(&own_name).into_owned();
         TarError::Entry(name, offset, error)
     };
-    let mut records = Records::default();
-    for (key, value) in global {
-        records.note(key, value).map_err(damaged)?;
-    }
-    records.note_entry(entry).map_err(damaged)?;
+    noted.map_err(damaged)?;
     let name = records.sparse_name.as_ref().unwrap_or(&own_name);
     let shown = || String::from_utf8_lossy(name).into_owned();
     if let Some(key) = records.unknown.take() {
@@ -225,12 +265,9 @@ fn apply(
             let content = records.expand(&mut *entry, store);
             Kind::Regular(content.map_err(damaged)?)
         }
-        EntryType::Symlink => {
-            let target = entry.link_name_bytes().unwrap_or_default();
-            Kind::Symlink(target.into_owned())
-        }
+        EntryType::Symlink => Kind::Symlink(target_of(entry, &records)),
         EntryType::Link => {
-            let target = entry.link_name_bytes().unwrap_or_default();
+            let target = target_of(entry, &records);
             let id = place(&target).and_then(|target| tree.id(&target));
             let id = id.ok_or_else(|| TarError::Link(shown(), offset))?;
             if tree.id(&path) != Some(id) {
@@ -288,8 +325,8 @@ fn inode(entry: &Entry<'_, impl Read>, kind: Kind, records: Records) -> io::Resu
     Ok(Inode {
         kind,
         mode: header.mode()? & 0o7777,
-        uid: number(header.uid())?,
-        gid: number(header.gid())?,
+        uid: records.uid.map_or_else(|| number(header.uid()), Ok)?,
+        gid: records.gid.map_or_else(|| number(header.gid()), Ok)?,
         mtime,
         xattrs: records.xattrs,
     })
