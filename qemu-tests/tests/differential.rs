@@ -123,13 +123,15 @@ struct Odd {
     links: u32,
     inode: u32,
     mtime: u32,
+    device: (u32, u32),
     content: Vec<u8>,
 }
 
 impl Odd {
     fn new(name: impl Into<Vec<u8>>, mode: u32, content: impl Into<Vec<u8>>) -> Self {
         let (name, content) = (name.into(), content.into());
-        Self { name, mode, owner: (0, 0), links: 1, inode: 0, mtime: 1_234_567_890, content }
+        let (owner, device, mtime) = ((0, 0), (0, 0), 1_234_567_890);
+        Self { name, mode, owner, links: 1, inode: 0, mtime, device, content }
     }
 
     /// Its bytes, as entry number `number`.
@@ -138,7 +140,8 @@ impl Odd {
         let (size, name) = (self.content.len(), self.name.len() + 1);
         let (uid, gid) = (self.owner.0 as usize, self.owner.1 as usize);
         let (mode, links, mtime) = (self.mode as usize, self.links as usize, self.mtime as usize);
-        let fields = [number, mode, uid, gid, links, mtime, size, 8, 1, 0, 0, name, 0];
+        let (major, minor) = (self.device.0 as usize, self.device.1 as usize);
+        let fields = [number, mode, uid, gid, links, mtime, size, 8, 1, major, minor, name, 0];
         let mut bytes = b"070701".to_vec();
         bytes.extend(fields.iter().flat_map(|field| format!("{field:08x}").into_bytes()));
         bytes.extend(self.name.iter().chain([&0]));
@@ -186,11 +189,51 @@ fn oddities() -> Vec<Odd> {
         Odd::new("was-link", FILE, "a file now"),
         Odd::new("to-d", LINK, "d"),
         Odd::new("to-d/through", FILE, "through a link"),
+        Odd { mtime: 111, ..Odd::new("two-times", DIRECTORY, "") },
+        Odd { mtime: 222, ..Odd::new("two-times", FILE, "the name keeps the first time") },
+        Odd::new("stays", FILE, "a link that is too long takes nothing away"),
+        Odd::new("stays", LINK, vec![b't'; 4097]),
+        Odd::new("goes", FILE, "a link that is not made takes it away"),
+        Odd::new("goes", LINK, vec![b't'; 4096]),
+        Odd::new("slash/", FILE, "no file"),
+        Odd::new("slash-file", FILE, "a file"),
+        Odd::new("slash-file/", LINK, "target"),
+        Odd::new("slash-file/", DIRECTORY, ""),
+        Odd::new("slash-file/", FILE, "other"),
+        Odd::new("slash-empty", DIRECTORY, ""),
+        Odd::new("slash-empty/", FILE, "takes the directory away"),
+        Odd::new("slash-full", DIRECTORY, ""),
+        Odd::new("slash-full/member", FILE, "x"),
+        Odd { owner: (3, 4), mtime: 5, ..Odd::new("slash-full/", LINK, "target") },
+        Odd::new("slash-fifo", DIRECTORY, ""),
+        Odd::new("slash-fifo/member", FILE, "x"),
+        Odd { owner: (6, 7), mtime: 8, ..Odd::new("slash-fifo/", 0o010_604, "") },
+        Odd::new("slash-none/", 0o010_604, ""),
+        Odd::new("slash-link", LINK, "d"),
+        Odd { owner: (9, 9), mtime: 10, ..Odd::new("slash-link/", 0o040_711, "") },
+        Odd::new("slash-link/", FILE, "no file"),
+        Odd::new("slash-dangling", LINK, "nowhere"),
+        Odd::new("slash-dangling/", DIRECTORY, ""),
+        Odd::new("dot", DIRECTORY, ""),
+        Odd::new("dot/.", FILE, "no file"),
+        Odd { owner: (1, 2), mtime: 3, ..Odd::new("dot/.", 0o040_750, "") },
+        Odd { owner: (2, 2), ..Odd::new("dot/.", LINK, "target") },
+        Odd::new("missing/.", DIRECTORY, ""),
+        Odd::new("dot/below", DIRECTORY, ""),
+        Odd { owner: (4, 4), mtime: 4, ..Odd::new("dot/below/..", 0o040_705, "") },
+        Odd::new("TRAILER!!!", LINK, "no trailer"),
+        Odd::new("TRAILER!!!", DIRECTORY, "no trailer"),
+        Odd { links: 2, inode: 12, ..Odd::new("missing/a", FILE, "") },
+        Odd { links: 2, inode: 12, ..Odd::new("no-link-to-missing", FILE, "not made") },
+        Odd { links: 2, inode: 13, ..Odd::new("moved-one", FILE, "first") },
+        Odd::new("moved-one", LINK, "d"),
+        Odd { links: 2, inode: 13, ..Odd::new("moved-two", FILE, "a link's other name") },
         Odd::new("directory-with-content", DIRECTORY, "junk"),
         Odd::new("fifo-with-content", 0o010_644, "junk"),
         Odd::new("odd-type", 0o070_644, "of no type"),
         Odd::new("no-type", 0o644, "of no type"),
         Odd::new("all-bits", 0o107_777, "set-user-id and all"),
+        Odd { device: (0xfff_1001, 0x1f_0003), ..Odd::new("wide-device", 0o020_600, "") },
         Odd { owner: (u32::MAX, u32::MAX), ..Odd::new("nobody", FILE, "owner -1") },
         Odd { owner: (u32::MAX - 1, 0), ..Odd::new("last", FILE, "owner -2") },
         Odd { mtime: u32::MAX, ..Odd::new("late", FILE, "2106") },

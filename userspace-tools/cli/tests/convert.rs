@@ -239,6 +239,53 @@ fn names_that_the_kernel_passes_over_are_listed() {
 }
 
 #[test]
+fn sums_count_for_files_that_are_written() {
+    let place = Place::new();
+    let with_sums = |name| {
+        let archive = newc(&[node("dir", 0o040_755), file(name, b"of another sum")]);
+        let magic = archive.chunks(6).next().expect("an archive").to_vec();
+        let entry = archive.windows(6).rposition(|bytes| bytes == magic);
+        let mut archive = archive[..entry.expect("a trailer")].to_vec();
+        let file = archive.windows(6).rposition(|bytes| bytes == magic);
+        archive[file.expect("the file") + 5] = b'2';
+        archive
+    };
+    place.write("a", with_sums("missing/file"));
+    place.succeed("convert a -o image");
+    place.write("a", with_sums("dir/file"));
+    assert!(place
+        .fail("convert a -o image --force")
+        .contains("checksum"));
+}
+
+#[test]
+fn archives_start_at_multiples_of_four_in_what_is_compressed() {
+    let place = Place::new();
+    let (one, two) = (newc(&[file("a", b"")]), newc(&[file("b", b"")]));
+    for (padding, in_front, expected) in [
+        (4, "", None),
+        (1, "", Some("no multiple of 4")),
+        (0, "\0\0\0\0", Some("no cpio header")),
+    ] {
+        let all = [in_front.as_bytes(), &one, &vec![0; padding], &two].concat();
+        place.write("plain", all);
+        place.write("a", place.compress("gzip -c", "plain"));
+        match expected {
+            None => drop(place.succeed("convert a -o image")),
+            Some(words) => {
+                let said = place.fail("convert a -o image --force");
+                assert!(said.contains(words), "{said}");
+            }
+        }
+    }
+    // Between what is compressed, they stand anywhere.
+    place.write("one", one);
+    let gzip = place.compress("gzip -c", "one");
+    place.write("a", [&[0][..], &gzip, &[0; 3], &gzip].concat());
+    place.succeed("convert a -o image --force");
+}
+
+#[test]
 fn links_do_not_reach_into_the_next_archive() {
     let place = Place::new();
     let one = newc(&[Entry {

@@ -32,6 +32,9 @@ pub enum CpioError {
     /// `070707`, which the kernel does not read.
     #[error("an old binary or odc header at offset {0:#x}: make the archive with `cpio -H newc`")]
     OldFormat(usize),
+    /// An entry behind an odd number of NULs.
+    #[error("the entry at offset {0:#x} is at no multiple of 4")]
+    BrokenPadding(usize),
     /// A field that is no hexadecimal number.
     #[error("a damaged header at offset {0:#x}")]
     Damaged(usize),
@@ -77,6 +80,8 @@ impl Entry<'_> {
     /// Whether it ends an archive.
     pub fn is_trailer(&self) -> bool {
         self.name == Some(b"TRAILER!!!")
+            && self.kind() != SYMLINK
+            && is_name_read(self.kind(), self.content.len())
     }
 
     /// The type bits of its mode.
@@ -137,7 +142,9 @@ impl<'a> Entries<'a> {
         let name = match &self.bytes[name_at..name_end] {
             [] => None,
             name if name.len() > LONGEST_NAME => None,
-            [.., last] if *last != 0 => return Err(CpioError::NameDoesNotEnd(name_at)),
+            [.., last] if *last != 0 && is_name_read(mode & TYPE_MASK, end - start) => {
+                return Err(CpioError::NameDoesNotEnd(name_at))
+            }
             name => name.split(|byte| *byte == 0).next(),
         };
         self.position = offset + (end - offset).next_multiple_of(ALIGNMENT);
@@ -166,9 +173,22 @@ impl<'a> Iterator for Entries<'a> {
             .get(self.position..)
             .filter(|_| !self.has_failed)?;
         self.position += rest.iter().position(|byte| *byte != 0)?;
-        let entry = self.read();
+        let entry = if self.position % ALIGNMENT == 0 {
+            self.read()
+        } else {
+            Err(CpioError::BrokenPadding(self.position))
+        };
         self.has_failed = entry.is_err();
         Some(entry)
+    }
+}
+
+/// Whether the kernel looks at the name of an entry of type `kind` with a content of `len` bytes.
+fn is_name_read(kind: u32, len: usize) -> bool {
+    match kind {
+        SYMLINK => len <= LONGEST_NAME,
+        REGULAR => true,
+        _ => len == 0,
     }
 }
 

@@ -59,9 +59,9 @@ pub enum InitrdError {
     /// An archive; offsets within it count from its start, decompressed.
     #[error("in the archive at offset {0:#x}: {1}")]
     Archive(usize, CpioError),
-    /// A plain archive where the kernel does not look for one.
+    /// An archive where the kernel does not look for one.
     #[error(
-        "the kernel does not find the cpio archive at offset {0:#x}, which is no multiple of {ALIGNMENT}: put NUL bytes in front of it"
+        "the kernel does not find the archive at offset {0:#x}, which is no multiple of {ALIGNMENT}: put NUL bytes in front of it"
     )]
     Misaligned(usize),
     /// Neither padding nor an archive.
@@ -216,15 +216,24 @@ fn find_archives(
             plain.write_all(&rest[..len]).map_err(keep)?;
             (len, None)
         } else {
+            // Behind a plain archive, the kernel expects the next at a multiple of 4, whatever it is.
+            if !is_aligned && found.last().is_some_and(|last| last.method.is_none()) {
+                return Err(InitrdError::Misaligned(at));
+            }
             let method = Method::of(rest).ok_or_else(|| nothing_known(rest, at))?;
             let len = method.decompress_to(rest, &mut plain);
             let len = len.map_err(|cause| InitrdError::Compressed(at, cause))?;
             (len, Some(method))
         };
+        let plain = plain.finish().map_err(keep)?;
+        // Nor are there NULs in front of the first one.
+        if found.is_empty() && !plain.bytes().starts_with(b"0") {
+            return Err(InitrdError::Archive(at, CpioError::NoHeader(0)));
+        }
         found.push(Archive {
             range: at..at + len,
             method,
-            plain: plain.finish().map_err(keep)?,
+            plain,
         });
         at += len;
     }
@@ -248,7 +257,7 @@ fn plain_len(bytes: &[u8]) -> Result<usize, CpioError> {
         match entry {
             Ok(entry) if entry.is_trailer() => return Ok(entries.position()),
             Ok(_) => end = entries.position(),
-            Err(CpioError::NoHeader(_)) if end > 0 => break,
+            Err(CpioError::NoHeader(_) | CpioError::BrokenPadding(_)) if end > 0 => break,
             Err(error) => return Err(error),
         }
     }

@@ -24,6 +24,7 @@ pub mod kernel_decompressors;
 pub mod mkfs;
 pub mod output;
 mod pax;
+mod place;
 pub mod profile;
 pub mod programs;
 mod records;

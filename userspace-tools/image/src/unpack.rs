@@ -8,14 +8,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::cpio::{self, CpioError, Entries, Entry};
+use crate::place::{Ending, Place};
 use crate::stack;
-use crate::tree::{join, split, Content, Inode, Kind, Time, Tree, Xattrs, LONGEST_PATH};
-
-/// How many symbolic links a path may lead through: `MAXSYMLINKS` of the kernel.
-const MOST_LINKS: usize = 40;
-
-/// Bytes that a name in a directory may have: `NAME_MAX`.
-const LONGEST_PART: usize = 255;
+use crate::tree::{Content, Inode, Kind, Time, Tree, Xattrs, LONGEST_PATH};
 
 /// What names of one file have in common: its identity and its type.
 type LinkKey = ((u32, u32, u32), u32);
@@ -39,9 +34,10 @@ pub struct Unpacker {
     tree: Tree,
     /// Paths that an entry has named: the rest is the kernel's.
     named: BTreeSet<Vec<u8>>,
-    /// First names of files that may get further ones, until the archive ends.
+    /// First names of files that may get further ones, until the archive ends. The kernel looks them up
+    /// when a further one is listed.
     links: HashMap<LinkKey, Vec<u8>>,
-    /// Directories in the order in which they are listed, with the time stated.
+    /// Names of directories in the order in which they are listed, with the time stated.
     times: Vec<(Vec<u8>, Time)>,
     passed_over: Vec<Vec<u8>>,
 }
@@ -83,11 +79,11 @@ impl Unpacker {
             if entry.is_trailer() {
                 self.links.clear();
             } else if let Some(name) = entry.name {
-                let done = self.apply(&entry, name, buffer);
-                if done.is_none() {
-                    self.passed_over.push(name.to_vec());
+                match self.apply(&entry, name, buffer) {
+                    Some(()) => check_sum(&entry, buffer.bytes())?,
+                    // The kernel sums up what it writes to a file only.
+                    None => self.passed_over.push(name.to_vec()),
                 }
-                check_sum(&entry, buffer.bytes())?;
             }
         }
         Ok(())
@@ -95,12 +91,11 @@ impl Unpacker {
 
     /// The tree, without what is the kernel's own, and the names that the kernel would pass over.
     pub fn finish(mut self) -> (Tree, Vec<Vec<u8>>) {
-        // The kernel sets the times last, and the first listing of a directory as the very last.
-        for (path, time) in self.times.into_iter().rev() {
-            if let Some(id) = self
-                .tree
-                .id(&path)
-                .filter(|id| self.tree.inode(*id).is_directory())
+        // The kernel sets the times last, of whatever has the name by then, and the first listing of a
+        // directory as the very last.
+        for (name, time) in std::mem::take(&mut self.times).into_iter().rev() {
+            if let Some(id) =
+                Place::of(&name, &self.tree).and_then(|place| self.tree.id(&place.path))
             {
                 self.tree.inode_mut(id).mtime = time;
             }
@@ -115,102 +110,83 @@ impl Unpacker {
 
     /// Does what an entry says. Nothing if it cannot be done.
     fn apply(&mut self, entry: &Entry<'_>, name: &[u8], buffer: &Content) -> Option<()> {
-        let path = self.place(name)?;
-        let done = match entry.kind() {
-            cpio::REGULAR => self.regular(entry, &path, buffer),
-            cpio::DIRECTORY if entry.content.is_empty() => self.directory(entry, &path),
-            cpio::SYMLINK => self.symlink(entry, &path, buffer),
+        let place = Place::of(name, &self.tree);
+        if let Some(place) = &place {
+            self.named.insert(place.path.clone());
+        }
+        match entry.kind() {
+            cpio::REGULAR => self.regular(entry, name, place, buffer),
+            // The kernel passes over it before it looks at the name.
+            cpio::SYMLINK if entry.content.len() <= LONGEST_PATH => {
+                self.symlink(entry, &place?, buffer)
+            }
+            cpio::DIRECTORY if entry.content.is_empty() => {
+                self.times.push((name.to_vec(), time(entry)));
+                self.directory(entry, &place?)
+            }
             cpio::BLOCK | cpio::CHARACTER | cpio::FIFO | cpio::SOCKET
                 if entry.content.is_empty() =>
             {
-                self.special(entry, &path)
+                self.special(entry, name, place)
             }
             _ => None,
-        };
-        self.named.insert(path);
-        done
-    }
-
-    /// Where the last part of a name is: its directory exists, whatever links lead there.
-    fn place(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut left = MOST_LINKS;
-        let mut parts: Vec<Vec<u8>> = components(name).collect();
-        parts.reverse();
-        let mut path = Vec::new();
-        while let Some(part) = parts.pop() {
-            if part.len() > LONGEST_PART {
-                return None;
-            }
-            match part.as_slice() {
-                b"." => continue,
-                b".." => {
-                    path.truncate(split(&path).0.len());
-                    continue;
-                }
-                _ => {}
-            }
-            let next = join(&path, &part);
-            let is_last = parts.is_empty();
-            match self.tree.get(&next).map(|inode| &inode.kind) {
-                _ if is_last => path = next,
-                Some(Kind::Directory) => path = next,
-                Some(Kind::Symlink(target)) => {
-                    left = left.checked_sub(1)?;
-                    if target.starts_with(b"/") {
-                        path.clear();
-                    }
-                    let mut target: Vec<_> = components(target).collect();
-                    target.reverse();
-                    parts.append(&mut target);
-                }
-                _ => return None,
-            }
         }
-        Some(path)
     }
 
     /// Takes away what is in the way of a file of type `kind`, as `clean_path()`. A directory that
     /// holds something stays.
-    fn clean(&mut self, path: &[u8], kind: u32) {
-        let Some(inode) = self.tree.get(path) else {
+    fn clean(&mut self, place: &Place, kind: u32) {
+        let Some(inode) = self.tree.get(&place.path) else {
             return;
         };
-        if kind_bits(&inode.kind) == kind || path.is_empty() {
+        if kind_bits(&inode.kind) == kind || place.ending == Ending::Directory {
             return;
         }
-        if !inode.is_directory() || self.tree.is_empty_directory(path) {
-            self.tree.remove(path);
+        if !inode.is_directory() || self.tree.is_empty_directory(&place.path) {
+            self.tree.remove(&place.path);
         }
     }
 
-    /// Makes `path` a further name of a file that has been listed, as `maybe_link()`: whether it is
+    /// Makes a name a further one of a file that has been listed, as `maybe_link()`: whether it is
     /// one. Nothing if it cannot be made.
-    fn link(&mut self, entry: &Entry<'_>, path: &[u8]) -> Option<bool> {
+    fn link(&mut self, entry: &Entry<'_>, name: &[u8], place: Option<&Place>) -> Option<bool> {
         if entry.links < 2 {
             return Some(false);
         }
         let key = (entry.identity, entry.kind());
         let Some(old) = self.links.get(&key).cloned() else {
-            self.links.insert(key, path.to_vec());
+            self.links.insert(key, name.to_vec());
             return Some(false);
         };
-        self.clean(path, 0);
+        let place = place?;
+        self.clean(place, 0);
+        let old = Place::of(&old, &self.tree)?;
         let id = self
             .tree
-            .id(&old)
+            .id(&old.path)
             .filter(|id| !self.tree.inode(*id).is_directory())?;
-        if self.tree.get(path).is_some() {
+        if place.ending != Ending::Name || self.tree.get(&place.path).is_some() {
             return None;
         }
-        self.tree.link(path, id);
+        self.tree.link(&place.path, id);
         Some(true)
     }
 
-    fn regular(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Content) -> Option<()> {
-        self.clean(path, entry.kind());
-        let is_link = self.link(entry, path)?;
+    /// Opens a file, new or not, and writes it.
+    fn regular(
+        &mut self,
+        entry: &Entry<'_>,
+        name: &[u8],
+        place: Option<Place>,
+        buffer: &Content,
+    ) -> Option<()> {
+        if let Some(place) = &place {
+            self.clean(place, entry.kind());
+        }
+        let is_link = self.link(entry, name, place.as_ref())?;
+        let path = place.filter(|place| place.ending == Ending::Name)?.path;
         let content = buffer.part(entry.content.clone())?;
-        match self.tree.id(path) {
+        match self.tree.id(&path) {
             // Further names bring the content only if they bring any.
             Some(id) if matches!(self.tree.inode(id).kind, Kind::Regular(_)) => {
                 let inode = self.tree.inode_mut(id);
@@ -221,27 +197,26 @@ impl Unpacker {
             }
             Some(_) => return None,
             None => {
-                self.tree.insert(path, inode(entry, Kind::Regular(content)));
+                self.tree
+                    .insert(&path, inode(entry, Kind::Regular(content)));
             }
         }
         Some(())
     }
 
-    fn directory(&mut self, entry: &Entry<'_>, path: &[u8]) -> Option<()> {
-        self.clean(path, entry.kind());
-        let id = match self.tree.id(path) {
+    fn directory(&mut self, entry: &Entry<'_>, place: &Place) -> Option<()> {
+        self.clean(place, entry.kind());
+        let id = match self.tree.id(&place.path) {
             Some(id) => id,
-            None => self.tree.insert(path, inode(entry, Kind::Directory)),
+            None => self.tree.insert(&place.path, inode(entry, Kind::Directory)),
         };
-        let found: &mut Inode = self.tree.inode_mut(id);
-        set_attributes(found, entry);
-        self.times.push((path.to_vec(), time(entry)));
+        set_attributes(self.tree.inode_mut(id), entry);
         Some(())
     }
 
-    fn symlink(&mut self, entry: &Entry<'_>, path: &[u8], buffer: &Content) -> Option<()> {
-        self.clean(path, 0);
-        if let Some(id) = self.tree.id(path) {
+    fn symlink(&mut self, entry: &Entry<'_>, place: &Place, buffer: &Content) -> Option<()> {
+        self.clean(place, 0);
+        if let Some(id) = self.tree.id(&place.path) {
             // A directory that holds something stays, but is given away all the same.
             let inode = self.tree.inode_mut(id);
             give(inode, entry);
@@ -252,24 +227,28 @@ impl Unpacker {
         let target = target.split(|byte| *byte == 0).next().unwrap_or_default();
         let mut made = inode(entry, Kind::Symlink(target.to_vec()));
         made.mode = 0o777;
-        (!target.is_empty() && target.len() < LONGEST_PATH)
-            .then(|| self.tree.insert(path, made))
+        let can_be_made = place.ending == Ending::Name && !target.is_empty();
+        (can_be_made && target.len() < LONGEST_PATH)
+            .then(|| self.tree.insert(&place.path, made))
             .map(drop)
     }
 
-    fn special(&mut self, entry: &Entry<'_>, path: &[u8]) -> Option<()> {
-        self.clean(path, entry.kind());
-        if self.link(entry, path)? {
+    fn special(&mut self, entry: &Entry<'_>, name: &[u8], place: Option<Place>) -> Option<()> {
+        if let Some(place) = &place {
+            self.clean(place, entry.kind());
+        }
+        if self.link(entry, name, place.as_ref())? {
             return Some(());
         }
-        let (major, minor) = entry.device;
+        let (major, minor) = device(entry.device);
         let kind = match entry.kind() {
             cpio::BLOCK => Kind::Block(major, minor),
             cpio::CHARACTER => Kind::Character(major, minor),
             cpio::FIFO => Kind::Fifo,
             _ => Kind::Socket,
         };
-        match self.tree.id(path) {
+        let Place { path, ending } = place?;
+        match self.tree.id(&path) {
             // It cannot be made a second time, nor in the place of a directory that holds something,
             // but what is there is given other attributes.
             Some(id) => {
@@ -277,12 +256,20 @@ impl Unpacker {
                 set_attributes(inode, entry);
                 inode.kind.is_like(&kind).then_some(())
             }
-            None => {
-                self.tree.insert(path, inode(entry, kind));
+            None if ending == Ending::Name => {
+                self.tree.insert(&path, inode(entry, kind));
                 Some(())
             }
+            None => None,
         }
     }
+}
+
+/// Puts a major and a minor into the 32 bits that the kernel has for them (`MKDEV()`), and takes them out.
+fn device((major, minor): (u32, u32)) -> (u32, u32) {
+    const MINOR_BITS: u32 = 20;
+    let number = major << MINOR_BITS | minor;
+    (number >> MINOR_BITS, number & ((1 << MINOR_BITS) - 1))
 }
 
 /// An error if the bytes do not add up to what the entry of a `crc` archive states.
@@ -299,13 +286,6 @@ fn check_sum(entry: &Entry<'_>, buffer: &[u8]) -> Result<(), CpioError> {
     } else {
         Err(CpioError::Checksum(entry.offset))
     }
-}
-
-/// The parts of a path between its slashes.
-fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    path.split(|byte| *byte == b'/')
-        .filter(|part| !part.is_empty())
-        .map(<[u8]>::to_vec)
 }
 
 fn kind_bits(kind: &Kind) -> u32 {

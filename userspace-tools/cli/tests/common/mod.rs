@@ -210,7 +210,7 @@ pub fn ended(output: Output) -> Ended {
 /// An entry of an archive.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    pub name: &'a str,
+    pub name: &'a [u8],
     pub mode: u32,
     pub owner: (u32, u32),
     pub mtime: u32,
@@ -223,7 +223,7 @@ pub struct Entry<'a> {
 /// A regular file.
 pub fn file<'a>(name: &'a str, content: &'a [u8]) -> Entry<'a> {
     Entry {
-        name,
+        name: name.as_bytes(),
         mode: 0o100_644,
         owner: (0, 0),
         mtime: 1_000_000_000,
@@ -274,7 +274,7 @@ pub fn newc(entries: &[Entry<'_>]) -> Vec<u8> {
         for field in fields {
             archive.extend(format!("{field:08x}").bytes());
         }
-        archive.extend(entry.name.bytes().chain([0]));
+        archive.extend(entry.name.iter().chain(&[0]));
         archive.resize(archive.len().next_multiple_of(4), 0);
         archive.extend(entry.content);
         archive.resize(archive.len().next_multiple_of(4), 0);
