@@ -62,8 +62,8 @@ pub fn initial_root(channel: &mut Channel, orders: &Orders) -> Result<()> {
 
 /// Sends the memory that is left when the initial root is gone, and what the kernel remembers of it.
 pub fn next_root(channel: &mut Channel) -> Result<()> {
-    if let Ok(took) = std::env::var(switch::DETACHED) {
-        channel.say("detached", took)?;
+    if let Ok(time) = std::env::var(switch::LEFT) {
+        channel.say("left", time)?;
     }
     memory::settle(channel)?;
     memory::at(channel, "left")?;

@@ -7,10 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::time::ClockId;
 
 /// The disk with the real root.
 const DISK: &str = "/dev/vda";
@@ -18,8 +19,8 @@ const DISK: &str = "/dev/vda";
 const NEW_ROOT: &str = "/newroot";
 /// The probe's name over there.
 const NEW_INIT: &str = "/sbin/init";
-/// The variable in which the next init learns how long it took to detach the old root, in nanoseconds.
-pub const DETACHED: &str = "PROBE_DETACHED";
+/// The variable in which the next init learns when the old root was left, in nanoseconds since the start.
+pub const LEFT: &str = "PROBE_LEFT";
 /// `f_type` of the file systems that hold files in memory only.
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 const RAMFS_MAGIC: i64 = 0x8584_58f6;
@@ -81,9 +82,9 @@ fn empty(directory: &Path, device: u64) -> Result<()> {
 fn go() -> Result<()> {
     std::env::set_current_dir(NEW_ROOT)?;
     rustix::process::pivot_root(".", ".").context("pivot_root")?;
-    let start = Instant::now();
+    let now = rustix::time::clock_gettime(ClockId::Boottime);
+    let left = (now.tv_sec * 1_000_000_000 + now.tv_nsec).to_string();
     rustix::mount::unmount(".", UnmountFlags::DETACH).context("cannot detach the old root")?;
-    let took = start.elapsed().as_nanos().to_string();
     std::env::set_current_dir("/")?;
-    Err(Command::new(NEW_INIT).env(DETACHED, took).exec()).context("cannot execute /sbin/init")
+    Err(Command::new(NEW_INIT).env(LEFT, left).exec()).context("cannot execute /sbin/init")
 }

@@ -40,7 +40,7 @@ struct Sample {
     available_mib: Stages,
     free_mib: Stages,
     left_mib: f64,
-    detach_ms: f64,
+    leave_ms: f64,
     touched_mib: f64,
     copied: Option<Stages>,
 }
@@ -179,14 +179,15 @@ fn sample(candidate: &Candidate, machine: Machine) -> Result<Sample> {
     let [tenth, rest] = [numbers(found, "tenth")?, numbers(found, "rest")?];
     let memory = |stage| numbers(found, &format!("memory.{stage}"));
     let [init, ten, all] = [memory("init")?, memory("tenth")?, memory("all")?];
-    let left = numbers(boot.report.stage("disk")?, "memory.left")?;
+    let next = boot.report.stage("disk")?;
+    let left = numbers(next, "memory.left")?;
     Ok(Sample {
         run_ms: Duration::from_micros(found.number("ran")?).as_secs_f64() * 1e3,
         at_ms: stages([start, start + tenth[0], start + tenth[0] + rest[0]].map(ms)),
         available_mib: stages([init[0], ten[0], all[0]].map(mib)),
         free_mib: stages([init[1], ten[1], all[1]].map(mib)),
         left_mib: mib(left[0]),
-        detach_ms: boot.report.stage("disk")?.number("detached")? as f64 / 1e6,
+        leave_ms: (next.number("start")? - next.number("left")?) as f64 / 1e6,
         touched_mib: mib(boot.touched_kb),
         copied: copied(candidate, found)?,
     })
@@ -274,7 +275,7 @@ fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
         available_mib: of_stages(&|sample| sample.available_mib)?,
         free_mib: of_stages(&|sample| sample.free_mib)?,
         left_mib: of(&|sample| sample.left_mib)?,
-        detach_ms: of(&|sample| sample.detach_ms)?,
+        leave_ms: of(&|sample| sample.leave_ms)?,
         touched_mib: of(&|sample| sample.touched_mib)?,
         copied_bytes: first
             .copied

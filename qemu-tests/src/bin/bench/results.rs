@@ -52,9 +52,10 @@ pub struct Row {
     pub free_mib: Stages,
     /// Memory available once the initial root has been left.
     pub left_mib: f64,
-    /// Milliseconds that it took to detach the initial root, its memory given back included.
+    /// Milliseconds from detaching the initial root to the start of the next init. The memory is given back
+    /// meanwhile.
     #[serde(default)]
-    pub detach_ms: f64,
+    pub leave_ms: f64,
     /// Memory that was touched at any time, counted by the host.
     pub touched_mib: f64,
     /// Bytes of files that had been copied to memory by the kernel, see `measure`; nothing where it does not tell.
