@@ -36,6 +36,7 @@ found_or_not() {
 # logged COMMAND...: its output goes to the log, and to the user if it fails.
 logged() {
 	local mark
+	: >> "$LOG"
 	mark=$(wc -l < "$LOG")
 	quietly "$@" && return
 	tail -n +"$((mark + 1))" "$LOG" | tail -n 40 >&2
