@@ -276,8 +276,46 @@ bool initoverlayfs_in_crash_kernel(const void *start, const void *end)
 }
 
 /*
+ * The order of the largest block that starts at a page: aligned to its size,
+ * before the end, in one zone. Nodes may meet anywhere.
+ */
+static unsigned int block_order(unsigned long pfn, unsigned long end_pfn)
+{
+	unsigned int order = min(ilog2(end_pfn - pfn), MAX_PAGE_ORDER);
+
+	if (pfn)
+		order = min_t(unsigned int, order, __ffs(pfn));
+	if (page_zone(pfn_to_page(pfn)) !=
+	    page_zone(pfn_to_page(pfn + (1UL << order) - 1)))
+		order = 0;
+	return order;
+}
+
+/*
+ * Count whole pages of reserved memory as the page allocator's, from which they
+ * might have been taken. Addresses are those of the direct map.
+ *
+ * A stock initrd is in MemTotal before init starts. Limits in percent, those of
+ * each tmpfs above all, are computed from that.
+ */
+void initoverlayfs_count_pages(unsigned long start, unsigned long end)
+{
+	unsigned long pfn = PHYS_PFN(__pa(start));
+	const unsigned long end_pfn = pfn + ((end - start) >> PAGE_SHIFT);
+
+	while (pfn < end_pfn) {
+		const long pages = 1L << block_order(pfn, end_pfn);
+
+		adjust_managed_page_count(pfn_to_page(pfn), pages);
+		pfn += pages;
+	}
+}
+
+/*
  * Give whole pages of reserved memory to the page allocator, in blocks as large
  * as it has them. Addresses are those of the direct map. May sleep.
+ *
+ * counted: initoverlayfs_count_pages() has counted them.
  *
  * Like free_initrd_mem(), this overwrites the pages: an initrd may hold keys.
  * Unlike it, it leaves memblock alone. Where the architecture keeps memblock,
@@ -285,23 +323,21 @@ bool initoverlayfs_in_crash_kernel(const void *start, const void *end)
  * to it at any time. All that a range does which stays there is that
  * kexec_file_load() puts no segment into it.
  */
-void initoverlayfs_free_pages(unsigned long start, unsigned long end)
+void initoverlayfs_free_pages(unsigned long start, unsigned long end,
+			      bool counted)
 {
 	unsigned long pfn = PHYS_PFN(__pa(start));
 	const unsigned long end_pfn = pfn + ((end - start) >> PAGE_SHIFT);
 
 	while (pfn < end_pfn) {
 		struct page *page = pfn_to_page(pfn);
-		unsigned int order = min(ilog2(end_pfn - pfn), MAX_PAGE_ORDER);
+		const unsigned int order = block_order(pfn, end_pfn);
 
-		if (pfn)
-			order = min_t(unsigned int, order, __ffs(pfn));
-		/* Nodes may meet anywhere, and a block belongs to one zone. */
-		if (page_zone(page) !=
-		    page_zone(pfn_to_page(pfn + (1UL << order) - 1)))
-			order = 0;
 		memset(kasan_reset_tag(page_address(page)), POISON_FREE_INITMEM,
 		       PAGE_SIZE << order);
+		/* free_reserved_pages() counts them. */
+		if (counted)
+			adjust_managed_page_count(page, -(1L << order));
 		free_reserved_pages(page, order);
 		pfn += 1UL << order;
 		cond_resched();

@@ -24,7 +24,9 @@ void initoverlayfs_blake2b(u8 *out, size_t out_len, const u8 *in,
 void initoverlayfs_call_apart(void (*function)(void *data), void *data);
 void initoverlayfs_give_way(void);
 void initoverlayfs_truncate_all(const struct path *tmpfs);
-void initoverlayfs_free_pages(unsigned long start, unsigned long end);
+void initoverlayfs_count_pages(unsigned long start, unsigned long end);
+void initoverlayfs_free_pages(unsigned long start, unsigned long end,
+			      bool counted);
 bool initoverlayfs_in_crash_kernel(const void *start, const void *end);
 
 #endif

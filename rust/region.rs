@@ -96,15 +96,30 @@ impl Initrd {
 /// nobody else frees them.
 struct Pages {
     range: Range<usize>,
+    /// Whether they are in the kernel's count of the memory that it manages.
+    is_counted: bool,
 }
 
 impl Pages {
+    /// Counts them, as memory that the kernel manages.
+    ///
+    /// It must not be called before the device initcalls.
+    fn count(&mut self) {
+        if self.range.is_empty() || self.is_counted {
+            return;
+        }
+        // SAFETY: By the type invariant the pages have a `struct page`, and are in no count.
+        unsafe { bindings::initoverlayfs_count_pages(self.range.start, self.range.end) };
+        self.is_counted = true;
+    }
+
     /// Splits off the pages in front of `address`, which is a multiple of the page size.
     fn take_until(&mut self, address: usize) -> Self {
         let middle = address.clamp(self.range.start, self.range.end);
         // INVARIANT: Each page is in one of the two.
         let front = Self {
             range: self.range.start..middle,
+            is_counted: self.is_counted,
         };
         self.range.start = middle;
         front
@@ -118,7 +133,9 @@ impl Drop for Pages {
         }
         // SAFETY: By the type invariant the pages are reserved and ours; being dropped, they are
         // not used any more.
-        unsafe { bindings::initoverlayfs_free_pages(self.range.start, self.range.end) };
+        unsafe {
+            bindings::initoverlayfs_free_pages(self.range.start, self.range.end, self.is_counted)
+        };
     }
 }
 
@@ -151,14 +168,17 @@ impl Region {
 
     fn new(pages: Range<usize>, bytes: Range<usize>) -> Self {
         Self {
-            pages: Pages { range: pages },
+            pages: Pages {
+                range: pages,
+                is_counted: false,
+            },
             bytes,
         }
     }
 
     /// Divides it among its segments, whose ranges are given in order, in bytes from the start of
     /// the initrd. Padding between them is freed at once. Pages that two of them share go with the
-    /// last of the two.
+    /// last of the two. From now on, all pages count as memory that the kernel manages.
     ///
     /// # Errors
     ///
@@ -168,6 +188,7 @@ impl Region {
         ranges: impl Iterator<Item = Range<usize>> + Clone,
     ) -> Result<KVec<Memory>> {
         let Self { mut pages, bytes } = self;
+        pages.count();
         let start = bytes.start;
         let mut divided = KVec::new();
         let mut shared: Option<Arc<Pages>> = None;

@@ -140,7 +140,6 @@ fn size_in_bytes_limits_the_root() -> Result<()> {
 fn size_in_percent_limits_the_root() -> Result<()> {
     let boot = usual()?.append("initoverlayfs=size=10%").orders("fill").run()?;
     let found = boot.report.first()?;
-    // Of the memory that the kernel manages at that time: without the image's.
     let (size, total) = (found.number("root.size")?, found.number("memory.MemTotal")? << 10);
     assert!((total / 11..total / 9).contains(&size), "{size} is not 10% of {total}");
     assert_eq!(found.get("fill.end")?, "StorageFull");
