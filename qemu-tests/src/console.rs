@@ -51,7 +51,10 @@ impl Console {
     /// Lines with signs of a kernel fault.
     pub fn faults(&self) -> Vec<&str> {
         let lines: Vec<&str> = self.0.lines().collect();
-        let is_fault = |line: &&str| FAULTS.iter().any(|fault| line.contains(fault));
+        // A program's own trap is none of the kernel's.
+        let is_fault = |line: &&str| {
+            !line.contains("] traps: ") && FAULTS.iter().any(|fault| line.contains(fault))
+        };
         let is_told = |at: usize| {
             lines[at.saturating_sub(2)..at]
                 .iter()

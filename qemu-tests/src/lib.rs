@@ -8,6 +8,7 @@
 //! Not a test: where the time to `/init` goes ([`profile`]).
 
 pub mod console;
+pub mod difference;
 pub mod fixtures;
 pub mod hostile;
 pub mod machine;

@@ -38,6 +38,7 @@ pub struct Machine {
     arguments: Vec<String>,
     quiet: bool,
     count_memory: bool,
+    until: Option<String>,
 }
 
 /// The initrd: a fixture, or bytes that a test made.
@@ -98,6 +99,7 @@ impl Machine {
             arguments: Vec::new(),
             quiet: false,
             count_memory: false,
+            until: None,
         }
     }
 
@@ -248,6 +250,21 @@ impl Machine {
         Ok((report, ending.console))
     }
 
+    /// Boots until the console shows a text, and returns the console up to then. A hang, or signs of trouble,
+    /// are an error.
+    pub fn run_to_text(mut self, text: &str) -> Result<Console> {
+        self.until = Some(text.to_owned());
+        let ending = self.boot()?;
+        let judge = || -> Result<()> {
+            ensure!(ending.console.has(text), "the console does not show {text:?}");
+            let faults = ending.console.faults();
+            ensure!(faults.is_empty(), "the console shows {faults:#?}");
+            Ok(())
+        };
+        judge().with_context(|| ending.story())?;
+        Ok(ending.console)
+    }
+
     /// Starts the emulator and waits for its end.
     fn boot(self) -> Result<Ending> {
         let limit = tools::scaled(self.time_limit)?;
@@ -258,7 +275,11 @@ impl Machine {
         let start = Instant::now();
         let mut child = command.spawn().with_context(|| format!("cannot run {}", tools::qemu()))?;
         let mut touched_kb = 0;
-        let status = wait(&mut child, limit, &mut touched_kb);
+        let has_come = || {
+            let console = fs::read(place.path().join("console")).unwrap_or_default();
+            self.until.as_ref().is_some_and(|text| Console::new(&console).has(text))
+        };
+        let status = wait(&mut child, limit, &mut touched_kb, has_come);
         if !matches!(status, Ok(Some(_))) {
             child.kill().context("cannot stop the emulator")?;
             child.wait()?;
@@ -347,11 +368,16 @@ impl Ending {
     }
 }
 
-/// Waits for a process to end; nothing if it is still running at the limit. Leaves the shared memory that
-/// it had last, in kB.
-fn wait(child: &mut Child, limit: Duration, shared_kb: &mut u64) -> Result<Option<ExitStatus>> {
+/// Waits for a process to end; nothing if it is still running at the limit, or when `has_come` says so. Leaves
+/// the shared memory that it had last, in kB.
+fn wait(
+    child: &mut Child,
+    limit: Duration,
+    shared_kb: &mut u64,
+    has_come: impl Fn() -> bool,
+) -> Result<Option<ExitStatus>> {
     let start = Instant::now();
-    while start.elapsed() < limit {
+    while start.elapsed() < limit && !has_come() {
         if let Some(status) = child.try_wait().context("lost sight of the emulator")? {
             return Ok(Some(status));
         }

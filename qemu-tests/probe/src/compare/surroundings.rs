@@ -99,7 +99,14 @@ fn tree(seen: &mut Seen) -> Result<()> {
         let size = if metadata.is_dir() { 0 } else { metadata.size() };
         let links = if metadata.is_dir() { 0 } else { metadata.nlink() };
         // Nothing else is mounted.
-        let mtime = if path == Path::new("/proc") { 0 } else { metadata.mtime() };
+        let mtime = match path.to_str() {
+            Some("/") => {
+                seen.note("root-time", metadata.mtime());
+                0
+            }
+            Some("/proc") => 0,
+            _ => metadata.mtime(),
+        };
         seen.note(
             format!("tree.{shown}"),
             format!(
