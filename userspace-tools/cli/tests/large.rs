@@ -8,9 +8,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
-use common::{ended, Place};
+use common::{ended, erofs_tool, Place};
 
-/// What the command and its tools may take, in bytes. The large file alone takes three times as much.
+/// What the command may take, in bytes. The large file alone takes three times as much.
 const MEMORY: u64 = 40 << 20;
 const LARGE: u64 = 3 * MEMORY;
 
@@ -34,11 +34,19 @@ fn shell(place: &Place, line: &str) {
 }
 
 /// Runs the command with as little memory, and looks at what it makes.
+///
+/// `mkfs.erofs` is let off: where it has threads, as in Debian 13, it crashes for want of memory.
 fn check(place: &Place, line: &str) {
     let _ = std::fs::remove_file(place.path("image"));
+    let mkfs = erofs_tool("MKFS_EROFS");
+    place.write(
+        "mkfs",
+        format!("#!/bin/sh\nulimit -S -d unlimited\nexec {mkfs} \"$@\"\n"),
+    );
+    shell(place, "chmod 755 mkfs");
     let command = place.command();
     let mut limited = Command::new("prlimit");
-    limited.arg(format!("--data={MEMORY}"));
+    limited.arg(format!("--data={MEMORY}:"));
     limited.arg(command.get_program()).args(line.split(' '));
     limited.args(["--compression", "lz4", "-o", "image"]);
     limited.current_dir(place.path(".")).stdin(Stdio::null());
@@ -48,6 +56,7 @@ fn check(place: &Place, line: &str) {
             None => limited.env_remove(name),
         };
     }
+    limited.env("MKFS_EROFS", place.path("mkfs"));
     let made = ended(limited.output().expect("prlimit"));
     assert_eq!(made.status, 0, "{line}: {}", made.err);
     let listing = place.succeed("ls --json image");
