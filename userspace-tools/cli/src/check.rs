@@ -14,7 +14,7 @@ use initoverlayfs_image::kernel_decompressors::Demand;
 use serde::Serialize;
 
 use crate::options::read;
-use crate::streams::{self, input_name};
+use crate::streams;
 use crate::view::{self, Boot, Content, Sealed, Segment, View};
 use crate::Verdict;
 
@@ -33,7 +33,7 @@ pub struct Arguments {
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Checked {
     /// Whether it boots in place.
     boots_in_place: bool,
@@ -44,51 +44,82 @@ struct Checked {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(streams::read_initrd(&arguments.file)?.bytes())?;
-    if let Some(obstacle) = opened.obstacle {
-        return Err(obstacle).with_context(|| input_name(&arguments.file));
+    let kernel = match &arguments.kernel_config {
+        None => None,
+        Some(path) => Some(configuration(path).with_context(|| path.display().to_string())?),
+    };
+    let kernel = kernel.as_deref().map(Kernel::of);
+    let initrds = streams::read_initrds(&arguments.file)?;
+    let mut found = Vec::new();
+    for (name, initrd) in &initrds {
+        let checked = examine(name, initrd.bytes(), kernel.as_ref());
+        found.push((name, checked.with_context(|| name.clone())?));
     }
-    if let Some(unread) = &opened.unread {
-        let name = input_name(&arguments.file);
-        eprintln!("initoverlayfs: {name}: {unread}: whether there is an /init was not looked at");
-    }
-    let mut problems = opened.view.problems.clone();
-    if opened.view.boot == Boot::Stock {
-        problems.push("there is no image: the kernel unpacks it, as any initramfs".into());
-    }
-    if let Some(path) = &arguments.kernel_config {
-        let text = configuration(path).with_context(|| path.display().to_string())?;
-        let has_xattrs = opened
-            .tree
-            .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
-        problems.extend(Kernel::of(&text).problems(&opened.view, has_xattrs));
-    }
-    let boots_in_place = problems.is_empty();
+    let boots_in_place = found.iter().all(|(_, checked)| checked.boots_in_place);
     let verdict = if boots_in_place {
         Verdict::Good
     } else {
         Verdict::Bad
     };
     if arguments.json {
-        streams::print_json(&Checked {
+        // One initrd's words stand alone; of several, each says whose it is.
+        let words = |name: &str, word: String| match initrds.len() {
+            1 => word,
+            _ => format!("{name}: {word}"),
+        };
+        let mut all = Checked {
             boots_in_place,
-            problems,
-            warnings: opened.view.warnings,
-        })?;
+            ..Checked::default()
+        };
+        for (name, checked) in found {
+            let (problems, warnings) = (checked.problems, checked.warnings);
+            all.problems
+                .extend(problems.into_iter().map(|word| words(name, word)));
+            all.warnings
+                .extend(warnings.into_iter().map(|word| words(name, word)));
+        }
+        streams::print_json(&all)?;
         return Ok(verdict);
     }
-    let name = input_name(&arguments.file);
     let mut out = io::stdout().lock();
-    for problem in &problems {
-        writeln!(out, "{name}: {problem}")?;
-    }
-    for warning in &opened.view.warnings {
-        writeln!(out, "{name}: warning: {warning}")?;
-    }
-    if boots_in_place {
-        writeln!(out, "{name}: boots in place")?;
+    for (name, checked) in found {
+        for problem in &checked.problems {
+            writeln!(out, "{name}: {problem}")?;
+        }
+        for warning in &checked.warnings {
+            writeln!(out, "{name}: warning: {warning}")?;
+        }
+        if checked.boots_in_place {
+            writeln!(out, "{name}: boots in place")?;
+        }
     }
     Ok(verdict)
+}
+
+/// Finds out whether an initrd boots in place, with this kernel if there is one.
+fn examine(name: &str, initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
+    let opened = view::open(initrd)?;
+    if let Some(obstacle) = opened.obstacle {
+        return Err(obstacle.into());
+    }
+    if let Some(unread) = &opened.unread {
+        eprintln!("initoverlayfs: {name}: {unread}: whether there is an /init was not looked at");
+    }
+    let mut problems = opened.view.problems.clone();
+    if opened.view.boot == Boot::Stock {
+        problems.push("there is no image: the kernel unpacks it, as any initramfs".into());
+    }
+    if let Some(kernel) = kernel {
+        let has_xattrs = opened
+            .tree
+            .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
+        problems.extend(kernel.problems(&opened.view, has_xattrs));
+    }
+    Ok(Checked {
+        boots_in_place: problems.is_empty(),
+        problems,
+        warnings: opened.view.warnings,
+    })
 }
 
 /// Reads a kernel's configuration, compressed or not: `/proc/config.gz` will do.

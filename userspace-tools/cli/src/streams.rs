@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -66,6 +67,26 @@ pub fn read(path: &Path) -> Result<Content> {
 pub fn read_initrd(path: &Path) -> Result<Content> {
     let source = read(path)?;
     let range = uki::initrd(source.bytes()).with_context(|| input_name(path))?;
+    part(&source, range, path)
+}
+
+/// Reads the initrds of a unified kernel image, each with its name, or the one that another file is.
+pub fn read_initrds(path: &Path) -> Result<Vec<(String, Content)>> {
+    let (source, name) = (read(path)?, input_name(path));
+    let ranges = uki::initrds(source.bytes()).with_context(|| name.clone())?;
+    let count = ranges.len();
+    let named = ranges.into_iter().enumerate().map(|(number, range)| {
+        let name = match count {
+            1 => name.clone(),
+            _ => format!("{name}, section .initrd {} of {count}", number + 1),
+        };
+        Ok((name, part(&source, range, path)?))
+    });
+    named.collect()
+}
+
+/// Returns a part of a file.
+fn part(source: &Content, range: Range<usize>, path: &Path) -> Result<Content> {
     let part = source.part(range);
     part.with_context(|| format!("{}: its section is not in it", input_name(path)))
 }

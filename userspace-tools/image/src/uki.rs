@@ -28,24 +28,38 @@ pub enum UkiError {
     Several(usize),
 }
 
-/// Where the initrd is in a file: all of it, unless it is a PE file.
+/// Returns where the initrd is in a file: all of it, unless it is a PE file.
 ///
 /// # Errors
 ///
 /// [`UkiError`].
 pub fn initrd(bytes: &[u8]) -> Result<Range<usize>, UkiError> {
-    if !bytes.starts_with(b"MZ") {
-        return Ok(0..bytes.len());
-    }
-    let mut found = match optional_header_magic(bytes)? {
-        IMAGE_NT_OPTIONAL_HDR32_MAGIC => sections::<ImageNtHeaders32>(bytes)?,
-        _ => sections::<ImageNtHeaders64>(bytes)?,
-    };
+    let mut found = initrds(bytes)?;
     match (found.pop(), found.len()) {
         (None, _) => Err(UkiError::NoInitrd),
         (Some(range), 0) => Ok(range),
         (Some(_), others) => Err(UkiError::Several(others + 1)),
     }
+}
+
+/// Returns where the initrds are in a file, at least one: a unified kernel image may have one for each of its
+/// profiles, among which the boot menu chooses.
+///
+/// # Errors
+///
+/// [`UkiError::Damaged`] and [`UkiError::NoInitrd`].
+pub fn initrds(bytes: &[u8]) -> Result<Vec<Range<usize>>, UkiError> {
+    if !bytes.starts_with(b"MZ") {
+        return Ok(vec![0..bytes.len()]);
+    }
+    let found = match optional_header_magic(bytes)? {
+        IMAGE_NT_OPTIONAL_HDR32_MAGIC => sections::<ImageNtHeaders32>(bytes)?,
+        _ => sections::<ImageNtHeaders64>(bytes)?,
+    };
+    if found.is_empty() {
+        return Err(UkiError::NoInitrd);
+    }
+    Ok(found)
 }
 
 /// Where sections of that name are, without the padding at their end.
