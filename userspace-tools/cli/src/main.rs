@@ -4,34 +4,14 @@
 //!
 //! Exit status: 0 done; 1 a check failed, or two images differ; 2 an error.
 
+mod authenticate;
 mod check;
-mod convert;
-mod create;
-mod debugfs;
-mod digest;
-mod extract;
-mod format;
-mod holders;
-mod inspect;
-mod listing;
-mod making;
+mod describe;
+mod look;
+mod make;
 mod manual;
-mod options;
-mod pages;
-mod pkcs11;
-mod pkcs7;
-mod quick;
-mod room;
-mod sealing;
-mod sizes;
-mod source;
-mod stats;
-mod streams;
-mod summary;
-mod trees;
-mod verify;
-mod view;
-mod warnings;
+mod measure;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -40,6 +20,13 @@ use clap::{Parser, Subcommand};
 use initoverlayfs_image::{children, temporary};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use crate::authenticate::{digest, seal_and_sign, verify};
+use crate::check::boots_in_place;
+use crate::look::{extract, inspect, list};
+use crate::make::{convert, create};
+use crate::manual::generate;
+use crate::measure::stats;
 
 /// Builds, converts, inspects and signs initrds that the kernel mounts in place.
 #[derive(Parser)]
@@ -57,18 +44,18 @@ enum Command {
     Convert(convert::Arguments),
     Create(create::Arguments),
     Inspect(inspect::Arguments),
-    Ls(listing::Arguments),
+    Ls(list::Arguments),
     Cat(extract::CatArguments),
     Extract(extract::Arguments),
-    Diff(listing::DiffArguments),
-    Check(check::Arguments),
-    Seal(sealing::SealArguments),
-    Sign(sealing::SignArguments),
+    Diff(list::DiffArguments),
+    Check(boots_in_place::Arguments),
+    Seal(seal_and_sign::SealArguments),
+    Sign(seal_and_sign::SignArguments),
     Digest(digest::Arguments),
     Verify(verify::Arguments),
     Stats(stats::Arguments),
     #[command(hide = true)]
-    Manual(manual::Arguments),
+    Manual(generate::Arguments),
 }
 
 /// How a command ended that ended without an error.
@@ -83,17 +70,17 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Create(arguments) => create::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Ls(arguments) => listing::run(&arguments),
+        Command::Ls(arguments) => list::run(&arguments),
         Command::Cat(arguments) => extract::cat(&arguments),
         Command::Extract(arguments) => extract::run(&arguments),
-        Command::Diff(arguments) => listing::diff(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Seal(arguments) => sealing::seal(&arguments),
-        Command::Sign(arguments) => sealing::sign(&arguments),
+        Command::Diff(arguments) => list::diff(&arguments),
+        Command::Check(arguments) => boots_in_place::run(&arguments),
+        Command::Seal(arguments) => seal_and_sign::seal(&arguments),
+        Command::Sign(arguments) => seal_and_sign::sign(&arguments),
         Command::Digest(arguments) => digest::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
-        Command::Manual(arguments) => manual::run(&arguments),
+        Command::Manual(arguments) => generate::run(&arguments),
     }
 }
 

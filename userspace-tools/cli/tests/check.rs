@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{file, newc, node, Entry, Place};
+use common::{ended, file, newc, node, Entry, Place};
 
 #[test]
 fn programs_that_an_overlay_root_does_not_suit_are_named_with_the_cure() {
@@ -46,4 +46,30 @@ fn programs_that_an_overlay_root_does_not_suit_are_named_with_the_cure() {
     assert!(place
         .succeed("check image --json")
         .contains("\"warnings\": []"));
+}
+
+#[test]
+fn running_kernel_is_judged_unless_another_is_named() {
+    let place = Place::new();
+    place.write("a", newc(&[node("init", 0o100_755)]));
+    place.succeed("convert a -o image");
+    let check = |words: &[&str]| {
+        let mut command = place.command();
+        command.args(["check", "image"]).args(words);
+        ended(command.output().expect("the command"))
+    };
+    let found = check(&[]);
+    let words = [
+        "judging the running kernel by /",
+        "so the kernel is not judged",
+    ];
+    let said = words.map(|words| found.err.contains(words));
+    assert!(said[0] != said[1], "{}", found.err);
+    assert!(said[0] || found.status == 0, "{}", found.out);
+    assert_eq!(check(&["--kernel-config", "none"]).err, "");
+    place.write("config", "CONFIG_OVERLAY_FS=y\n");
+    let named = check(&["--json", "--kernel-config", "config"]);
+    assert_eq!((named.status, &*named.err), (1, ""));
+    let config = "\"kernel_config\": \"config\"";
+    assert!(named.out.contains(config), "{}", named.out);
 }

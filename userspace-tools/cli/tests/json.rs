@@ -63,12 +63,13 @@ fn verdicts_have_their_reasons() {
     let place = Place::new();
     place.write("a", newc(&[node("init", 0o100_755)]));
     place.succeed("convert a -o image");
-    let good = json!({"boots_in_place": true, "problems": [], "warnings": []});
+    let good =
+        json!({"kernel_config": null, "boots_in_place": true, "problems": [], "warnings": []});
     assert_eq!(parsed(&place.succeed("check --json image")), good);
     let Ended { status, out, .. } = place.run("check --json a");
     assert_eq!(status, 1);
     let reason = "there is no image: the kernel unpacks it, as any initramfs";
-    let bad = json!({"boots_in_place": false, "problems": [reason], "warnings": []});
+    let bad = json!({"kernel_config": null, "boots_in_place": false, "problems": [reason], "warnings": []});
     assert_eq!(parsed(&out), bad);
 }
 

@@ -11,9 +11,9 @@ use clap::Args;
 use initoverlayfs_image::tree::{Id, Inode, Kind, Tree};
 use serde::Serialize;
 
-use crate::streams;
-use crate::summary::shown;
-use crate::trees::{all_of, normal, Selection};
+use crate::look::merged_tree::{all_of, normal, Selection};
+use crate::terminal::streams;
+use crate::terminal::summary::shown;
 use crate::Verdict;
 
 /// List the files of an initrd, as its layers make them together.

@@ -9,7 +9,7 @@ use clap::Args;
 use initoverlayfs_image::initrd::{self, Layer, Part};
 use initoverlayfs_image::tree::Tree;
 
-use crate::streams::{self, input_name};
+use crate::terminal::streams::{self, input_name};
 
 /// Which file, and which of its layers.
 #[derive(Args)]

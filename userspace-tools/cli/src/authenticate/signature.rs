@@ -15,8 +15,8 @@ use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::X509;
 
-use crate::options::read;
-use crate::pkcs11;
+use crate::authenticate::token;
+use crate::terminal::files::read;
 
 /// A private key, and the certificate that the kernel trusts.
 pub struct Signer {
@@ -30,7 +30,7 @@ impl Signer {
     pub fn new(key: &str, certificate: &Path) -> Result<Self> {
         let certificate = read_certificate(certificate)?;
         let key = if key.starts_with("pkcs11:") {
-            pkcs11::private_key(key).with_context(|| key.to_owned())?
+            token::private_key(key).with_context(|| key.to_owned())?
         } else {
             PKey::private_key_from_pem(&read(Path::new(key))?).with_context(|| {
                 format!("{key}: not a private key in PEM, or a wrong passphrase")

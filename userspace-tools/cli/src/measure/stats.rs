@@ -15,10 +15,10 @@ use initoverlayfs_core::initrd::Kind;
 use initoverlayfs_image::profile::Profile;
 use initoverlayfs_image::{erofs, initrd};
 
-use crate::debugfs::{Layer, Stats, Touched, BLOCK};
-use crate::options::create;
-use crate::streams::{self, input_name, place_of};
-use crate::summary::shown;
+use crate::measure::debugfs::{Layer, Stats, Touched, BLOCK};
+use crate::terminal::files::create;
+use crate::terminal::streams::{self, input_name, place_of};
+use crate::terminal::summary::shown;
 use crate::Verdict;
 
 /// Show how this boot went and what it read of its initrd, or list the files that it read.

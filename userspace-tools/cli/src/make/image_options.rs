@@ -11,9 +11,9 @@ use clap::{Args, ValueEnum};
 use initoverlayfs_image::mkfs::{btrfs, erofs, squashfs, Format};
 use initoverlayfs_image::profile::Profile;
 
-use crate::options::read;
-use crate::quick::Quick;
-use crate::sizes::Size;
+use crate::make::size_argument::Size;
+use crate::make::uncompressed_files::Quick;
+use crate::terminal::files::read;
 
 /// The filesystem of the image.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

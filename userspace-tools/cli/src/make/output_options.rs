@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Options that several commands have: where the result goes.
+//! Options for where an image goes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use initoverlayfs_image::output::Output;
 
-use crate::streams::{self, Target};
+use crate::terminal::files::create;
+use crate::terminal::streams::{self, Target};
 
 /// Where the result goes.
 #[derive(Args)]
@@ -49,22 +49,4 @@ impl OutputOptions {
             self.output.display().to_string()
         }
     }
-}
-
-/// Starts a file that appears whole, and takes the place of another with `force` only.
-pub fn create(path: &Path, force: bool) -> Result<Output> {
-    Output::create(path, force).map_err(|error| {
-        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
-        let remedy = if is_there {
-            ": --force replaces it"
-        } else {
-            ""
-        };
-        anyhow::Error::new(error).context(format!("{}{remedy}", path.display()))
-    })
-}
-
-/// Reads a file, naming it in the error.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| path.display().to_string())
 }

@@ -4,7 +4,7 @@
 
 use initoverlayfs_image::tree::{split, Tree};
 
-use crate::summary::shown;
+use crate::terminal::summary::shown;
 
 /// The first version of systemd that takes any root with `/etc/initrd-release` for an initrd.
 const SYSTEMD: u32 = 253;

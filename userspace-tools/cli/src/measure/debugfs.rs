@@ -10,8 +10,8 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::holders::{self, Holder};
-use crate::options::read;
+use crate::measure::holders::{self, Holder};
+use crate::terminal::files::read;
 
 /// The bytes of a block as the kernel counts them, whatever the image's own blocks are.
 pub const BLOCK: u64 = 4096;

@@ -11,8 +11,8 @@ use initoverlayfs_core::initrd::seal::{self, Digest, Seal};
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal::{self as sealing, SealProblem};
 
-use crate::pkcs7;
-use crate::streams::{self, input_name};
+use crate::authenticate::signature;
+use crate::terminal::streams::{self, input_name};
 use crate::Verdict;
 
 /// Verify all of the images of an initrd: their trees, and their digests or signatures.
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let certificate = arguments
         .cert
         .as_deref()
-        .map(pkcs7::read_certificate)
+        .map(signature::read_certificate)
         .transpose()?;
     let mut problems = Vec::new();
     if images.is_empty() {
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     }
     if let Some(problem) = certificate
         .as_ref()
-        .map(pkcs7::validity)
+        .map(signature::validity)
         .transpose()?
         .flatten()
     {
@@ -110,7 +110,7 @@ fn verify_image(
     if let Some(certificate) = certificate {
         ensure!(!seal.signature.is_empty(), "it is not signed");
         ensure!(
-            pkcs7::is_signed_by(&found, seal.signature, certificate)?,
+            signature::is_signed_by(&found, seal.signature, certificate)?,
             "it is not signed with the key of this certificate"
         );
     }

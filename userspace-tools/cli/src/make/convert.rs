@@ -13,9 +13,10 @@ use initoverlayfs_image::early::{self, Early};
 use initoverlayfs_image::initrd::{self, InitrdError};
 use initoverlayfs_image::tree::{Kind, Tree};
 
-use crate::making::{Making, Options};
-use crate::streams::{self, input_name, is_input};
-use crate::{summary, Verdict};
+use crate::make::from_tree::{Making, Options};
+use crate::terminal::streams::{self, input_name, is_input};
+use crate::terminal::summary;
+use crate::Verdict;
 
 /// Convert an initramfs of any compression, microcode in front included.
 ///

@@ -16,14 +16,16 @@ use initoverlayfs_image::mkfs::{Format, Maker};
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
 
-use crate::format::ImageOptions;
-use crate::options::OutputOptions;
-use crate::pkcs7::Signer;
-use crate::quick::{Choice, Quick};
-use crate::sealing::NewOptions;
-use crate::streams::Target;
-use crate::view::init_problem;
-use crate::{room, source, summary};
+use crate::authenticate::seal_and_sign::NewOptions;
+use crate::authenticate::signature::Signer;
+use crate::describe::examine::init_problem;
+use crate::make::handover_program;
+use crate::make::image_options::ImageOptions;
+use crate::make::output_options::OutputOptions;
+use crate::make::uncompressed_files::{Choice, Quick};
+use crate::terminal::disk_full;
+use crate::terminal::streams::Target;
+use crate::terminal::summary;
 
 /// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
 const ALIGNMENT: usize = 4096;
@@ -101,7 +103,7 @@ impl<'a> Making<'a> {
         let tools = handover::find(&tree);
         let is_needed = tools.values().any(Found::has_replacement);
         let replacement = if is_needed && !output.no_handover_shim {
-            Some(source::handover_program()?)
+            Some(handover_program::handover_program()?)
         } else {
             None
         };
@@ -119,7 +121,7 @@ impl<'a> Making<'a> {
             _ => 0,
         };
         put_behind(early, least, place.path(), self.out.file())
-            .map_err(|error| room::explain(error, self.out.temporary_path()))?;
+            .map_err(|error| disk_full::explain(error, self.out.temporary_path()))?;
         drop(place);
         self.show("sealing the image");
         let seal = &self.options.seal;
@@ -143,7 +145,7 @@ impl<'a> Making<'a> {
     fn make(&self, tree: &Tree, image: &Path) -> Result<Vec<Vec<u8>>> {
         self.maker
             .from_tree(tree, image, &self.format)
-            .map_err(|error| room::explain(error, image))
+            .map_err(|error| disk_full::explain(error, image))
     }
 }
 
@@ -176,7 +178,7 @@ fn append(bytes: &[u8], path: &Path) -> Result<()> {
     if !bytes.is_empty() {
         let file = File::options().append(true).open(path);
         file.and_then(|mut file| file.write_all(bytes))
-            .map_err(|error| room::explain(error, path))?;
+            .map_err(|error| disk_full::explain(error, path))?;
     }
     Ok(())
 }

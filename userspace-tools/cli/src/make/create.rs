@@ -11,8 +11,8 @@ use indicatif::HumanBytes;
 use initoverlayfs_image::tree::Tree;
 use initoverlayfs_image::{directory, stack, untar};
 
-use crate::making::{Making, Options};
-use crate::streams::{self, input_name, is_input, is_output};
+use crate::make::from_tree::{Making, Options};
+use crate::terminal::streams::{self, input_name, is_input, is_output};
 use crate::Verdict;
 
 /// Make an initrd from a directory, from a tarball, or from several, the lowest layer first.

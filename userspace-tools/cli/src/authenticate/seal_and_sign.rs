@@ -13,10 +13,11 @@ use initoverlayfs_core::initrd::seal::{self, Digest, Seal};
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal::{self as sealing, Built, SealProblem};
 
-use crate::options::{self, read};
-use crate::pkcs7::{self, Signer};
-use crate::verify::check_whole;
-use crate::{room, Verdict};
+use crate::authenticate::signature::{self, Signer};
+use crate::authenticate::verify::check_whole;
+use crate::terminal::disk_full;
+use crate::terminal::files::{self, read};
+use crate::Verdict;
 
 /// fs-verity's hash algorithms.
 #[derive(Clone, Copy, ValueEnum)]
@@ -134,7 +135,7 @@ impl NewOptions {
             .transpose()?;
         let trailer = built.trailer(&signature.unwrap_or_default())?;
         fs::write(path, sealing::with_trailers(&initrd, &images, &[trailer]))
-            .map_err(|error| room::explain(error, path))?;
+            .map_err(|error| disk_full::explain(error, path))?;
         Ok(Some(built.digest()))
     }
 }
@@ -188,7 +189,7 @@ impl Change {
         let path = self.output.as_ref().unwrap_or(&self.file);
         let may_replace = self.force || self.output.is_none();
         let name = || path.display().to_string();
-        let mut out = options::create(path, may_replace)?;
+        let mut out = files::create(path, may_replace)?;
         out.guard_like(&self.file);
         out.file().write_all(bytes).with_context(name)?;
         out.finish().with_context(name)?;
@@ -266,7 +267,7 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
                 images.len()
             )
         }
-        Some(file) => Ok(pkcs7::read_signature(file)?),
+        Some(file) => Ok(signature::read_signature(file)?),
     };
     let trailers = images.iter().map(|image| {
         let bytes = &initrd[image.range.clone()];

@@ -9,8 +9,9 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use crate::streams;
-use crate::view::{self, Boot, Content, View};
+use crate::describe::description::{Boot, Content, View};
+use crate::describe::examine;
+use crate::terminal::streams;
 use crate::Verdict;
 
 /// Show the segments of an initrd, and what the kernel makes of them.
@@ -27,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let opened = view::open(streams::read_initrd(&arguments.file)?.bytes())?;
+    let opened = examine::open(streams::read_initrd(&arguments.file)?.bytes())?;
     if arguments.json {
         streams::print_json(&opened.view)?;
     } else {

@@ -7,7 +7,7 @@ use initoverlayfs_image::profile::{Profile, Selection};
 use initoverlayfs_image::startup::Startup;
 use initoverlayfs_image::tree::Tree;
 
-use crate::summary;
+use crate::terminal::summary;
 
 /// What is to be quick to read.
 pub struct Quick {

@@ -15,9 +15,9 @@ use initoverlayfs_image::output::Output;
 use initoverlayfs_image::tarball;
 use initoverlayfs_image::tree::{Kind, Tree};
 
-use crate::streams::{is_output, place_of};
-use crate::summary::{self, shown};
-use crate::trees::{normal, Selection};
+use crate::look::merged_tree::{normal, Selection};
+use crate::terminal::streams::{is_output, place_of};
+use crate::terminal::summary::{self, shown};
 use crate::Verdict;
 
 /// Print files of an initrd.

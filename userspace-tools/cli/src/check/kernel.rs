@@ -1,129 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `initoverlayfs check`: will this kernel boot this initrd?
+//! Judging whether a kernel is configured for an initrd.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::Args;
 use initoverlayfs_core::initrd::image::Filesystem;
 use initoverlayfs_image::compression::Method;
 use initoverlayfs_image::kernel_decompressors::Demand;
-use serde::Serialize;
 
-use crate::options::read;
-use crate::streams;
-use crate::view::{self, Boot, Content, Sealed, Segment, View};
-use crate::Verdict;
+use crate::describe::description::{Content, Sealed, Segment, View};
+use crate::terminal::files::read;
 
-/// Check whether a kernel will boot an initrd in place; exit status 1 if not.
-#[derive(Args)]
-pub struct Arguments {
-    /// An initrd; `-` for standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// The kernel's configuration, for instance /boot/config-VERSION
-    #[arg(long, value_name = "CONFIG")]
-    kernel_config: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// What `--json` prints.
-#[derive(Default, Serialize)]
-struct Checked {
-    /// Whether it boots in place.
-    boots_in_place: bool,
-    /// Why it does not.
-    problems: Vec<String>,
-    /// What works otherwise than one might expect.
-    warnings: Vec<String>,
-}
-
-pub fn run(arguments: &Arguments) -> Result<Verdict> {
-    let kernel = match &arguments.kernel_config {
-        None => None,
-        Some(path) => Some(configuration(path).with_context(|| path.display().to_string())?),
-    };
-    let kernel = kernel.as_deref().map(Kernel::of);
-    let initrds = streams::read_initrds(&arguments.file)?;
-    let mut found = Vec::new();
-    for (name, initrd) in &initrds {
-        let checked = examine(name, initrd.bytes(), kernel.as_ref());
-        found.push((name, checked.with_context(|| name.clone())?));
-    }
-    let boots_in_place = found.iter().all(|(_, checked)| checked.boots_in_place);
-    let verdict = if boots_in_place {
-        Verdict::Good
-    } else {
-        Verdict::Bad
-    };
-    if arguments.json {
-        // One initrd's words stand alone; of several, each says whose it is.
-        let words = |name: &str, word: String| match initrds.len() {
-            1 => word,
-            _ => format!("{name}: {word}"),
-        };
-        let mut all = Checked {
-            boots_in_place,
-            ..Checked::default()
-        };
-        for (name, checked) in found {
-            let (problems, warnings) = (checked.problems, checked.warnings);
-            all.problems
-                .extend(problems.into_iter().map(|word| words(name, word)));
-            all.warnings
-                .extend(warnings.into_iter().map(|word| words(name, word)));
-        }
-        streams::print_json(&all)?;
-        return Ok(verdict);
-    }
-    let mut out = io::stdout().lock();
-    for (name, checked) in found {
-        for problem in &checked.problems {
-            writeln!(out, "{name}: {problem}")?;
-        }
-        for warning in &checked.warnings {
-            writeln!(out, "{name}: warning: {warning}")?;
-        }
-        if checked.boots_in_place {
-            writeln!(out, "{name}: boots in place")?;
-        }
-    }
-    Ok(verdict)
-}
-
-/// Finds out whether an initrd boots in place, with this kernel if there is one.
-fn examine(name: &str, initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
-    let opened = view::open(initrd)?;
-    if let Some(obstacle) = opened.obstacle {
-        return Err(obstacle.into());
-    }
-    if let Some(unread) = &opened.unread {
-        eprintln!("initoverlayfs: {name}: {unread}: whether there is an /init was not looked at");
-    }
-    let mut problems = opened.view.problems.clone();
-    if opened.view.boot == Boot::Stock {
-        problems.push("there is no image: the kernel unpacks it, as any initramfs".into());
-    }
-    if let Some(kernel) = kernel {
-        let has_xattrs = opened
-            .tree
-            .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
-        problems.extend(kernel.problems(&opened.view, has_xattrs));
-    }
-    Ok(Checked {
-        boots_in_place: problems.is_empty(),
-        problems,
-        warnings: opened.view.warnings,
-    })
+/// Returns the running kernel's configuration, and where it was found: where the kernel shows it, or where
+/// distributions put it.
+pub fn running() -> Option<(PathBuf, String)> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let release = release.trim();
+    let modules = Path::new("/lib/modules").join(release);
+    let places = [
+        PathBuf::from("/proc/config.gz"),
+        PathBuf::from(format!("/boot/config-{release}")),
+        modules.join("config"),
+        modules.join("build/.config"),
+    ];
+    places
+        .into_iter()
+        .find_map(|path| configuration(&path).ok().map(|text| (path, text)))
 }
 
 /// Reads a kernel's configuration, compressed or not: `/proc/config.gz` will do.
-fn configuration(path: &Path) -> Result<String> {
+pub fn configuration(path: &Path) -> Result<String> {
     let bytes = read(path)?;
     let bytes = match Method::of(&bytes) {
         Some(method) => method.decompress(&bytes)?.0,
@@ -138,10 +46,11 @@ fn configuration(path: &Path) -> Result<String> {
 const NO_XATTRS: &str = "extended attributes, file capabilities among them, are not seen";
 
 /// What a kernel is configured to do.
-struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
+pub struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Kernel<'a> {
-    fn of(text: &'a str) -> Self {
+    /// Reads the options of a configuration.
+    pub fn of(text: &'a str) -> Self {
         let options = text
             .lines()
             .filter_map(|line| line.strip_prefix("CONFIG_")?.split_once('='));
@@ -153,7 +62,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// A line for each thing that is missing.
-    fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
+    pub fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
         let nothing = "nothing is mounted in place";
         let mut wanted: Vec<(String, String)> = ["INITOVERLAYFS", "OVERLAY_FS"]
             .map(|option| (option.to_owned(), nothing.to_owned()))

@@ -12,9 +12,9 @@ use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal::{self as sealing, SealProblem};
 use serde::Serialize;
 
-use crate::sealing::TreeOptions;
-use crate::streams::{self, input_name};
-use crate::verify::check_whole;
+use crate::authenticate::seal_and_sign::TreeOptions;
+use crate::authenticate::verify::check_whole;
+use crate::terminal::streams::{self, input_name};
 use crate::Verdict;
 
 /// Print the fs-verity digests of the images of an initrd.

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `initoverlayfs check`: will this kernel boot this initrd?
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde::Serialize;
+
+use crate::check::kernel::{self, Kernel};
+use crate::describe::description::Boot;
+use crate::describe::examine;
+use crate::terminal::streams;
+use crate::Verdict;
+
+/// Check whether a kernel will boot an initrd in place; exit status 1 if not.
+#[derive(Args)]
+pub struct Arguments {
+    /// An initrd; `-` for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The kernel's configuration, for instance /boot/config-VERSION, or `none`; else the running kernel's
+    #[arg(long, value_name = "CONFIG")]
+    kernel_config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Findings, as `--json` prints them.
+#[derive(Default, Serialize)]
+struct Checked {
+    /// The configuration by which the kernel was judged; nothing if none was looked at.
+    kernel_config: Option<PathBuf>,
+    /// Whether it boots in place.
+    boots_in_place: bool,
+    /// Why it does not.
+    problems: Vec<String>,
+    /// What works otherwise than one might expect.
+    warnings: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    let (kernel_config, text) = configuration(arguments.kernel_config.as_deref())?.unzip();
+    let kernel = text.as_deref().map(Kernel::of);
+    let initrds = streams::read_initrds(&arguments.file)?;
+    let mut found = Vec::new();
+    for (name, initrd) in &initrds {
+        let checked = examine(name, initrd.bytes(), kernel.as_ref());
+        found.push((name, checked.with_context(|| name.clone())?));
+    }
+    let boots_in_place = found.iter().all(|(_, checked)| checked.boots_in_place);
+    let verdict = if boots_in_place {
+        Verdict::Good
+    } else {
+        Verdict::Bad
+    };
+    if arguments.json {
+        // One initrd's words stand alone; of several, each says whose it is.
+        let words = |name: &str, word: String| match initrds.len() {
+            1 => word,
+            _ => format!("{name}: {word}"),
+        };
+        let mut all = Checked {
+            kernel_config,
+            boots_in_place,
+            ..Checked::default()
+        };
+        for (name, checked) in found {
+            let (problems, warnings) = (checked.problems, checked.warnings);
+            all.problems
+                .extend(problems.into_iter().map(|word| words(name, word)));
+            all.warnings
+                .extend(warnings.into_iter().map(|word| words(name, word)));
+        }
+        streams::print_json(&all)?;
+        return Ok(verdict);
+    }
+    let mut out = io::stdout().lock();
+    for (name, checked) in found {
+        for problem in &checked.problems {
+            writeln!(out, "{name}: {problem}")?;
+        }
+        for warning in &checked.warnings {
+            writeln!(out, "{name}: warning: {warning}")?;
+        }
+        if checked.boots_in_place {
+            writeln!(out, "{name}: boots in place")?;
+        }
+    }
+    Ok(verdict)
+}
+
+/// Reads the configuration that the user has named, or the running kernel's, and says where that was found.
+fn configuration(named: Option<&Path>) -> Result<Option<(PathBuf, String)>> {
+    if let Some(path) = named {
+        if path == Path::new("none") {
+            return Ok(None);
+        }
+        let text = kernel::configuration(path).with_context(|| path.display().to_string())?;
+        return Ok(Some((path.to_owned(), text)));
+    }
+    let found = kernel::running();
+    match &found {
+        Some((path, _)) => eprintln!(
+            "initoverlayfs: judging the running kernel by {}: --kernel-config names another",
+            path.display()
+        ),
+        None => eprintln!(
+            "initoverlayfs: no configuration of the running kernel was found, so the kernel is not \
+             judged: --kernel-config names one"
+        ),
+    }
+    Ok(found)
+}
+
+/// Finds out whether an initrd boots in place, with this kernel if there is one.
+fn examine(name: &str, initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
+    let opened = examine::open(initrd)?;
+    if let Some(obstacle) = opened.obstacle {
+        return Err(obstacle.into());
+    }
+    if let Some(unread) = &opened.unread {
+        eprintln!("initoverlayfs: {name}: {unread}: whether there is an /init was not looked at");
+    }
+    let mut problems = opened.view.problems.clone();
+    if opened.view.boot == Boot::Stock {
+        problems.push("there is no image: the kernel unpacks it, as any initramfs".into());
+    }
+    if let Some(kernel) = kernel {
+        let has_xattrs = opened
+            .tree
+            .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
+        problems.extend(kernel.problems(&opened.view, has_xattrs));
+    }
+    Ok(Checked {
+        boots_in_place: problems.is_empty(),
+        problems,
+        warnings: opened.view.warnings,
+        kernel_config: None,
+    })
+}

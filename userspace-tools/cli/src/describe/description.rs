@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The description of an initrd: what `inspect` shows and `check` judges.
+
+use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_image::kernel_decompressors::Demand;
+use serde::Serialize;
+
+/// What is in a file.
+#[derive(Debug, Serialize)]
+pub struct View {
+    /// Bytes.
+    pub size: usize,
+    /// Its segments, in the order of the file: each is a layer over those before it.
+    pub segments: Vec<Segment>,
+    /// How the kernel boots it.
+    pub boot: Boot,
+    /// Parameters for the kernel at its end.
+    pub bootconfig: Option<Bootconfig>,
+    /// What will not work.
+    pub problems: Vec<String>,
+    /// What works otherwise than one might expect.
+    pub warnings: Vec<String>,
+}
+
+/// Where parameters for the kernel are.
+#[derive(Debug, Serialize)]
+pub struct Bootconfig {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+}
+
+/// What the kernel makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Boot {
+    /// Images are mounted in place.
+    InPlace,
+    /// The kernel's own unpacker takes all of it, as without initoverlayfs.
+    Stock,
+    /// The boot goes on to `root=`, or panics under `initoverlayfs=require`.
+    Refused,
+}
+
+/// A segment.
+#[derive(Debug, Serialize)]
+pub struct Segment {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+    /// What it is.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What a segment is.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Content {
+    /// An EROFS image.
+    Erofs(Box<Image>),
+    /// A btrfs image.
+    Btrfs(Box<OtherImage>),
+    /// A squashfs image.
+    Squashfs(Box<OtherImage>),
+    /// An ext4 image.
+    Ext4(Box<OtherImage>),
+    /// Archives.
+    Cpio {
+        /// One after the other.
+        archives: Vec<CpioArchive>,
+    },
+    /// Neither; the kernel passes over it.
+    Unknown,
+}
+
+/// Facts about an EROFS image.
+#[derive(Debug, Serialize)]
+pub struct Image {
+    /// Bytes.
+    pub block_size: u64,
+    /// 32 hexadecimal digits.
+    pub uuid: String,
+    /// Its name.
+    pub volume_name: String,
+    /// Files of all kinds.
+    pub inodes: u64,
+    /// Seconds since 1970.
+    pub build_time: u64,
+    /// Names of features.
+    pub features: Vec<&'static str>,
+    /// Features without a name here, as bits.
+    pub unknown_features: u32,
+    /// Algorithms that files may be compressed with.
+    pub compression: Vec<&'static str>,
+    /// What seals it, if anything.
+    pub seal: Option<Sealed>,
+}
+
+/// Facts about an image of another filesystem; nothing where that does not state any.
+#[derive(Debug, Serialize)]
+pub struct OtherImage {
+    /// Bytes.
+    pub block_size: usize,
+    /// 32 hexadecimal digits.
+    pub uuid: Option<String>,
+    /// Its name.
+    pub volume_name: String,
+    /// Files of all kinds.
+    pub inodes: Option<u64>,
+    /// Bytes that are not in use.
+    pub free: Option<u64>,
+    /// Seconds since 1970.
+    pub build_time: Option<u64>,
+    /// Algorithms that files may be compressed with, as far as that shows: zlib in btrfs does not.
+    pub compression: Vec<&'static str>,
+    /// What seals it, if anything.
+    pub seal: Option<Sealed>,
+}
+
+impl Content {
+    /// An image of another filesystem than EROFS, and which that is.
+    pub fn other(&self) -> Option<(Filesystem, &OtherImage)> {
+        match self {
+            Self::Btrfs(image) => Some((Filesystem::Btrfs, image)),
+            Self::Squashfs(image) => Some((Filesystem::Squashfs, image)),
+            Self::Ext4(image) => Some((Filesystem::Ext4, image)),
+            Self::Erofs(_) | Self::Cpio { .. } | Self::Unknown => None,
+        }
+    }
+
+    /// Whether it is an image, of whichever filesystem.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Erofs(_)) || self.other().is_some()
+    }
+
+    /// What seals it, if anything.
+    pub fn seal(&self) -> Option<&Sealed> {
+        match self {
+            Self::Erofs(image) => image.seal.as_ref(),
+            _ => self.other().and_then(|(_, image)| image.seal.as_ref()),
+        }
+    }
+}
+
+/// Facts about the trailer of an image.
+#[derive(Debug, Serialize)]
+pub struct Sealed {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+    /// The fs-verity digest; nothing if the trailer is damaged.
+    pub digest: Option<String>,
+    /// Hexadecimal digits.
+    pub salt: String,
+    /// Bytes of the tree.
+    pub tree: usize,
+    /// Bytes of the signature; 0 without one.
+    pub signature: usize,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// Facts about an archive.
+#[derive(Debug, Serialize)]
+pub struct CpioArchive {
+    /// Bytes from the start of the file.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+    /// Bytes when decompressed.
+    pub unpacked: usize,
+    /// How it is compressed; nothing if it is not.
+    pub compression: Option<String>,
+    /// Entries, without the trailer.
+    pub entries: usize,
+    /// Whether only the early boot reads it: microcode, ACPI tables.
+    pub early: bool,
+    /// What the kernel has to have to decompress it, besides the method.
+    #[serde(skip)]
+    pub demands: Vec<Demand>,
+}

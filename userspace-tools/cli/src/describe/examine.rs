@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Examining a file as a whole, the files of its images included.
+
+use anyhow::Result;
+use initoverlayfs_image::bootconfig;
+use initoverlayfs_image::handover;
+use initoverlayfs_image::initrd::{self, InitrdError};
+use initoverlayfs_image::kernel_decompressors::Demand;
+use initoverlayfs_image::tree::{Kind, Tree};
+
+use crate::describe::description::{Boot, Bootconfig, Content, View};
+use crate::describe::{segments, unsuited_programs};
+use crate::terminal::summary::shown;
+
+/// More segments than this are an error to the kernel: `MAX_SEGMENTS` in `rust/scan.rs`.
+pub const MOST_SEGMENTS: usize = 64;
+
+/// A file, taken apart.
+pub struct Opened {
+    /// What to show.
+    pub view: View,
+    /// The tree of all layers; nothing if they cannot be read.
+    pub tree: Option<Tree>,
+    /// Why they cannot, if that is no fault of theirs.
+    pub obstacle: Option<InitrdError>,
+    /// What was not looked into, as nothing here can.
+    pub unread: Option<InitrdError>,
+}
+
+/// Looks at a file as a whole, its files included.
+pub fn open(file: &[u8]) -> Result<Opened> {
+    let found = bootconfig::find(file);
+    let bytes = &file[..found.as_ref().map_or(file.len(), |range| range.start)];
+    let bootconfig = found.map(|range| Bootconfig {
+        offset: range.start,
+        size: range.len(),
+    });
+    let layers = match initrd::read(bytes) {
+        Ok(layers) => layers,
+        Err(error) => {
+            let mut problems = vec![error.to_string()];
+            let boot = if !initrd::has_image(bytes) {
+                Boot::Stock
+            } else if error.is_told_by_the_unpacker() {
+                problems.push(
+                    "what stands before that is unpacked, or the boot panics if initoverlayfs=require is given"
+                        .to_owned(),
+                );
+                Boot::InPlace
+            } else {
+                Boot::Refused
+            };
+            let view = View {
+                size: file.len(),
+                segments: Vec::new(),
+                boot,
+                bootconfig,
+                problems,
+                warnings: Vec::new(),
+            };
+            return Ok(Opened {
+                view,
+                tree: None,
+                obstacle: None,
+                unread: None,
+            });
+        }
+    };
+    let segments = layers
+        .iter()
+        .map(|layer| segments::describe(bytes, layer))
+        .collect::<Result<Vec<_>>>()?;
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let has_image = segments.iter().any(|segment| segment.content.is_image());
+    let mut boot = if has_image {
+        Boot::InPlace
+    } else {
+        Boot::Stock
+    };
+    if has_image && segments.len() > MOST_SEGMENTS {
+        problems.push(format!(
+            "{} segments; the kernel takes {MOST_SEGMENTS}",
+            segments.len()
+        ));
+        boot = Boot::Refused;
+    }
+    for segment in segments
+        .iter()
+        .filter(|s| matches!(s.content, Content::Unknown))
+    {
+        let (offset, size) = (segment.offset, segment.size);
+        let text = format!("offset {offset:#x}: {size} bytes that are no image and no archive");
+        if has_image {
+            warnings.push(format!("{text}: the kernel leaves them out"));
+        } else {
+            problems.push(text);
+        }
+    }
+    for segment in &segments {
+        if let Content::Cpio { archives } = &segment.content {
+            for archive in archives {
+                for demand in &archive.demands {
+                    if let Demand::Never(what) = demand {
+                        let offset = archive.offset;
+                        problems.push(format!("the archive at {offset:#x}: {what}"));
+                    }
+                }
+            }
+        }
+        let seal = segment.content.seal();
+        if let Some(problem) = seal.and_then(|seal| seal.problem.as_ref()) {
+            let offset = segment.offset;
+            problems.push(format!(
+                "the trailer of the image at {offset:#x}: {problem}"
+            ));
+        }
+    }
+    let mut unread = None;
+    let (tree, error) = match initrd::merge_layers(bytes, &layers) {
+        Ok(tree) => (Some(tree), None),
+        Err(error @ InitrdError::Unreadable(..)) => {
+            unread = Some(error);
+            (None, None)
+        }
+        Err(error) => {
+            problems.push(error.to_string());
+            (None, Some(error))
+        }
+    };
+    let is_obstacle = |error: &InitrdError| match error {
+        InitrdError::Erofs(_, cause) => cause.is_of_this_machine(),
+        InitrdError::Squashfs(_, cause) => cause.is_of_this_machine(),
+        _ => false,
+    };
+    let obstacle = error.filter(is_obstacle);
+    if let Some(tree) = &tree {
+        problems.extend(init_problem(tree));
+        if boot == Boot::InPlace {
+            warnings.extend(unsuited_programs::of(tree));
+        }
+        if boot == Boot::InPlace {
+            let found = handover::find(tree);
+            problems.extend(
+                found
+                    .iter()
+                    .map(|(p, one)| format!("/{}: {}", shown(p), one.tool.trouble())),
+            );
+        }
+    }
+    let view = View {
+        size: file.len(),
+        segments,
+        boot,
+        bootconfig,
+        problems,
+        warnings,
+    };
+    Ok(Opened {
+        view,
+        tree,
+        obstacle,
+        unread,
+    })
+}
+
+/// Why `/init` cannot be run, if so.
+pub fn init_problem(tree: &Tree) -> Option<String> {
+    let problem = match tree.resolve(b"init") {
+        None if tree.get(b"init").is_some() => "/init leads nowhere",
+        None => "there is no /init",
+        Some(init) if !matches!(init.kind, Kind::Regular(_)) => "/init is no regular file",
+        Some(init) if init.mode & 0o111 == 0 => "/init is not executable",
+        Some(_) => return None,
+    };
+    Some(format!(
+        "{problem}: the boot goes on to root=, unless rdinit= names another"
+    ))
+}

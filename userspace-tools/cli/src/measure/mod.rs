@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Telling what this boot took of its initrd: `stats`.
+//!
+//! Benchmarks are in qemu-tests. May use: terminal.
+
+pub mod debugfs;
+pub mod holders;
+pub mod stats;
