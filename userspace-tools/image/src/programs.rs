@@ -57,10 +57,17 @@ programs! {
 }
 
 impl Program {
-    /// Where it is: as the environment says, or in `PATH`, or where the system's programs are.
+    /// Returns where it is: as the environment says, where `make setup` has found or built it if this program is
+    /// `build/bin/initoverlayfs` of a source tree, in `PATH`, or where the system's programs are.
     pub fn place(&self) -> OsString {
         if let Some(named) = env::var_os(self.variable).filter(|name| !name.is_empty()) {
             return named;
+        }
+        if let Some(found) = env::current_exe()
+            .ok()
+            .and_then(|own| found_by_setup(self.variable, &own))
+        {
+            return found.into();
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let is_in = |directory: &Path| directory.join(self.name).is_file();
@@ -75,5 +82,40 @@ impl Program {
     /// To be run.
     pub fn command(&self) -> Command {
         Command::new(self.place())
+    }
+}
+
+/// Returns the value of a variable in `build/tools.env`, if `own` is `build/bin/initoverlayfs`.
+fn found_by_setup(variable: &str, own: &Path) -> Option<String> {
+    if !own.ends_with("build/bin/initoverlayfs") {
+        return None;
+    }
+    let tools = std::fs::read_to_string(own.parent()?.parent()?.join("tools.env")).ok()?;
+    let value = tools
+        .lines()
+        .find_map(|line| line.strip_prefix(variable)?.strip_prefix('='))?;
+    Some(value.trim_matches('\'').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn tools_of_setup_are_for_the_program_beside_them_only() {
+        let place = tempfile::tempdir().expect("a directory");
+        let tools = place.path().join("build/tools.env");
+        fs::create_dir_all(tools.parent().expect("a parent")).expect("a directory");
+        fs::write(&tools, "A=/a\nMKFS_EROFS=/tools/mkfs.erofs\n").expect("a file");
+        let found = |own: &str| found_by_setup("MKFS_EROFS", &place.path().join(own));
+        let expected = Some("/tools/mkfs.erofs".to_owned());
+        assert_eq!(found("build/bin/initoverlayfs"), expected);
+        assert_eq!(found("build/initoverlayfs"), None);
+        assert_eq!(found("bin/initoverlayfs"), None);
+        assert_eq!(
+            found_by_setup("FSCK_EROFS", &place.path().join("build/bin/initoverlayfs")),
+            None
+        );
     }
 }
