@@ -74,7 +74,7 @@ ready: arguments
 kernel: ready
 	@scripts/kernel
 
-image: ready
+image: tools
 	@scripts/image
 
 tools: ready
