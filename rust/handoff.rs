@@ -6,17 +6,19 @@ use initoverlayfs_macros::init;
 use kernel::prelude::*;
 
 use crate::{
-    failure::{
-        Failure,
-        Step, //
+    layers::stack::Stack,
+    parameter::options::Root,
+    report::{
+        failure::{
+            Failure,
+            Step, //
+        },
+        timeline::{
+            Phase,
+            Timeline, //
+        }, //
     },
-    options::Root,
-    stack::Stack,
-    timeline::{
-        Phase,
-        Timeline, //
-    },
-    vfs::{
+    sys::vfs::{
         self,
         Path, //
     }, //
@@ -53,11 +55,7 @@ pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Res
         timeline.end(Phase::Devtmpfs);
     }
     // Security modules that trust the initial root (IPE's boot_verified) look at PID 1's root now.
-    #[cfg(CONFIG_SECURITY)]
-    // SAFETY: There are no preconditions.
-    unsafe {
-        crate::bindings::security_initramfs_populated()
-    };
+    vfs::tell_security_modules();
     Ok(())
 }
 

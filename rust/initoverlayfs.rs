@@ -2,61 +2,39 @@
 
 //! initoverlayfs: an initrd as the initial root filesystem, mounted in place: EROFS, or another.
 //!
-//! The phases, in the order in which the boot runs them:
+//! The phases, in the order in which the boot runs them, and the rooms that do the work:
 //!
-//! 1. parameter: `initoverlayfs=` is noted before any initcall ([`parameters`], [`options`]).
-//! 2. claim, at `early`: if the initrd holds an image, take the initrd away from
-//!    `populate_rootfs`, which then unpacks the built-in initramfs only ([`initrd`], [`region`]).
-//! 3. mount, at `device`, right after the filesystems and before the drivers, or at `late_sync`,
-//!    when also btrfs is there, and the keys that signatures are verified with: the images, if they
-//!    are authentic ([`policy`], [`guard`]), as files ([`file`], [`initrdfs`]) or block devices
-//!    ([`disk`]), the archives unpacked ([`archive`]), the layers on top of each other
-//!    ([`contents`], [`layers`], [`image`], [`stack`]).
+//! 1. parameter: `initoverlayfs=` is noted before any initcall ([`parameter`]).
+//! 2. claim, at `early`: if the initrd holds an image ([`scan`], [`initrd`]), take the initrd away
+//!    from `populate_rootfs`, which then unpacks the built-in initramfs only ([`memory`]).
+//! 3. mount, at `device`, right after the filesystems and before the drivers. Signatures and btrfs
+//!    have to wait for `late_sync`, when the keys and the filesystem are there. The images, if they
+//!    are authentic ([`policy`]), become files or block devices ([`source`]). They and the unpacked
+//!    archives become layers on top of each other ([`layers`]).
 //! 4. hand-off: pivot into the tree ([`handoff`]). `kernel_init` then starts `/init` there.
-//! 5. release: when the root goes away, so do the files, and their memory with them ([`region`]).
+//! 5. release: when the root goes away, so do the files, and their memory with them ([`memory`]).
 //!
-//! What can be done beside that is: the log is written, and the figures are shown ([`account`]), in
-//! the [`background`].
+//! Threads of the kernel write the log and show the figures meanwhile ([`report`]). Every call into
+//! C is wrapped in [`sys`].
 //!
 //! Without an image, or with `initoverlayfs=off`, nothing after the claim happens, and the
 //! boot takes the stock path.
 
-mod account;
-mod archive;
-mod attributes;
-mod background;
-mod bindings;
-mod clock;
-mod cmdline;
-mod contents;
-mod digest;
-#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
-mod disk;
-mod failure;
 #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
 mod faults;
-mod file;
-mod guard;
 mod handoff;
-mod image;
 #[expect(unreachable_pub, reason = "shared with a library on the host")]
 mod initrd;
-mod initrdfs;
 #[cfg(CONFIG_INITOVERLAYFS_KUNIT_TEST)]
 mod kunit;
 mod layers;
-#[expect(unreachable_pub, reason = "shared with a library on the host")]
-mod options;
-mod parameters;
+mod memory;
+mod parameter;
 mod policy;
-mod region;
-mod retain;
+mod report;
 mod scan;
-mod stack;
-mod table;
-mod timeline;
-mod usage;
-mod vfs;
+mod source;
+mod sys;
 
 use initoverlayfs_macros::{
     init,
@@ -71,31 +49,46 @@ use kernel::{
 };
 
 use crate::{
-    account::Account,
-    failure::{
-        Failure,
-        Step, //
-    },
     initrd::{
-        image::Filesystem,
+        filesystem::Filesystem,
         Kind,
         Segment, //
     },
-    options::{
-        Mode,
-        Options,
-        Root, //
+    layers::{
+        plan,
+        stack::Stack, //
     },
-    parameters::panic_required,
-    region::{
-        Initrd,
-        Region, //
+    memory::{
+        region::{
+            Initrd,
+            Region, //
+        },
+        retained_initrd, //
     },
-    stack::Stack,
-    timeline::{
-        Phase,
-        Timeline, //
+    parameter::{
+        boot_parameters,
+        options::{
+            Mode,
+            Options,
+            Root, //
+        }, //
     },
+    report::{
+        boot_report::Account,
+        failure::{
+            Failure,
+            Step, //
+        },
+        timeline::{
+            Phase,
+            Timeline, //
+        }, //
+    },
+    sys::{
+        background,
+        panic::panic_required,
+        vfs, //
+    }, //
 };
 
 /// What the kernel crate's printing macros put in front of each line.
@@ -152,7 +145,7 @@ fn claim() -> Result {
     HAS_RUN.populate(());
 
     let mut timeline = Timeline::start();
-    let options = parameters::parse();
+    let options = boot_parameters::parse();
     if options.mode == Mode::Off && !cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         return Ok(());
     }
@@ -254,7 +247,7 @@ fn mount_claimed(mut claimed: Claimed) {
     if claimed.options.retain && claimed.options.root == Root::ReadWrite {
         pr_warn!("rw: no /sys/firmware/initrd: the initrd is about to be written to\n");
     } else if claimed.options.retain {
-        if let Err(error) = retain::expose(claimed.region.retain()) {
+        if let Err(error) = retained_initrd::expose(claimed.region.retain()) {
             pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
         }
     }
@@ -263,8 +256,7 @@ fn mount_claimed(mut claimed: Claimed) {
     }
     // The built-in initramfs is the lowest layer: it has to be complete.
     claimed.account.timeline.resume();
-    // SAFETY: There are no preconditions; the `rootfs` initcalls have run.
-    unsafe { bindings::wait_for_initramfs() };
+    vfs::wait_for_initramfs();
     claimed.account.timeline.end(Phase::Wait);
 
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
@@ -301,7 +293,7 @@ fn take_over(
     let stack = stack_up(region, segments, options, account)?;
     #[cfg(CONFIG_DEBUG_FS)]
     {
-        let root = stack.root().and_then(attributes::stat);
+        let root = stack.root().and_then(vfs::attributes::stat);
         account.device = root.ok().map(|root| vfs::Device(root.dev));
     }
     handoff::hand_off(stack, options.root, &mut account.timeline)
@@ -316,7 +308,6 @@ fn stack_up(
     account: &mut Account,
 ) -> Result<Stack, Failure> {
     options.policy.retain_segments(&mut segments);
-    let layers =
-        contents::divide(region, segments, account).map_err(|e| Step::Segments.failed(e))?;
+    let layers = plan::divide(region, segments, account).map_err(|e| Step::Segments.failed(e))?;
     layers::mount(layers, options, &mut account.timeline)
 }

@@ -9,12 +9,9 @@ use kernel::{
 };
 
 use crate::{
-    bindings,
-    digest,
-    failure::title,
     initrd::{
         self,
-        image::{
+        filesystem::{
             Checksums,
             Filesystem,
             Filesystems,
@@ -26,8 +23,10 @@ use crate::{
         Scanner,
         Segment, //
     },
+    memory::region::Initrd,
     policy,
-    region::Initrd, //
+    report::failure::title,
+    sys::digest, //
 };
 
 /// How many segments an initrd may have; overlayfs would take more, a boot stub makes about ten.
@@ -50,17 +49,11 @@ const MOUNTABLE: Filesystems = {
 
 /// The kernel's own checksums.
 pub(crate) const CHECKSUMS: Checksums = Checksums {
-    crc32c,
+    crc32c: digest::crc32c,
     xxh64: digest::xxh64,
     sha256: digest::sha256,
     blake2b: digest::blake2b,
 };
-
-/// The kernel's CRC-32C, without any inversion.
-fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
-    // SAFETY: The slice is valid for its length.
-    unsafe { bindings::crc32c(seed, bytes.as_ptr().cast(), bytes.len()) }
-}
 
 /// Lists the segments of the initrd: images of the `wanted` filesystems, as far as this kernel can
 /// mount them, and archives.

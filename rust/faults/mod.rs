@@ -20,16 +20,20 @@ use kernel::{
 };
 
 use crate::{
-    account::Account,
-    background,
-    bindings,
     handoff::hand_off,
-    initrd::image::Filesystems,
-    region::Initrd,
+    initrd::filesystem::Filesystems,
+    memory::region::Initrd,
+    report::{
+        boot_report::Account,
+        timeline::Timeline, //
+    },
     scan::scan,
     stack_up,
-    timeline::Timeline,
-    vfs,
+    sys::{
+        background,
+        bindings,
+        vfs, //
+    },
     Claimed, //
 };
 

@@ -6,7 +6,7 @@
 //! some of `btrfs_validate_super()` in `fs/btrfs/disk-io.c`, and that the image is all there is of
 //! the filesystem. Only the first superblock is read, as the kernel does.
 
-use super::image::{
+use super::filesystem::{
     field,
     le16,
     le32,

@@ -6,7 +6,7 @@
 //! rest is left to EROFS itself. The layout is `fs/erofs/erofs_fs.h`, the checks are those of
 //! `erofs_read_superblock()` in `fs/erofs/super.c`.
 
-use super::image::{
+use super::filesystem::{
     field,
     le16,
     le32,

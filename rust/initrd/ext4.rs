@@ -5,7 +5,7 @@
 //! The layout is `struct ext4_super_block` in `fs/ext4/ext4.h`, the checks are those of
 //! `ext4_load_super()` in `fs/ext4/super.c`.
 
-use super::image::{
+use super::filesystem::{
     field,
     le16,
     le32,

@@ -10,15 +10,17 @@
 
 use core::ops::Range;
 
-use super::seal::{
+use super::digest::{
     Algorithm,
     Digest,
-    Hash,
-    MAX_SALT, //
+    Hash, //
 };
 
 /// The size of the blocks of data and tree, in bytes.
 pub const BLOCK: usize = 4096;
+
+/// The size of the longest salt, in bytes.
+pub const MAX_SALT: usize = 32;
 
 /// More levels than the data of a 64-bit machine can make: with 64 digests in a block, the
 /// 2^52 blocks of data need 9.

@@ -33,9 +33,10 @@
 
 pub mod btrfs;
 pub mod cpio;
+pub mod digest;
 pub mod erofs;
 pub mod ext4;
-pub mod image;
+pub mod filesystem;
 pub mod lz4;
 pub mod merkle;
 pub mod seal;
@@ -44,7 +45,7 @@ pub mod squashfs;
 
 use core::ops::Range;
 
-use image::{
+use filesystem::{
     Checksums,
     Filesystem,
     Filesystems,
@@ -272,7 +273,7 @@ impl Iterator for Scanner<'_> {
     type Item = Result<Segment, ScanError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let padding = image::first_set(self.tail(self.position))?;
+        let padding = filesystem::first_set(self.tail(self.position))?;
         let first_set = self.position.checked_add(padding)?;
         if let Some((filesystem, start)) = self.image_start(first_set) {
             return Some(self.take_image(filesystem, start));

@@ -6,7 +6,7 @@ use super::{
     btrfs,
     erofs,
     ext4,
-    image::{
+    filesystem::{
         first_set,
         Checksums,
         Filesystem,

@@ -6,7 +6,7 @@
 //! `fs/squashfs/super.c`, as far as they look at nothing but the superblock. It has no checksum:
 //! what else can be right or wrong has to do.
 
-use super::image::{
+use super::filesystem::{
     le16,
     le32,
     le64,

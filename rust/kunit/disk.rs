@@ -7,12 +7,6 @@ use kernel::prelude::*;
 #[kunit_tests(initoverlayfs_disk)]
 mod tests {
     use crate::{
-        bindings,
-        disk::Disk,
-        file::{
-            File,
-            Segments, //
-        },
         initrd::Kind,
         kunit::{
             managed,
@@ -20,7 +14,15 @@ mod tests {
             Fake,
             PAGES, //
         },
-        usage::Usage,
+        memory::{
+            segment_file::{
+                File,
+                Segments, //
+            },
+            usage::Usage, //
+        },
+        source::disk::Disk,
+        sys::bindings, //
     };
     use core::ops::Range;
     use kernel::{

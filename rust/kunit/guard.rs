@@ -7,19 +7,19 @@ use kernel::prelude::*;
 #[kunit_tests(initoverlayfs_guard)]
 mod tests {
     use crate::{
-        digest,
-        guard::Guard,
         initrd::{
-            merkle::{
-                Shape,
-                BLOCK, //
-            },
-            seal::{
+            digest::{
                 Algorithm,
                 Digest, //
             },
+            merkle::{
+                Shape,
+                BLOCK, //
+            }, //
         },
-        options::Options,
+        memory::guard::Guard,
+        parameter::options::Options,
+        sys::digest, //
     };
     use kernel::prelude::*;
 

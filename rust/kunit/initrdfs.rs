@@ -7,24 +7,28 @@ use kernel::prelude::*;
 #[kunit_tests(initoverlayfs_initrdfs)]
 mod tests {
     use crate::{
-        bindings,
-        file::{
-            File,
-            Segments, //
-        },
         initrd::Kind,
-        initrdfs,
         kunit::{
             managed,
             pattern,
             Fake,
             PAGES, //
         },
-        usage::Usage,
-        vfs::{
-            self,
-            Mount, //
+        memory::{
+            segment_file::{
+                File,
+                Segments, //
+            },
+            usage::Usage, //
         },
+        source::initrdfs,
+        sys::{
+            bindings,
+            vfs::{
+                self,
+                Mount, //
+            }, //
+        }, //
     };
     use core::ops::Range;
     use kernel::{

@@ -22,8 +22,8 @@ use kernel::{
 };
 
 use crate::{
-    bindings,
-    region::Region, //
+    memory::region::Region,
+    sys::bindings, //
 };
 
 /// As many pages as a test may ask for: a power of two.

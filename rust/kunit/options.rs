@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 #[kunit_tests(initoverlayfs_options)]
 mod tests {
-    use crate::options::{
+    use crate::parameter::options::{
         Mode,
         Options,
         Root, //

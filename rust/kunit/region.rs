@@ -22,7 +22,7 @@ mod tests {
             Numbers,
             PAGES, //
         },
-        region::Region,
+        memory::region::Region, //
     };
     use core::ops::Range;
     use kernel::page::PAGE_SIZE;

@@ -9,7 +9,7 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         initrd::{
-            image::{
+            filesystem::{
                 Filesystem,
                 Filesystems, //
             },

@@ -8,7 +8,7 @@ use kernel::prelude::*;
 mod tests {
     use crate::{
         initrd::Kind,
-        usage::Usage, //
+        memory::usage::Usage, //
     };
     use kernel::{
         prelude::*,

@@ -79,7 +79,7 @@ impl BootParam {
                 };
 
                 #[repr(transparent)]
-                struct Entry(crate::bindings::obs_kernel_param);
+                struct Entry(crate::sys::bindings::obs_kernel_param);
 
                 // SAFETY: The entry is never written; the kernel reads it in single-threaded
                 // context.
@@ -87,7 +87,7 @@ impl BootParam {
 
                 #[used(compiler)]
                 #[link_section = ".init.setup"]
-                static ENTRY: Entry = Entry(crate::bindings::obs_kernel_param {
+                static ENTRY: Entry = Entry(crate::sys::bindings::obs_kernel_param {
                     str_: NAME.as_ptr().cast(),
                     setup_func: Some(setup),
                     early: 0,

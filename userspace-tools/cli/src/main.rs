@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use initoverlayfs_image::{children, temporary};
+use initoverlayfs_image::{child_processes, temporary};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -92,7 +92,7 @@ fn clean_up_on_signals() {
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             // First those who write the files.
-            children::end_all();
+            child_processes::end_all();
             temporary::remove_all();
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }

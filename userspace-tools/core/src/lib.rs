@@ -4,12 +4,12 @@
 //! the kernel builds, compiled for the host.
 
 use blake2::{digest::consts::U32, Blake2b};
-use initrd::image::Checksums;
-use initrd::seal::{Algorithm, Digest};
+use initrd::digest::{Algorithm, Digest};
+use initrd::filesystem::Checksums;
 
 #[path = "../../../rust/initrd/mod.rs"]
 pub mod initrd;
-#[path = "../../../rust/options.rs"]
+#[path = "../../../rust/parameter/options.rs"]
 pub mod options;
 pub mod trailer;
 
@@ -26,7 +26,7 @@ pub fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     !crc32c::crc32c_append(!seed, bytes)
 }
 
-/// A digest of some pieces that follow each other. An [`initrd::seal::Hash`].
+/// A digest of some pieces that follow each other. An [`initrd::digest::Hash`].
 pub fn hash(algorithm: Algorithm, pieces: &[&[u8]]) -> Digest {
     fn digest<D: sha2::Digest>(pieces: &[&[u8]]) -> Vec<u8> {
         let mut hasher = D::new();

@@ -8,9 +8,8 @@ use common::others::{set_btrfs_checksum, set_ext4_checksum, Btrfs, Ext4, Squashf
 use common::{archive, scan, shape, Image};
 use initoverlayfs_core::{
     initrd::{
-        find,
-        image::{Filesystem, Filesystems, SuperblockError},
-        Damage, Kind, Scanner,
+        filesystem::{Filesystem, Filesystems, SuperblockError},
+        find, Damage, Kind, Scanner,
     },
     trailer, CHECKSUMS,
 };

@@ -2,8 +2,8 @@
 
 //! The grammar of `initoverlayfs=`.
 
-use initoverlayfs_core::initrd::image::{Filesystem, Filesystems};
-use initoverlayfs_core::initrd::seal::{Algorithm, Digest};
+use initoverlayfs_core::initrd::digest::{Algorithm, Digest};
+use initoverlayfs_core::initrd::filesystem::{Filesystem, Filesystems};
 use initoverlayfs_core::options::{BadOption, Mode, Options, Policy, Root, UnsignedCpio};
 use proptest::prelude::*;
 

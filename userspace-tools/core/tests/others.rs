@@ -7,7 +7,7 @@ mod common;
 use common::others::{set_btrfs_checksum, set_ext4_checksum, Btrfs, Ext4, Squashfs};
 use initoverlayfs_core::{
     initrd::{
-        image::{Filesystem, Geometry, SuperblockError},
+        filesystem::{Filesystem, Geometry, SuperblockError},
         parse,
     },
     CHECKSUMS,

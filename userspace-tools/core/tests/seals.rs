@@ -11,10 +11,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use common::{archive, scan, Image};
+use initoverlayfs_core::initrd::digest::{Algorithm, Digest};
 use initoverlayfs_core::initrd::merkle::{Seen, Shape, BLOCK};
-use initoverlayfs_core::initrd::seal::{
-    Algorithm, Digest, Formatted, Seal, SealError, HEADER_BLOCK,
-};
+use initoverlayfs_core::initrd::seal::{Formatted, Seal, SealError, HEADER_BLOCK};
 use initoverlayfs_core::initrd::{Damage, ScanError};
 use initoverlayfs_core::{hash, trailer};
 use proptest::prelude::*;

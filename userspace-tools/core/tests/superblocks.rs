@@ -8,7 +8,7 @@ use common::{archive, scan, set_checksum, shape, Image};
 use initoverlayfs_core::{
     initrd::{
         erofs::parse,
-        image::{Filesystem::Erofs, SuperblockError},
+        filesystem::{Filesystem::Erofs, SuperblockError},
         Damage, ScanError,
     },
     CHECKSUMS,

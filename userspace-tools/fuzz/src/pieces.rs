@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use initoverlayfs_core::{initrd::image::Filesystem, trailer};
+use initoverlayfs_core::{initrd::filesystem::Filesystem, trailer};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Result, Unstructured};
 
 use crate::{

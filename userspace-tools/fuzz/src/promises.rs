@@ -6,7 +6,7 @@ use initoverlayfs_core::{
     hash,
     initrd::{
         self, cpio, erofs,
-        image::{Filesystem, Filesystems, Geometry, SuperblockError},
+        filesystem::{Filesystem, Filesystems, Geometry, SuperblockError},
         lz4, merkle, parse, seal, Damage, Kind, ScanError, Scanner, Segment,
     },
     trailer, CHECKSUMS,

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use initoverlayfs_core::{
     hash,
-    initrd::{seal::Algorithm, Kind},
+    initrd::{digest::Algorithm, Kind},
 };
 
 pub mod images;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use vmap::Map;
 
-use crate::space;
+use crate::disk_space;
 
 /// Contents of at least this size, in bytes, are not held in memory.
 pub const LARGE: u64 = 1 << 20;
@@ -202,7 +202,7 @@ fn copy_with_holes(reader: &mut dyn Read, file: &File, start: u64) -> io::Result
 
 /// Says where there is no room for a temporary file.
 fn explain(error: io::Error) -> io::Error {
-    if !space::is_lack_of_room(&error) {
+    if !disk_space::is_lack_of_room(&error) {
         return error;
     }
     let place = env::temp_dir();

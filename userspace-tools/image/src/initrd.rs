@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use initoverlayfs_core::initrd::image::{Filesystem, Filesystems, Geometry, SuperblockError};
+use initoverlayfs_core::initrd::filesystem::{Filesystem, Filesystems, Geometry, SuperblockError};
 use initoverlayfs_core::initrd::{find, Damage, Kind, Scanner, Segment};
 use initoverlayfs_core::CHECKSUMS;
 use thiserror::Error;
@@ -15,7 +15,7 @@ use crate::compression::{DecompressError, Method};
 use crate::content::{Content, Sink};
 use crate::cpio::{CpioError, Entries, Entry};
 use crate::erofs::{self, ErofsError};
-use crate::seal::SealProblem;
+use crate::seal_problem::SealProblem;
 use crate::squashfs::{self, SquashfsError};
 use crate::stack;
 use crate::tree::Tree;

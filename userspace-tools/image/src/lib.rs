@@ -8,20 +8,21 @@
 //! owners and devices are only written down.
 
 pub mod bootconfig;
-pub mod children;
+pub mod child_processes;
 pub mod compression;
 pub mod content;
 pub mod cpio;
 pub mod directory;
+pub mod disk_space;
 pub mod early;
 mod elf;
 pub mod erofs;
-pub mod facts;
 pub mod handover;
 pub mod hints;
 pub mod initrd;
 pub mod kernel_decompressors;
 pub mod mkfs;
+pub mod other_superblocks;
 pub mod output;
 mod pax;
 mod place;
@@ -29,7 +30,7 @@ pub mod profile;
 pub mod programs;
 mod records;
 pub mod seal;
-pub mod space;
+pub mod seal_problem;
 pub mod squashfs;
 pub mod stack;
 pub mod startup;

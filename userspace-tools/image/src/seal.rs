@@ -3,49 +3,17 @@
 //! Sealing an image: the trailer with which the kernel can check what it reads
 //! (`Documentation/image-format.rst`).
 
-use std::fmt;
-
+use initoverlayfs_core::initrd::digest::{Algorithm, Digest};
 use initoverlayfs_core::initrd::merkle::{Mismatch, Seen, Shape, BLOCK};
 use initoverlayfs_core::initrd::seal::{
-    Algorithm, Digest, Seal, SealError, DESCRIPTOR_AT, DESCRIPTOR_LEN, HEADER_BLOCK, MAX_SIGNATURE,
+    Seal, DESCRIPTOR_AT, DESCRIPTOR_LEN, HEADER_BLOCK, MAX_SIGNATURE,
 };
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_core::{hash, trailer};
 use thiserror::Error;
 
 use crate::initrd::{self, InitrdError};
-
-/// What is wrong with a trailer, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SealProblem(pub SealError);
-
-impl fmt::Display for SealProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            SealError::Truncated { need, have } => {
-                write!(f, "it is truncated: {have} of {need} bytes are there")
-            }
-            SealError::Version(version) => write!(f, "its format is of version {version}, not 1"),
-            SealError::DescriptorVersion(version) => {
-                write!(f, "its descriptor is of version {version}, not 1")
-            }
-            SealError::Algorithm(number) => {
-                write!(
-                    f,
-                    "its hash algorithm has number {number}: not sha256 or sha512"
-                )
-            }
-            SealError::BlockBits(bits) => {
-                write!(f, "its tree has blocks of 2^{bits} bytes, not 2^12")
-            }
-            SealError::DataLen(len) => write!(f, "it is for {len} bytes: another image's"),
-            SealError::Sizes => f.write_str("its sizes do not add up"),
-            SealError::Reserved => f.write_str("something is set that has to be zero"),
-        }
-    }
-}
-
-impl std::error::Error for SealProblem {}
+use crate::seal_problem::SealProblem;
 
 /// Why an image cannot be sealed.
 #[derive(Debug, Error)]

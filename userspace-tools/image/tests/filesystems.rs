@@ -7,7 +7,7 @@ mod contents;
 
 use contents::archive;
 use contents::others::{Btrfs, Ext4, Squashfs};
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_image::initrd::{self, InitrdError, Part};
 
 #[test]

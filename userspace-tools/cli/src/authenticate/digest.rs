@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use initoverlayfs_core::hash;
-use initoverlayfs_core::initrd::seal::{Digest, Seal};
+use initoverlayfs_core::initrd::digest::Digest;
+use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_core::initrd::Segment;
-use initoverlayfs_image::seal::{self as sealing, SealProblem};
+use initoverlayfs_image::seal as sealing;
+use initoverlayfs_image::seal_problem::SealProblem;
 use serde::Serialize;
 
 use crate::authenticate::seal_and_sign::TreeOptions;

@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, ensure, Context, Result};
 use clap::{Args, ValueEnum};
 use initoverlayfs_core::hash;
-use initoverlayfs_core::initrd::seal::{self, Digest, Seal};
+use initoverlayfs_core::initrd::digest::{self, Digest};
+use initoverlayfs_core::initrd::merkle::MAX_SALT;
+use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_core::initrd::Segment;
-use initoverlayfs_image::seal::{self as sealing, Built, SealProblem};
+use initoverlayfs_image::seal::{self as sealing, Built};
+use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::authenticate::signature::{self, Signer};
 use crate::authenticate::verify::check_whole;
@@ -26,7 +29,7 @@ enum Algorithm {
     Sha512,
 }
 
-impl From<Algorithm> for seal::Algorithm {
+impl From<Algorithm> for digest::Algorithm {
     fn from(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256,
@@ -51,8 +54,7 @@ struct Salt(Vec<u8>);
 
 fn salt(text: &str) -> Result<Salt, String> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits =
-        digits.filter(|digits| digits.len() % 2 == 0 && digits.len() <= 2 * seal::MAX_SALT);
+    let digits = digits.filter(|digits| digits.len() % 2 == 0 && digits.len() <= 2 * MAX_SALT);
     let digits = digits.ok_or("up to 64 hexadecimal digits are wanted, two for a byte")?;
     let bytes = digits
         .chunks(2)
@@ -272,7 +274,7 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
     let trailers = images.iter().map(|image| {
         let bytes = &initrd[image.range.clone()];
         let trailer = match &initrd[image.trailer.clone()] {
-            [] => Built::of(bytes, seal::Algorithm::Sha256, &[])?.trailer(&[])?,
+            [] => Built::of(bytes, digest::Algorithm::Sha256, &[])?.trailer(&[])?,
             trailer => trailer.to_vec(),
         };
         let seal = Seal::parse(&trailer, bytes.len()).map_err(SealProblem)?;

@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use anyhow::{bail, Context, Result};
-use initoverlayfs_core::initrd::seal::{Digest, Formatted};
+use initoverlayfs_core::initrd::digest::Digest;
+use initoverlayfs_core::initrd::seal::Formatted;
 use openssl::asn1::Asn1Time;
 use openssl::pkcs7::{Pkcs7, Pkcs7Flags};
 use openssl::pkey::{PKey, Private};

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use clap::Args;
 use initoverlayfs_core::hash;
-use initoverlayfs_core::initrd::seal::{self, Digest, Seal};
+use initoverlayfs_core::initrd::digest::{self, Digest};
+use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_core::initrd::Segment;
-use initoverlayfs_image::seal::{self as sealing, SealProblem};
+use initoverlayfs_image::seal as sealing;
+use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::authenticate::signature;
 use crate::terminal::streams::{self, input_name};
@@ -30,11 +32,11 @@ pub struct Arguments {
 }
 
 fn parse_digest(text: &str) -> Result<Digest, String> {
-    let find = |algorithm: &seal::Algorithm| {
+    let find = |algorithm: &digest::Algorithm| {
         let hex = text.strip_prefix(algorithm.name())?.strip_prefix(':')?;
         Digest::from_hex(*algorithm, hex.as_bytes())
     };
-    let found = seal::Algorithm::ALL.iter().find_map(find);
+    let found = digest::Algorithm::ALL.iter().find_map(find);
     found.ok_or_else(|| "sha256: or sha512: and the hexadecimal digits are wanted".into())
 }
 

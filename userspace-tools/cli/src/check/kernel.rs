@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_image::compression::Method;
 use initoverlayfs_image::kernel_decompressors::Demand;
 

@@ -2,7 +2,7 @@
 
 //! The description of an initrd: what `inspect` shows and `check` judges.
 
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_image::kernel_decompressors::Demand;
 use serde::Serialize;
 

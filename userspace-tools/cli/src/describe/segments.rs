@@ -4,13 +4,13 @@
 
 use anyhow::Result;
 use initoverlayfs_core::hash;
-use initoverlayfs_core::initrd::image::{Filesystem, Geometry};
+use initoverlayfs_core::initrd::filesystem::{Filesystem, Geometry};
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_image::erofs::Superblock;
-use initoverlayfs_image::facts::Facts;
 use initoverlayfs_image::initrd::{Archive, Layer, Part};
 use initoverlayfs_image::kernel_decompressors::demands;
-use initoverlayfs_image::seal::SealProblem;
+use initoverlayfs_image::other_superblocks::Facts;
+use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::describe::description::{Content, CpioArchive, Image, OtherImage, Sealed, Segment};
 use crate::terminal::summary::shown;

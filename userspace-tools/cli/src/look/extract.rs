@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
-use initoverlayfs_image::children::Running;
+use initoverlayfs_image::child_processes::Running;
 use initoverlayfs_image::content::Content;
 use initoverlayfs_image::output::Output;
 use initoverlayfs_image::tarball;

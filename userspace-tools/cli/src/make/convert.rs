@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 use clap::Args;
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_core::initrd::Kind as SegmentKind;
 use initoverlayfs_image::bootconfig;
 use initoverlayfs_image::early::{self, Early};

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
-use initoverlayfs_core::initrd::seal::Digest;
+use initoverlayfs_core::initrd::digest::Digest;
 use initoverlayfs_image::handover::{self, Found};
 use initoverlayfs_image::mkfs::{Format, Maker};
 use initoverlayfs_image::temporary;

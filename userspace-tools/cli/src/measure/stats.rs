@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
 use indicatif::HumanBytes;
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_core::initrd::Kind;
 use initoverlayfs_image::profile::Profile;
 use initoverlayfs_image::{erofs, initrd};

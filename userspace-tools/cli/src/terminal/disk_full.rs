@@ -6,7 +6,7 @@ use std::env;
 use std::path::Path;
 
 use anyhow::{anyhow, Error};
-use initoverlayfs_image::space;
+use initoverlayfs_image::disk_space;
 
 /// Why there is no image at `image`. To be asked while what was made of it is there.
 ///
@@ -14,7 +14,10 @@ use initoverlayfs_image::space;
 pub fn explain(error: impl Into<Error>, image: &Path) -> Error {
     let temporary = env::temp_dir();
     let beside = image.parent().unwrap_or(&temporary);
-    let Some(full) = [beside, &temporary].into_iter().find(|p| space::is_full(p)) else {
+    let Some(full) = [beside, &temporary]
+        .into_iter()
+        .find(|p| disk_space::is_full(p))
+    else {
         return error.into();
     };
     // `.` says little.

@@ -9,7 +9,7 @@ pub mod others;
 use initoverlayfs_core::{
     crc32c,
     initrd::{
-        image::{Filesystem, Filesystems},
+        filesystem::{Filesystem, Filesystems},
         Kind, ScanError, Scanner, Segment,
     },
     CHECKSUMS,

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use initoverlayfs_core::{
-    initrd::image::{Filesystem, Geometry, SuperblockError},
+    initrd::filesystem::{Filesystem, Geometry, SuperblockError},
     CHECKSUMS,
 };
 

@@ -12,9 +12,9 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use crate::children::Running;
+use crate::child_processes::Running;
 use crate::programs::FSCK_EROFS;
-use crate::{space, temporary};
+use crate::{disk_space, temporary};
 
 use super::ErofsError;
 
@@ -45,7 +45,7 @@ impl Contents {
             .output()
             .map_err(|error| ErofsError::Fsck(error.to_string()))?;
         if !output.status.success() {
-            if space::is_full(place.path()) {
+            if disk_space::is_full(place.path()) {
                 return Err(ErofsError::full());
             }
             let words = String::from_utf8_lossy(&output.stderr);
@@ -70,7 +70,7 @@ impl Contents {
             return Ok(bytes);
         }
         // fsck.erofs 1.8 says nothing of a disk that became full in the middle of a file.
-        if space::is_full(self.0.path()) {
+        if disk_space::is_full(self.0.path()) {
             return Err(ErofsError::full());
         }
         Err(ErofsError::Fsck(format!(

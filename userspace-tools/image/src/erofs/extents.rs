@@ -15,7 +15,7 @@ use std::thread;
 
 use super::inode::Details;
 use super::{walk, ErofsError, Superblock};
-use crate::children::Running;
+use crate::child_processes::Running;
 use crate::programs::DUMP_EROFS;
 use crate::temporary;
 

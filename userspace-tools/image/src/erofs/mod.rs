@@ -23,8 +23,8 @@ use self::contents::Contents;
 pub use self::extents::{extents, FileExtents};
 use self::inode::Details;
 pub use self::superblock::Superblock;
+use crate::disk_space;
 use crate::programs::Program;
-use crate::space;
 use crate::tree::{Id, Inode, Kind, Tree};
 
 /// Why an image cannot be read. Offsets are in bytes from its start.
@@ -62,7 +62,7 @@ pub enum ErofsError {
 
 impl From<io::Error> for ErofsError {
     fn from(error: io::Error) -> Self {
-        if space::is_lack_of_room(&error) {
+        if disk_space::is_lack_of_room(&error) {
             Self::full()
         } else {
             Self::Temporary(error)

@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use thiserror::Error;
 
 pub(crate) use self::staging::faked_shell;

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::str::FromStr;
 
 use super::MkfsError;
-use crate::children::Running;
+use crate::child_processes::Running;
 use crate::programs::Program;
 
 impl Program {

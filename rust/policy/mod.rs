@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether an image is authentic enough to be mounted.
+//!
+//! What is compared and what is signed is the fs-verity digest of the image, which its trailer
+//! states: a few hundred bytes are looked at. That the rest is what the trailer says, [`Guard`]
+//! finds out when it is read.
+
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+use crate::{
+    initrd::{
+        digest::Digest,
+        seal::{
+            Seal,
+            SealError,
+            HEADER_BLOCK, //
+        },
+        Segment, //
+    },
+    memory::guard::Guard,
+    parameter::options::{
+        Policy,
+        UnsignedCpio, //
+    },
+    sys::digest, //
+};
+
+/// Why an image is not mounted.
+pub(crate) enum Refusal {
+    /// The policy could not be understood.
+    Malformed,
+    /// The policy has another number of digests than there are images.
+    Count {
+        /// How many images there are.
+        images: usize,
+        /// How many digests.
+        digests: usize,
+    },
+    /// It has no trailer.
+    Unsealed,
+    /// Its trailer makes no sense.
+    Trailer(SealError),
+    /// It has this digest, which is not the one that the command line states.
+    Digest(Digest),
+    /// Its trailer has no signature.
+    Unsigned,
+    /// Its signature is not good; what the kernel's PKCS#7 verification says.
+    Signature(Error),
+    /// There is no memory to remember what was checked.
+    Memory(Error),
+}
+
+impl Policy<'_> {
+    /// Leaves out archives, unless they are allowed.
+    pub(crate) fn retain_segments(&self, segments: &mut KVec<Segment>) {
+        if !self.is_set() || self.unsigned_cpio == UnsignedCpio::Allow {
+            return;
+        }
+        let before = segments.len();
+        segments.retain(|segment| segment.kind.is_image());
+        let left_out = before.saturating_sub(segments.len());
+        if left_out > 0 {
+            pr_warn!("{left_out} cpio archive(s) left out: nothing authenticates them\n");
+        }
+    }
+
+    /// Checks what concerns the images together.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Malformed`] and [`Refusal::Count`].
+    pub(crate) fn check_count(&self, images: usize) -> Result<(), Refusal> {
+        if self.is_malformed {
+            return Err(Refusal::Malformed);
+        }
+        let digests = self.digests.map_or(images, |list| list.iter().count());
+        if digests != images {
+            return Err(Refusal::Count { images, digests });
+        }
+        Ok(())
+    }
+
+    /// Checks an image, and returns what goes on checking it; nothing without a policy.
+    ///
+    /// `memory` is the image, of `len` bytes, with all that is behind it up to the end of its
+    /// trailer, which is the last `trailer_len` bytes. It is image `number` and becomes layer
+    /// `layer`, both counted from 0.
+    ///
+    /// # Errors
+    ///
+    /// Each [`Refusal`] but those of [`check_count`](Self::check_count).
+    pub(crate) fn admit(
+        &self,
+        memory: &[u8],
+        len: usize,
+        trailer_len: usize,
+        number: usize,
+        layer: usize,
+    ) -> Result<Option<Guard>, Refusal> {
+        if !self.is_set() {
+            return Ok(None);
+        }
+        let trailer_at = memory
+            .len()
+            .checked_sub(trailer_len)
+            .filter(|_| trailer_len > 0)
+            .ok_or(Refusal::Unsealed)?;
+        let trailer = memory.get(trailer_at..).ok_or(Refusal::Unsealed)?;
+        let seal = Seal::parse(trailer, len).map_err(Refusal::Trailer)?;
+        self.judge(&seal, number)?;
+
+        let tree_at = trailer_at.saturating_add(HEADER_BLOCK);
+        let tree = tree_at..tree_at.saturating_add(seal.tree.len());
+        Guard::new(layer, seal.shape, tree)
+            .map(Some)
+            .map_err(Refusal::Memory)
+    }
+
+    /// Whether the policy is content with this.
+    fn judge(&self, seal: &Seal<'_>, number: usize) -> Result<(), Refusal> {
+        let found = seal.digest(digest::hash);
+        if let Some(digests) = self.digests {
+            let expected = digests.iter().nth(number).ok_or(Refusal::Malformed)?;
+            if expected != found {
+                return Err(Refusal::Digest(found));
+            }
+        }
+        if self.signature {
+            if seal.signature.is_empty() {
+                return Err(Refusal::Unsigned);
+            }
+            verify(&found, seal.signature).map_err(Refusal::Signature)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("the policy is malformed"),
+            Self::Count { images, digests } => {
+                write!(f, "{images} image(s), but {digests} digest(s)")
+            }
+            Self::Unsealed => f.write_str("it is not sealed"),
+            Self::Trailer(error) => fmt_trailer(error, f),
+            Self::Digest(found) => {
+                write!(f, "its digest is {found:x}, which is not the one asked for")
+            }
+            Self::Unsigned => f.write_str("it is not signed"),
+            Self::Signature(error) if *error == ENOKEY => {
+                f.write_str("it is signed with no key that the kernel trusts")
+            }
+            Self::Signature(error) if *error == EKEYREJECTED => {
+                f.write_str("its signature is wrong")
+            }
+            Self::Signature(error) if *error == EBADMSG => {
+                f.write_str("its signature is malformed")
+            }
+            Self::Signature(error) => {
+                write!(
+                    f,
+                    "its signature cannot be verified: error {}",
+                    error.to_errno()
+                )
+            }
+            Self::Memory(error) => write!(f, "error {}", error.to_errno()),
+        }
+    }
+}
+
+/// What is wrong with a trailer, in words.
+pub(crate) fn fmt_trailer(error: &SealError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        SealError::Truncated { need, have } => {
+            write!(
+                f,
+                "its trailer is truncated: {have} of {need} bytes are there"
+            )
+        }
+        SealError::Version(version) => {
+            write!(f, "its trailer has format version {version}, not 1")
+        }
+        SealError::DescriptorVersion(version) => {
+            write!(f, "its descriptor has version {version}, not 1")
+        }
+        SealError::Algorithm(number) => {
+            write!(
+                f,
+                "its hash algorithm {number} is neither SHA-256 nor SHA-512"
+            )
+        }
+        SealError::BlockBits(bits) => {
+            write!(f, "its tree has blocks of 2^{bits} bytes, not 2^12")
+        }
+        SealError::DataLen(len) => write!(f, "its trailer is for {len} bytes: another image's"),
+        SealError::Sizes => f.write_str("the sizes in its trailer do not add up"),
+        SealError::Reserved => f.write_str("its trailer has bits set that are reserved"),
+    }
+}
+
+/// Verifies the signature of an fs-verity digest.
+///
+/// # Errors
+///
+/// Errors of [`signature::verify`](crate::sys::signature::verify).
+#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
+fn verify(digest: &Digest, signature: &[u8]) -> Result {
+    let signed = crate::initrd::seal::Formatted::new(digest);
+    crate::sys::signature::verify(signed.bytes(), signature)
+}
+
+/// Is never called: without its option, a policy that wants a signature is malformed.
+#[cfg(not(CONFIG_INITOVERLAYFS_SIGNATURES))]
+fn verify(_digest: &Digest, _signature: &[u8]) -> Result {
+    Err(ENOPKG)
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! How a failure on the way to the root is told: which step, which segment, why.
+
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+use crate::{
+    initrd::filesystem::Filesystem,
+    policy::Refusal, //
+};
+
+/// A filesystem's name in a message.
+pub(crate) fn title(filesystem: Filesystem) -> &'static str {
+    match filesystem {
+        Filesystem::Erofs => "EROFS",
+        _ => filesystem.name(),
+    }
+}
+
+/// What can go wrong on the way to the root.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Mounting the tmpfs and making directories in it.
+    Tmpfs,
+    /// Finding out whether an image is authentic.
+    Verify,
+    /// Showing the segments as files.
+    Segments,
+    /// Unpacking an archive.
+    Unpack,
+    /// Mounting an image of this filesystem.
+    Image(Filesystem),
+    /// Mounting the overlay.
+    Overlay,
+    /// Finding the first program in the new root.
+    Init,
+    /// Pivoting into the new root.
+    Pivot,
+}
+
+impl Step {
+    /// It failed for this cause.
+    pub(crate) fn failed(self, cause: impl Into<Cause>) -> Failure {
+        Failure {
+            step: self,
+            segment: None,
+            cause: cause.into(),
+        }
+    }
+
+    /// It failed for this cause, for the segment with the number `segment`.
+    pub(crate) fn failed_at(self, segment: usize, cause: impl Into<Cause>) -> Failure {
+        Failure {
+            segment: Some(segment),
+            ..self.failed(cause)
+        }
+    }
+}
+
+/// Why a step failed.
+pub(crate) enum Cause {
+    /// What a kernel function returned.
+    Error(Error),
+    /// What the kernel's unpacker said.
+    Message(&'static CStr),
+    /// What is not authentic about an image.
+    Refusal(Refusal),
+}
+
+impl From<Refusal> for Cause {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Cause {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => f.write_fmt(fmt!("error {}", error.to_errno())),
+            Self::Message(message) => message.fmt(f),
+            Self::Refusal(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+/// Which step failed, for which segment, and why.
+pub(crate) struct Failure {
+    step: Step,
+    segment: Option<usize>,
+    cause: Cause,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = match self.step {
+            Step::Image(filesystem) => {
+                f.write_fmt(fmt!("mounting {}", title(filesystem)))?;
+                ""
+            }
+            Step::Tmpfs => "mounting the tmpfs",
+            Step::Verify => "authenticating the image",
+            Step::Segments => "showing the segments as files",
+            Step::Unpack => "unpacking cpio",
+            Step::Overlay => "mounting the overlay",
+            Step::Init => "finding /init in the new root",
+            Step::Pivot => "pivoting into the new root",
+        };
+        f.write_str(step)?;
+        if let Some(segment) = self.segment {
+            write!(f, " (segment {segment})")?;
+        }
+        f.write_fmt(fmt!(" failed: {}", self.cause))
+    }
+}

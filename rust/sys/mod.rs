@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Every call into C, wrapped so that it can be used without `unsafe`.
+//!
+//! Decisions do not belong here, nor anything that knows what an initrd is. May use: no other room,
+//! but for the types of digests in [`initrd`](crate::initrd).
+
+pub(crate) mod background;
+pub(crate) mod bindings;
+pub(crate) mod clock;
+pub(crate) mod command_line;
+pub(crate) mod digest;
+pub(crate) mod panic;
+#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
+pub(crate) mod signature;
+pub(crate) mod table;
+pub(crate) mod vfs;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Filesystems on their way into the tree. C sources: `fs/fs_context.c`, `fs/namespace.c`.
+
+use core::ptr::NonNull;
+
+use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*, //
+};
+
+use super::Path;
+use crate::sys::bindings;
+
+/// Flags of a mount.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    /// Nobody may write.
+    ReadOnly,
+    /// Writing is up to the filesystem.
+    ReadWrite,
+}
+
+/// A filesystem that is about to be mounted, and what was said about it so far.
+///
+/// # Invariants
+///
+/// Owns the context.
+pub(crate) struct Context(NonNull<bindings::fs_context>);
+
+impl Context {
+    /// A filesystem of type `kind`, which `source` is shown as the source of.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is no such type, `ENOMEM`, and what the filesystem says.
+    pub(crate) fn new(kind: &CStr, source: Option<&CStr>, access: Access) -> Result<Self> {
+        // SAFETY: The name is NUL-terminated.
+        let kind = unsafe { bindings::get_fs_type(kind.as_char_ptr()) };
+        if kind.is_null() {
+            return Err(ENODEV);
+        }
+        // SAFETY: The type is there for ever, being built in.
+        let mut context = unsafe { Self::of_type(kind, access) }?;
+        if let Some(source) = source {
+            context.set(c"source", Some(source))?;
+        }
+        Ok(context)
+    }
+
+    /// A filesystem of a type that need not be registered.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what the filesystem says.
+    ///
+    /// # Safety
+    ///
+    /// `kind` is complete, and lives for ever.
+    pub(crate) unsafe fn of_type(
+        kind: *mut bindings::file_system_type,
+        access: Access,
+    ) -> Result<Self> {
+        let flags = match access {
+            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
+            Access::ReadWrite => 0,
+        };
+        // SAFETY: By this function's contract.
+        let context = unsafe { bindings::fs_context_for_mount(kind, flags as c_uint) };
+        // INVARIANT: It was made for us.
+        NonNull::new(from_err_ptr(context)?).map(Self).ok_or(EINVAL)
+    }
+
+    /// For the filesystem itself. Valid as long as the context.
+    pub(crate) fn as_raw(&self) -> *mut bindings::fs_context {
+        self.0.as_ptr()
+    }
+
+    /// Sets an option to a value, or one that needs none.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what the filesystem says.
+    pub(crate) fn set(&mut self, key: &CStr, value: Option<&CStr>) -> Result {
+        let value = value.map_or(core::ptr::null(), |value| value.as_char_ptr());
+        // SAFETY: The context is valid, and the strings are NUL-terminated.
+        to_result(unsafe {
+            bindings::initoverlayfs_set_string(self.0.as_ptr(), key.as_char_ptr(), value)
+        })
+    }
+
+    /// Sets an option to a place, whether it has a name or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set), and why the place cannot be opened.
+    pub(crate) fn set_path(&mut self, key: &CStr, place: &Path, handle: Handle) -> Result {
+        let flags = match handle {
+            Handle::Place => bindings::O_PATH,
+            Handle::Reader => bindings::O_RDONLY | bindings::O_LARGEFILE,
+        };
+        // SAFETY: The context and the path are valid, and the key is NUL-terminated.
+        to_result(unsafe {
+            bindings::initoverlayfs_set_path(
+                self.0.as_ptr(),
+                key.as_char_ptr(),
+                place.as_raw(),
+                flags as c_int,
+            )
+        })
+    }
+
+    /// Mounts it.
+    ///
+    /// # Errors
+    ///
+    /// What the filesystem says.
+    pub(crate) fn mount(self) -> Result<Mount> {
+        // SAFETY: The context is valid.
+        let mount = unsafe { bindings::fc_mount(self.0.as_ptr()) };
+        // SAFETY: `fc_mount()` returns an error or a mount with a reference for the caller.
+        unsafe { Mount::from_raw(from_err_ptr(mount)?) }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the context is ours; a mount that was made of it does not
+        // need it.
+        unsafe { bindings::put_fs_context(self.0.as_ptr()) };
+    }
+}
+
+/// What a filesystem gets of a place.
+#[derive(Clone, Copy)]
+pub(crate) enum Handle {
+    /// Where it is.
+    Place,
+    /// Its contents.
+    Reader,
+}
+
+/// When reading a file changes its time of access.
+#[derive(Clone, Copy)]
+pub(crate) enum AccessTimes {
+    /// Always, as in the kernel's own initial root.
+    Strict,
+    /// Once after a change, and once a day, as `mount(8)` would have it.
+    Relative,
+}
+
+/// A mount that is not part of the namespace yet.
+///
+/// # Invariants
+///
+/// Owns a reference.
+pub(crate) struct Mount(NonNull<bindings::vfsmount>);
+
+impl Mount {
+    /// Its root directory.
+    pub(crate) fn root(&self) -> Path {
+        let mnt = self.0.as_ptr();
+        // SAFETY: By the type invariant the mount is valid.
+        let dentry = unsafe { (*mnt).mnt_root };
+        let path = bindings::path { mnt, dentry };
+        // SAFETY: The path is valid: a mount always has a root.
+        unsafe { bindings::path_get(&path) };
+        // SAFETY: These are the references that it owns.
+        unsafe { Path::from_raw(path) }
+    }
+
+    /// Takes over a mount from C.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a null pointer.
+    ///
+    /// # Safety
+    ///
+    /// `mount` is null, or valid, and its reference is handed over.
+    unsafe fn from_raw(mount: *mut bindings::vfsmount) -> Result<Self> {
+        // INVARIANT: The reference is handed over.
+        NonNull::new(mount).map(Self).ok_or(EINVAL)
+    }
+
+    /// Mounts it on `place`. Returns its root.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if something is mounted there, and what the VFS says.
+    pub(crate) fn attach(self, place: &Path, times: AccessTimes) -> Result<Path> {
+        let is_relative = matches!(times, AccessTimes::Relative);
+        let root = self.root();
+        let mount = core::mem::ManuallyDrop::new(self);
+        // SAFETY: The mount is valid, its reference is handed over, and the path is valid. `root`
+        // keeps the mount meanwhile.
+        to_result(unsafe {
+            bindings::initoverlayfs_attach(mount.0.as_ptr(), place.as_raw(), is_relative)
+        })?;
+        Ok(root)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { bindings::mntput(self.0.as_ptr()) };
+    }
+}
