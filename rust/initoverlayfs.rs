@@ -35,6 +35,7 @@ mod report;
 mod scan;
 mod source;
 mod sys;
+mod words;
 
 use initoverlayfs_macros::{
     init,
@@ -91,7 +92,7 @@ use crate::{
     }, //
 };
 
-/// What the kernel crate's printing macros put in front of each line.
+/// The prefix that the kernel crate's printing macros put in front of each line.
 const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
 
 global_lock! {
@@ -100,14 +101,14 @@ global_lock! {
     unsafe(uninit) static CLAIMED: Mutex<Option<Claimed>> = None;
 }
 
-/// Whether `claim` has run: it does not if `initcall_blacklist=` names it.
+/// Set once `claim` has run. `initcall_blacklist=` can prevent it.
 static HAS_RUN: SetOnce<()> = SetOnce::new();
 
 initcall!(early, claim);
 initcall!(device, mount);
 initcall!(late_sync, mount_late);
 
-/// What the claim leaves for the mount.
+/// The state that the claim leaves for the mount.
 struct Claimed {
     region: Region,
     segments: KVec<Segment>,
@@ -116,8 +117,8 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Whether it cannot be mounted before the `late` initcalls: the kernel loads the keys for a
-    /// signature in one of them, and btrfs registers in one.
+    /// Returns whether it cannot be mounted before the `late` initcalls: the kernel loads the keys
+    /// for a signature in one of them, and btrfs registers in one.
     fn must_wait(&self) -> bool {
         let is_btrfs =
             |segment: &Segment| matches!(segment.kind, Kind::Image(Filesystem::Btrfs, _));
@@ -225,7 +226,7 @@ fn mount() -> Result {
     Ok(())
 }
 
-/// The same for what has to wait for the `late` initcalls.
+/// Phases 3 and 4 for images that have to wait for the `late` initcalls.
 #[init]
 fn mount_late() -> Result {
     if let Some(claimed) = claimed(|_| true) {

@@ -29,7 +29,8 @@ use crate::{
     sys::digest, //
 };
 
-/// How many segments an initrd may have; overlayfs would take more, a boot stub makes about ten.
+/// The most segments that an initrd may have. Overlayfs would take more. A boot stub makes about
+/// ten.
 const MAX_SEGMENTS: usize = 64;
 
 /// The filesystems that this kernel can mount an image of.
@@ -105,25 +106,25 @@ pub(crate) fn scan(initrd: &Initrd, wanted: Filesystems) -> Result<KVec<Segment>
     Ok(segments)
 }
 
-/// Whether there is an image somewhere from `offset` on.
+/// Returns whether there is an image somewhere from `offset` on.
 fn is_image_behind(initrd: &Initrd, offset: usize, kinds: Filesystems) -> bool {
     let behind = initrd.bytes().get(offset..).unwrap_or(&[]);
     initrd::find(behind, &CHECKSUMS, kinds).is_some()
 }
 
-/// Why an initrd cannot be used.
+/// A reason why an initrd cannot be used.
 pub(crate) enum ScanProblem {
     /// One of its segments is broken.
     Segment(ScanError),
-    /// It has more segments than [`MAX_SEGMENTS`].
+    /// More segments than [`MAX_SEGMENTS`].
     TooMany,
     /// There is no memory for the list.
     Memory,
 }
 
 impl ScanProblem {
-    /// Whether the kernel's own unpacker had better not see the initrd either: its decompressors
-    /// believe some of what they read.
+    /// Returns whether the kernel's own unpacker had better not see the initrd either: its
+    /// decompressors believe some of what they read.
     pub(crate) fn is_damaged_archive(&self) -> bool {
         matches!(
             self,
@@ -163,7 +164,7 @@ impl fmt::Display for ScanProblem {
     }
 }
 
-/// What is wrong with a superblock, in words that follow the image's.
+/// The problem of a superblock, in words that follow the image's.
 fn fmt_superblock(error: &SuperblockError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),

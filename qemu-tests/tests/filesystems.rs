@@ -359,6 +359,6 @@ fn image_of_another_kind_beside_erofs_is_a_layer() -> Result<()> {
     let boot = boot([lower, upper].concat(), "", "report")?;
     let found = boot.report.first()?;
     ensure!(found.all("root.name").contains(&"data"), "{:?}", found.all("root.name"));
-    ensure!(found.module_lines().iter().any(|line| line.contains("over 2 layer(s)")), "layers");
+    ensure!(found.module_lines().iter().any(|line| line.contains("over 2 layers")), "layers");
     Ok(())
 }

@@ -49,7 +49,7 @@ fn want(_value: &CStr) {
     WANTED.populate(());
 }
 
-/// Whether the boot asks for it.
+/// Returns whether the boot asks for it.
 pub(crate) fn are_wanted() -> bool {
     WANTED.as_ref().is_some()
 }
@@ -68,14 +68,14 @@ pub(crate) fn drill_scan(initrd: &Initrd, wanted: Filesystems) {
     drill("scan", &Target::Scan(initrd, wanted));
 }
 
-/// What is attempted.
+/// An attempt.
 enum Target<'a> {
     Scan(&'a Initrd, Filesystems),
     Mount(&'a Claimed),
     HandOff(&'a Claimed),
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 enum Outcome {
     /// With an error; everything is undone.
     Failed,
@@ -120,7 +120,7 @@ fn attempt(target: &Target<'_>) -> Outcome {
     }
 }
 
-/// What was claimed, once more.
+/// A copy of what was claimed.
 fn again(claimed: &Claimed) -> Result<Claimed> {
     let mut segments = KVec::with_capacity(claimed.segments.len(), GFP_KERNEL)?;
     for segment in &claimed.segments {

@@ -2,9 +2,11 @@
 
 //! Recognising a btrfs image and its size.
 //!
-//! The layout is `struct btrfs_super_block` in `include/uapi/linux/btrfs_tree.h`, the checks are
-//! some of `btrfs_validate_super()` in `fs/btrfs/disk-io.c`, and that the image is all there is of
-//! the filesystem. Only the first superblock is read, as the kernel does.
+//! The layout is `struct btrfs_super_block` in
+//! [`include/uapi/linux/btrfs_tree.h`](srctree/include/uapi/linux/btrfs_tree.h), the checks are
+//! some of `btrfs_validate_super()` in [`fs/btrfs/disk-io.c`](srctree/fs/btrfs/disk-io.c), and that
+//! the image is all there is of the filesystem. Only the first superblock is read, as the kernel
+//! does.
 
 use super::filesystem::{
     field,
@@ -51,7 +53,7 @@ const SECTOR_SIZES: core::ops::RangeInclusive<u32> = 4096..=65536;
 /// A seed (`BTRFS_SUPER_FLAG_SEEDING`) is mounted, read-only.
 const CHANGING: u64 = 1 << 35 | 1 << 36 | 1 << 38 | 1 << 39 | 1 << 40;
 
-/// Whether `image` has the btrfs magic where an image has it.
+/// Returns whether `image` has the btrfs magic where an image has it.
 pub fn has_magic(image: &[u8]) -> bool {
     image
         .get(SUPER_OFFSET + MAGIC_AT..)
@@ -84,7 +86,8 @@ fn verify(superblock: &[u8], checksums: &Checksums) -> Result<(), SuperblockErro
     Err(SuperblockError::Checksum { stored, computed })
 }
 
-/// Whether the superblock has this digest, and the first 8 bytes of the one it has and of this one.
+/// Returns whether the superblock has this digest, and the first 8 bytes of the one it has and of
+/// this one.
 fn compare(superblock: &[u8], digest: &[u8; 32]) -> Result<(bool, u64, u64), SuperblockError> {
     let stored: [u8; 32] = field(superblock, 0)?;
     let first = |bytes: &[u8]| field(bytes, 0).map(u64::from_be_bytes);

@@ -3,7 +3,8 @@
 //! How far a plain cpio archive reaches.
 //!
 //! The format is `Documentation/driver-api/early-userspace/buffer-format.rst` of the kernel; the
-//! walk mirrors the state machine of `init/initramfs.c`, which is the one that will unpack it.
+//! walk mirrors the state machine of [`init/initramfs.c`](srctree/init/initramfs.c), which is the
+//! one that will unpack it.
 
 /// Bytes of a header: a magic and thirteen fields of eight hexadecimal digits.
 const HEADER_LEN: usize = 110;
@@ -16,12 +17,12 @@ const FIELD_LEN: usize = 8;
 /// Headers, names and bodies each start at a multiple of this, counted from the archive's start.
 pub const ALIGNMENT: usize = 4;
 
-/// Whether a `newc` or `crc` header starts here.
+/// Returns whether a `newc` or `crc` header starts here.
 fn has_magic(bytes: &[u8]) -> bool {
     matches!(bytes.get(..6), Some(b"070701" | b"070702"))
 }
 
-/// Whether the entry at the start of `bytes` is the one that ends an archive.
+/// Returns whether the entry at the start of `bytes` is the one that ends an archive.
 fn is_trailer(bytes: &[u8]) -> bool {
     bytes
         .get(HEADER_LEN..)
@@ -58,12 +59,12 @@ fn entry_len(bytes: &[u8]) -> Option<usize> {
     )
 }
 
-/// How far archives reach, and whether they end as they should.
+/// The reach of archives, and whether they end as they should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The length of all that is complete, in bytes: 0 if nothing is.
     pub len: usize,
-    /// Whether something follows that should belong to them and is not complete, or is something
+    /// Set if something follows that should belong to them and is not complete, or is something
     /// else although the last archive has not come to its end.
     pub is_damaged: bool,
 }

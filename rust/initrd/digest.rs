@@ -90,7 +90,7 @@ impl Digest {
         Some(Self::from_padded(algorithm, bytes))
     }
 
-    /// Which algorithm made it.
+    /// Returns which algorithm made it.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

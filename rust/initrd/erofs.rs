@@ -3,8 +3,9 @@
 //! Recognising an EROFS image and its size.
 //!
 //! Only what the claim acts upon is checked (is this an image, is it whole, where does it end); the
-//! rest is left to EROFS itself. The layout is `fs/erofs/erofs_fs.h`, the checks are those of
-//! `erofs_read_superblock()` in `fs/erofs/super.c`.
+//! rest is left to EROFS itself. The layout is
+//! [`fs/erofs/erofs_fs.h`](srctree/fs/erofs/erofs_fs.h), the checks are those of
+//! `erofs_read_superblock()` in [`fs/erofs/super.c`](srctree/fs/erofs/super.c).
 
 use super::filesystem::{
     field,
@@ -50,7 +51,7 @@ const CHECKSUM_SEED: u32 = 0x5045_b54a;
 /// Block sizes that some kernel takes, as powers of two: 512 bytes to 64 KiB.
 const BLOCK_BITS: core::ops::RangeInclusive<u8> = 9..=16;
 
-/// Whether `image` has the EROFS magic where an image has it.
+/// Returns whether `image` has the EROFS magic where an image has it.
 pub fn has_magic(image: &[u8]) -> bool {
     image
         .get(SUPER_OFFSET..)

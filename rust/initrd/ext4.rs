@@ -2,8 +2,8 @@
 
 //! Recognising an ext4 image and its size.
 //!
-//! The layout is `struct ext4_super_block` in `fs/ext4/ext4.h`, the checks are those of
-//! `ext4_load_super()` in `fs/ext4/super.c`.
+//! The layout is `struct ext4_super_block` in [`fs/ext4/ext4.h`](srctree/fs/ext4/ext4.h), the
+//! checks are those of `ext4_load_super()` in [`fs/ext4/super.c`](srctree/fs/ext4/super.c).
 
 use super::filesystem::{
     field,
@@ -66,8 +66,8 @@ const RO_COMPAT_CHECKSUM: u32 = 0x400;
 /// `EXT4_CRC32C_CHKSUM`, the only kind of checksum there is.
 const CRC32C: u8 = 1;
 
-/// Whether `image` has the ext4 magic where an image has it. As 16 bits turn up by chance, the
-/// revision has to be one that exists, too.
+/// Returns whether `image` has the ext4 magic where an image has it. As 16 bits turn up by chance,
+/// the revision has to be one that exists, too.
 pub fn has_magic(image: &[u8]) -> bool {
     image.get(SUPER_OFFSET..).is_some_and(|superblock| {
         le16(superblock, MAGIC_AT) == Ok(MAGIC)

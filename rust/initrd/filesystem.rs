@@ -67,7 +67,7 @@ impl Filesystems {
         Self(self.0 | filesystem.bit())
     }
 
-    /// Whether it is in the set.
+    /// Returns whether it is in the set.
     pub const fn contains(self, filesystem: Filesystem) -> bool {
         self.0 & filesystem.bit() != 0
     }
@@ -102,7 +102,7 @@ pub struct Checksums {
     pub blake2b: fn(bytes: &[u8]) -> [u8; 32],
 }
 
-/// What can be wrong with a superblock.
+/// A problem of a superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuperblockError {
     /// The buffer ends before the superblock does.
@@ -125,9 +125,9 @@ pub enum SuperblockError {
     ChecksumType(u16),
     /// The superblock does not match its own checksum. Of one that is longer, the first 8 bytes.
     Checksum {
-        /// What the superblock says.
+        /// The checksum that the superblock states.
         stored: u64,
-        /// What its bytes amount to.
+        /// The checksum of its bytes.
         computed: u64,
     },
     /// The image ends before its superblock does, or its size does not fit the machine.
@@ -135,7 +135,7 @@ pub enum SuperblockError {
         /// The size that the superblock states, in blocks.
         blocks: u64,
     },
-    /// The same, of a size that is not stated in blocks.
+    /// Makes the error for a size that is not stated in blocks.
     Bytes {
         /// The size that the superblock states, in bytes.
         bytes: u64,
@@ -144,15 +144,15 @@ pub enum SuperblockError {
     Truncated {
         /// The size that the superblock states, in bytes.
         need: usize,
-        /// What is left of the buffer, in bytes.
+        /// The rest of the buffer, in bytes.
         have: usize,
     },
     /// A table that the superblock points to does not lie within the image: where it is said to
     /// start.
     Table(u64),
-    /// It says that it stands elsewhere: where, in bytes from the start of the image.
+    /// The place that it states for itself is another one: in bytes from the start of the image.
     Address(u64),
-    /// It is not the filesystem's only device: how many there are said to be.
+    /// The filesystem has other devices too: their stated number.
     Devices(u64),
     /// Its only device is said to have another size than the filesystem.
     DeviceSize {
@@ -163,7 +163,7 @@ pub enum SuperblockError {
     },
     /// Its identity is being changed by a tool that did not get to its end.
     Unfinished,
-    /// It is the journal of another filesystem.
+    /// A journal of another filesystem.
     JournalDevice,
     /// Its journal is on another device, which the kernel would open.
     ExternalJournal,
@@ -171,7 +171,7 @@ pub enum SuperblockError {
     Recovery,
 }
 
-/// Where the first byte stands that is not NUL.
+/// Returns where the first byte stands that is not NUL.
 ///
 /// In front of a btrfs superblock there are 64 KiB of them: they are looked at 16 at a time.
 pub(super) fn first_set(bytes: &[u8]) -> Option<usize> {

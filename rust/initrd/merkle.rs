@@ -5,8 +5,8 @@
 //! The data are blocks of 4096 bytes, the last one padded with NULs. Level 0 of the tree holds
 //! their digests, level 1 those of the blocks of level 0, and so on up to a level of a single
 //! block, whose digest is the root hash. The levels are stored from the root down, as
-//! `fsverity_init_merkle_tree_params()` in `fs/verity/open.c` lays them out. Data of one block have
-//! no tree: the root hash is their digest.
+//! `fsverity_init_merkle_tree_params()` in [`fs/verity/open.c`](srctree/fs/verity/open.c) lays them
+//! out. Data of one block have no tree: the root hash is their digest.
 
 use core::ops::Range;
 
@@ -29,7 +29,7 @@ const MAX_LEVELS: usize = 9;
 /// Zeroes to pad salts and the last block with.
 static NULS: [u8; BLOCK] = [0; BLOCK];
 
-/// How a tree is laid out, and its root hash.
+/// The layout of a tree, and its root hash.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     data_len: usize,
@@ -43,10 +43,10 @@ pub struct Shape {
     level_count: usize,
 }
 
-/// Which blocks have been found right before: those of the tree by their number there, then those
-/// of the data.
+/// A record of the blocks that have been found right: those of the tree by their number there, then
+/// those of the data.
 pub trait Seen {
-    /// Whether this one has.
+    /// Returns whether this one has.
     fn has(&self, block: usize) -> bool;
     /// From now on it has.
     fn mark(&self, block: usize);
@@ -55,9 +55,9 @@ pub trait Seen {
 /// A block that is not what the tree says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Where the block is, in bytes from the start of the data, or of the tree.
+    /// The place of the block, in bytes from the start of the data, or of the tree.
     pub offset: usize,
-    /// Whether it is one of the tree: its level, 0 for the leaves.
+    /// Its level if it is one of the tree, 0 for the leaves.
     pub level: Option<usize>,
     /// Its digest, which the tree does not have there.
     pub found: Digest,
@@ -133,7 +133,7 @@ impl Shape {
         self.levels.get(..self.level_count).unwrap_or(&[])
     }
 
-    /// How many digests a block of the tree holds: a power of two.
+    /// Returns how many digests a block of the tree holds: a power of two.
     pub fn fanout(&self) -> usize {
         BLOCK / self.algorithm().digest_len()
     }
@@ -219,7 +219,7 @@ impl Shape {
         })
     }
 
-    /// Where the digest is that leads to a block of the data.
+    /// Returns where the digest is that leads to a block of the data.
     fn position(&self, level: usize, block: usize) -> Position {
         let below = (0..level).fold(block, |block, _| block / self.fanout());
         Position {
@@ -245,7 +245,7 @@ impl Shape {
     }
 }
 
-/// Where in a level a digest is.
+/// The place of a digest in a level.
 struct Position {
     /// The block's number in the level.
     block: usize,

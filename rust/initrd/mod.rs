@@ -60,7 +60,7 @@ pub use search::{
     parse, //
 };
 
-/// What a segment holds.
+/// The content of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An image, whose superblock has been checked.
@@ -72,7 +72,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is an image, of whichever filesystem.
+    /// Returns whether it is an image, of whichever filesystem.
     pub fn is_image(&self) -> bool {
         matches!(self, Self::Image(..))
     }
@@ -81,17 +81,17 @@ impl Kind {
 /// A piece of the buffer that becomes one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Where it is, in bytes from the start of the buffer. Never empty, never past the end.
+    /// Its place, in bytes from the start of the buffer. Never empty, never past the end.
     pub range: Range<usize>,
-    /// Where the trailer is that seals it, behind it; empty, and at its end, if there is none. What
-    /// the trailer says has not been looked at.
+    /// The place of the trailer that seals it, behind it; empty, and at its end, if there is none.
+    /// What the trailer says has not been looked at.
     pub trailer: Range<usize>,
 }
 
 impl Segment {
-    /// Where it is with its trailer.
+    /// Returns where it is with its trailer.
     pub fn whole(&self) -> Range<usize> {
         self.range.start..self.trailer.end
     }
@@ -100,13 +100,13 @@ impl Segment {
 /// A segment that was meant to be one and is not sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanError {
-    /// Where it starts, in bytes from the start of the buffer.
+    /// Its first byte, counted from the start of the buffer.
     pub offset: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub cause: Damage,
 }
 
-/// What can be wrong with a segment.
+/// A problem of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// An image whose superblock cannot be right.
@@ -115,7 +115,7 @@ pub enum Damage {
     Seal(SealError),
     /// A cpio archive that breaks off before its trailer.
     Cpio {
-        /// Where it does, in bytes from the start of the buffer.
+        /// The place where it does, in bytes from the start of the buffer.
         at: usize,
     },
 }
@@ -145,7 +145,8 @@ impl<'a> Scanner<'a> {
         self.buffer.get(offset..).unwrap_or(&[])
     }
 
-    /// Whether an image of this filesystem, which is to be looked for, starts where `tail` does.
+    /// Returns whether an image of this filesystem, which is to be looked for, starts where `tail`
+    /// does.
     fn is(&self, filesystem: Filesystem, tail: &[u8]) -> bool {
         self.kinds.contains(filesystem) && has_magic(filesystem, tail)
     }
@@ -181,7 +182,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Where the trailer is of the image at `start`, if it has one.
+    /// Returns where the trailer is of the image at `start`, if it has one.
     fn trailer(&self, start: usize, len: usize) -> Result<Option<Range<usize>>, SealError> {
         let at = seal::trailer_at(len).and_then(|at| start.checked_add(at));
         let Some(at) = at else { return Ok(None) };
@@ -226,7 +227,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Where a compressed archive is to start whose magic is at `start`: some padding goes with it.
+    /// Returns where a compressed archive is to start whose magic is at `start`: some padding goes
+    /// with it.
     ///
     /// Behind its end, the unpacker finds a plain archive only at a multiple of 4 bytes from the
     /// start, which is that of the buffer in a stock boot.
@@ -234,7 +236,7 @@ impl<'a> Scanner<'a> {
         self.position.max(start & !(cpio::ALIGNMENT - 1))
     }
 
-    /// Whether padding, an image or an archive starts at `at`.
+    /// Returns whether padding, an image or an archive starts at `at`.
     fn starts_segment(&self, at: usize) -> bool {
         let tail = self.tail(at);
         cpio::walk(tail).len > 0
@@ -251,7 +253,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Whether the kernel would take it for compressed data: `decompress_method()` in
+/// Returns whether the kernel would take it for compressed data: `decompress_method()` in
 /// `lib/decompress.c`.
 fn is_compressed(bytes: &[u8]) -> bool {
     const MAGICS: &[[u8; 2]] = &[

@@ -39,7 +39,7 @@ pub const VERSION: u16 = 1;
 /// The size of the block that holds header and descriptor, in bytes. The tree follows.
 pub const HEADER_BLOCK: usize = BLOCK;
 
-/// Where the descriptor is in it.
+/// The place of the descriptor in it, in bytes.
 pub const DESCRIPTOR_AT: usize = 64;
 
 /// The size of `struct fsverity_descriptor`, in bytes.
@@ -48,34 +48,34 @@ pub const DESCRIPTOR_LEN: usize = 256;
 /// The largest signature, in bytes: fs-verity's limit for descriptor and signature is 16 KiB.
 pub const MAX_SIGNATURE: usize = 16384 - DESCRIPTOR_LEN;
 
-/// What `struct fsverity_formatted_digest` starts with.
+/// The first bytes of `struct fsverity_formatted_digest`.
 const FORMATTED_MAGIC: [u8; 8] = *b"FSVerity";
 
 /// The size of that struct without the digest, in bytes.
 const FORMATTED_HEAD: usize = 12;
 
-/// Where the header has its version, 16 bits.
+/// Offset of the version in the header, 16 bits.
 pub const VERSION_AT: usize = 8;
-/// Where it has the signature's size in bytes, 32 bits.
+/// Offset of the signature's size in bytes in the header, 32 bits.
 pub const SIGNATURE_LEN_AT: usize = 12;
-/// Where it has the trailer's size in bytes, 64 bits.
+/// Offset of the trailer's size in bytes in the header, 64 bits.
 pub const TRAILER_LEN_AT: usize = 16;
 /// From here on the header is zero.
 const HEADER_RESERVED_AT: usize = 24;
 
-/// Where the descriptor has the number of the hash algorithm.
+/// Offset of the number of the hash algorithm in the descriptor.
 pub const ALGORITHM_AT: usize = 1;
-/// Where it has the size of the blocks, as a power of two.
+/// Offset of the size of the blocks in the descriptor, as a power of two.
 pub const BLOCK_BITS_AT: usize = 2;
-/// Where it has the salt's size in bytes.
+/// Offset of the salt's size in bytes in the descriptor.
 pub const SALT_LEN_AT: usize = 3;
 /// From here up to the size of the data, the descriptor is zero.
 const RESERVED_4_AT: usize = 4;
-/// Where it has the data's size in bytes, 64 bits.
+/// Offset of the data's size in bytes in the descriptor, 64 bits.
 pub const DATA_LEN_AT: usize = 8;
-/// Where it has the root hash.
+/// Offset of the root hash in the descriptor.
 pub const ROOT_HASH_AT: usize = 16;
-/// Where it has the salt.
+/// Offset of the salt in the descriptor.
 pub const SALT_AT: usize = 80;
 /// From here on the descriptor is zero.
 const RESERVED_AT: usize = 112;
@@ -83,14 +83,14 @@ const RESERVED_AT: usize = 112;
 /// `log_blocksize`: blocks of 4096 bytes.
 pub const BLOCK_BITS: u8 = 12;
 
-/// What can be wrong with a trailer.
+/// A problem of a trailer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealError {
     /// The buffer ends before the trailer does.
     Truncated {
         /// The size that the header states, in bytes.
         need: u64,
-        /// What is left of the buffer, in bytes.
+        /// The rest of the buffer, in bytes.
         have: usize,
     },
     /// The header's version is another one.
@@ -105,7 +105,7 @@ pub enum SealError {
     DataLen(u64),
     /// Sizes of the trailer's parts do not add up to the size that the header states.
     Sizes,
-    /// What has to be zero is not.
+    /// A reserved field that is not zero.
     Reserved,
 }
 
@@ -114,14 +114,14 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk::<N>().copied()
 }
 
-/// Whether all of these bytes are there, and zero.
+/// Returns whether all of these bytes are there, and zero.
 fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
     bytes
         .get(range)
         .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
 }
 
-/// How many bytes behind the start of an image of `len` bytes its trailer starts.
+/// Returns how many bytes behind the start of an image of `len` bytes its trailer starts.
 pub fn trailer_at(len: usize) -> Option<usize> {
     len.checked_next_multiple_of(BLOCK)
 }
@@ -155,12 +155,12 @@ pub fn extent(bytes: &[u8]) -> Result<Option<usize>, SealError> {
     Ok(Some(len))
 }
 
-/// What a trailer says, once it has been found to make sense. Whether it is true is another matter.
+/// A trailer whose fields make sense. Nothing is compared with the image yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Seal<'a> {
-    /// What the digest is made of.
+    /// The bytes that the digest is computed of.
     descriptor: &'a [u8],
-    /// How the tree is laid out, and its root hash.
+    /// The layout of the tree, and its root hash.
     pub shape: Shape,
     /// The tree's blocks.
     pub tree: &'a [u8],
@@ -264,7 +264,7 @@ fn shape(descriptor: &[u8], len: usize) -> Result<Shape, SealError> {
     Shape::new(len, root_hash, salt).ok_or(SealError::Sizes)
 }
 
-/// What a signature is made over: `struct fsverity_formatted_digest`.
+/// The bytes that are signed: `struct fsverity_formatted_digest`.
 pub struct Formatted {
     bytes: [u8; FORMATTED_HEAD + MAX_DIGEST],
     len: usize,

@@ -21,11 +21,11 @@ use super::{
 /// stored in a compressed archive as it is has none of them in front.
 const MIN_NULS: usize = 1024;
 
-/// How far apart [`find`] probes. Every run of [`MIN_NULS`] holds a probed word.
+/// The distance between two probes of [`find`]. Every run of [`MIN_NULS`] holds a probed word.
 const PROBE_STEP: usize = 512;
 
-/// How many superblocks with a wrong checksum [`find`] puts up with, so that a hostile buffer full
-/// of them does not take minutes. Chance makes none.
+/// The most superblocks with a wrong checksum that [`find`] puts up with, so that a hostile buffer
+/// full of them does not take minutes. Chance makes none.
 const MAX_STRAYS: usize = 256;
 
 /// Reads the superblock of the image that starts where `bytes` does, which may be longer.
@@ -46,7 +46,7 @@ pub fn parse(
     }
 }
 
-/// Whether the image that starts where `bytes` does has the filesystem's magic.
+/// Returns whether the image that starts where `bytes` does has the filesystem's magic.
 pub fn has_magic(filesystem: Filesystem, bytes: &[u8]) -> bool {
     match filesystem {
         Filesystem::Erofs => erofs::has_magic(bytes),
@@ -56,7 +56,7 @@ pub fn has_magic(filesystem: Filesystem, bytes: &[u8]) -> bool {
     }
 }
 
-/// Where the filesystem's superblock is in an image, and the NULs that it may begin with.
+/// Returns where the filesystem's superblock is in an image, and the NULs that it may begin with.
 fn place(filesystem: Filesystem) -> (usize, usize) {
     match filesystem {
         Filesystem::Erofs => (erofs::SUPER_OFFSET, 0),

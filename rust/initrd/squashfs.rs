@@ -2,9 +2,10 @@
 
 //! Recognising a squashfs image and its size.
 //!
-//! The layout is `fs/squashfs/squashfs_fs.h`, the checks are those of `squashfs_fill_super()` in
-//! `fs/squashfs/super.c`, as far as they look at nothing but the superblock. It has no checksum:
-//! what else can be right or wrong has to do.
+//! The layout is [`fs/squashfs/squashfs_fs.h`](srctree/fs/squashfs/squashfs_fs.h), the checks are
+//! those of `squashfs_fill_super()` in [`fs/squashfs/super.c`](srctree/fs/squashfs/super.c), as far
+//! as they look at nothing but the superblock. It has no checksum: what else can be right or wrong
+//! has to do.
 
 use super::filesystem::{
     le16,
@@ -52,7 +53,7 @@ const COMPRESSION: core::ops::RangeInclusive<u16> = 1..=6;
 /// `SQUASHFS_INVALID_BLK`: there is no such table.
 const NO_TABLE: u64 = u64::MAX;
 
-/// Whether `image` has the squashfs magic where an image has it.
+/// Returns whether `image` has the squashfs magic where an image has it.
 pub fn has_magic(image: &[u8]) -> bool {
     image.starts_with(&MAGIC)
 }

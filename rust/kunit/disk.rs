@@ -52,7 +52,7 @@ mod tests {
         Ok((disk, segments))
     }
 
-    /// What there is of `len` bytes at `position`, past the page cache of an earlier opening.
+    /// Reads what there is of `len` bytes at `position`, past the page cache of an earlier opening.
     fn read(dev: bindings::dev_t, position: usize, len: usize) -> Result<KVec<u8>> {
         let mut buffer = KVec::from_elem(0xeeu8, len, GFP_KERNEL)?;
         // SAFETY: The buffer has `len` bytes.
@@ -84,8 +84,8 @@ mod tests {
         to_result(count.min(0) as i32)
     }
 
-    /// Whether the pages have gone back, or do so within five seconds, by the worker that takes the
-    /// device away.
+    /// Returns whether the pages have gone back, or do so within five seconds, by the worker that
+    /// takes the device away.
     fn is_freed(fake: &Fake) -> bool {
         (0..500).any(|_| {
             // SAFETY: This is a thread of its own, without locks.
@@ -94,7 +94,7 @@ mod tests {
         })
     }
 
-    /// What the segment has at `at`, or the device behind its end.
+    /// Returns what the segment has at `at`, or the device behind its end.
     fn expected(at: usize) -> u8 {
         if at < SEGMENT.len() {
             pattern(SEGMENT.start + at)

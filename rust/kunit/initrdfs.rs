@@ -78,8 +78,8 @@ mod tests {
         Ok(buffer)
     }
 
-    /// Whether the pages have gone back, or do so within a second: the mounts and files of a kernel
-    /// thread are put down by a worker.
+    /// Returns whether the pages have gone back, or do so within a second: the mounts and files of
+    /// a kernel thread are put down by a worker.
     fn is_freed(fake: &Fake) -> bool {
         (0..100).any(|_| {
             vfs::flush();
@@ -89,7 +89,7 @@ mod tests {
         })
     }
 
-    /// What a read is to return: the segment, then zeroes to the end of its last page.
+    /// Returns what a read is to return: the segment, then zeroes to the end of its last page.
     fn is_right(segment: &Range<usize>, position: usize, found: &[u8]) -> bool {
         found.iter().enumerate().all(|(at, byte)| {
             let at = position + at;

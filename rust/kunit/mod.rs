@@ -51,7 +51,7 @@ impl Fake {
         })
     }
 
-    /// Whether the pages still have their pattern but for these bytes.
+    /// Returns whether the pages still have their pattern but for these bytes.
     #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     fn is_unchanged_outside(&self, bytes: &Range<usize>) -> bool {
         (0..PAGES * PAGE_SIZE)
@@ -72,7 +72,7 @@ impl Fake {
         page(bits.trailing_zeros())..page(u32::BITS - bits.leading_zeros())
     }
 
-    /// Which pages are still reserved, a bit for each.
+    /// Returns which pages are still reserved, a bit for each.
     fn reserved(&self) -> u32 {
         (0..PAGES)
             .filter(|page| {
@@ -84,7 +84,7 @@ impl Fake {
     }
 }
 
-/// What stands at `at` in [`Fake`] pages.
+/// Returns the byte at `at` in [`Fake`] pages.
 fn pattern(at: usize) -> u8 {
     (at % 251) as u8
 }

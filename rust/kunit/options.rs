@@ -12,7 +12,7 @@ mod tests {
         Root, //
     };
 
-    /// What a list makes of the defaults, and how many options of it are bad.
+    /// Returns what a list makes of the defaults, and how many options of it are bad.
     fn parse(list: &[u8]) -> (Options<'_>, usize) {
         let mut options = Options::default();
         let mut bad = 0;

@@ -4,7 +4,7 @@
 
 use kernel::prelude::*;
 
-/// How many divisions are tried.
+/// The number of divisions that are tried.
 const ROUNDS: usize = 200;
 
 /// The most segments in one of them.

@@ -20,7 +20,7 @@ mod tests {
         Usage::new(&Kind::Cpio, 43_008)
     }
 
-    /// Whether debugfs would show this.
+    /// Returns whether debugfs would show this.
     fn shows(usage: &Usage, text: &CStr) -> Result<bool> {
         Ok(*CString::try_from_fmt(fmt!("{usage}"))? == *text)
     }

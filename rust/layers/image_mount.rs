@@ -38,7 +38,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// What EROFS says.
+/// Errors of EROFS.
 pub(crate) fn erofs(files: &Path, number: usize) -> Result<Mount> {
     let name = CString::try_from_fmt(fmt!("{number}"))?;
     let mut erofs = Context::new(c"erofs", None, Access::ReadOnly)?;
@@ -52,13 +52,13 @@ pub(crate) fn erofs(files: &Path, number: usize) -> Result<Mount> {
     expect(dead_code, reason = "there are none")
 )]
 pub(crate) struct OnDisk<'a> {
-    /// What it is.
+    /// Its kind.
     pub(crate) filesystem: Filesystem,
     /// Its bytes.
     pub(crate) file: File,
     /// The size of its blocks, in bytes.
     pub(crate) block_size: usize,
-    /// Which subvolume of it is meant, if it has any.
+    /// The subvolume to mount, if it has any.
     pub(crate) subvol: Option<&'a [u8]>,
 }
 
@@ -86,7 +86,7 @@ impl OnDisk<'_> {
     ///
     /// # Errors
     ///
-    /// What making the device says, and the filesystem.
+    /// Errors of making the device, and of the filesystem.
     #[init]
     pub(crate) fn mount(self, stack: &mut Stack) -> Result<Mount> {
         let access = if self.file.is_writable() {

@@ -15,9 +15,9 @@
 //!
 //! Each mount is on the root of the one before, where nobody looks for it: overlayfs takes the
 //! layers as open files. The files that EROFS images are mounted from belong to an [`initrdfs`]
-//! that is mounted nowhere; other filesystems have a block device each ([`image_mount`]). Nothing of this
-//! is left in the root or in the namespace afterwards: overlayfs keeps private clones of its
-//! layers, and the hand-off detaches the rest with the old root.
+//! that is mounted nowhere; other filesystems have a block device each ([`image_mount`]). Nothing
+//! of this is left in the root or in the namespace afterwards: overlayfs keeps private clones of
+//! its layers, and the hand-off detaches the rest with the old root.
 //!
 //! Bytes belong to memory, and making this tree the root to handoff. May use: initrd, memory,
 //! parameter, policy, report, source, sys.
@@ -118,8 +118,8 @@ pub(crate) fn mount(
     Ok(stack)
 }
 
-/// Checks that the kernel will find its first program in the new root. Without it, the kernel mounts
-/// the root filesystem that `root=` names, for which it wants a root that it can write to.
+/// Checks that the kernel will find its first program in the new root. Without it, the kernel
+/// mounts the root filesystem that `root=` names, for which it wants a root that it can write to.
 ///
 /// # Errors
 ///

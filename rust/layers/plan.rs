@@ -44,15 +44,15 @@ use crate::{
 
 /// A segment with its memory.
 pub(crate) struct Layer {
-    /// What it is.
+    /// Its kind.
     kind: Kind,
-    /// Where its bytes are, and behind them its trailer.
+    /// Its bytes, and behind them its trailer.
     memory: Memory,
     /// Its size in bytes, without the trailer.
     len: usize,
     /// The size of its trailer, in bytes; 0 if it has none.
     trailer_len: usize,
-    /// What counts who reads it.
+    /// The counters of its reads.
     usage: Usage,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct Contents<'a> {
     pub(crate) files: KVec<File>,
 }
 
-/// What a layer is made of, once images are files.
+/// The content of a layer, once images are files.
 pub(crate) enum Content<'a> {
     /// The EROFS image in the file with this number.
     Erofs(usize),
@@ -113,7 +113,7 @@ pub(crate) enum Content<'a> {
 }
 
 impl Content<'_> {
-    /// How a failure to mount it is told.
+    /// Returns how a failure to mount it is told.
     pub(crate) fn step(&self) -> Step {
         match self {
             Self::Erofs(_) => Step::Image(Filesystem::Erofs),
@@ -128,7 +128,7 @@ impl<'a> Contents<'a> {
     ///
     /// # Errors
     ///
-    /// What the policy refuses, and `ENOMEM`.
+    /// Refusals of the policy, and `ENOMEM`.
     pub(crate) fn of(layers: KVec<Layer>, options: &Options<'a>) -> Result<Self, Failure> {
         let no_memory = |error: AllocError| Step::Segments.failed(error);
         let policy = &options.policy;

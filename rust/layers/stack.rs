@@ -25,7 +25,7 @@ pub(crate) struct Stack {
     top: Option<Path>,
     /// The images' memory, as far as it is mounted.
     segments: KVec<Segments>,
-    /// What archives are unpacked into, once it is mounted.
+    /// The tmpfs that archives are unpacked into, once it is mounted.
     tmpfs: Option<Path>,
 }
 

@@ -23,7 +23,7 @@ use syn::{
 pub(crate) struct BootParam {
     /// The parameter's name, with its `=` if it takes a value.
     name: LitCStr,
-    /// What to call.
+    /// The function to call.
     function: Ident,
 }
 

@@ -43,7 +43,7 @@ const LEVELS: &[(&str, &str)] = &[
 pub(crate) struct Initcall {
     /// The section of the level's entries.
     section: String,
-    /// What to call.
+    /// The function to call.
     function: Ident,
 }
 

@@ -3,7 +3,7 @@
 //! What a built-in component needs at boot and the kernel's `module!` does not do: functions in
 //! `.init.text`, initcalls of any level, boot parameters.
 //!
-//! The parts of the C side are in `include/linux/init.h`.
+//! The parts of the C side are in [`include/linux/init.h`](srctree/include/linux/init.h).
 
 mod boot_param;
 mod initcall;

@@ -27,10 +27,10 @@ pub(crate) struct Guard {
     /// The number of its layer, to be named in an error.
     layer: usize,
     shape: Shape,
-    /// Where the tree is, in bytes from the start of the image.
+    /// The place of the tree, in bytes from the start of the image.
     tree: Range<usize>,
     seen: Bitmap,
-    /// Whether a mismatch has been reported: the first one is enough to know.
+    /// Set once a mismatch has been reported: the first one is enough to know.
     has_complained: Atomic<bool>,
 }
 
@@ -94,7 +94,8 @@ impl Guard {
     }
 }
 
-/// Which blocks have been found right. Nothing else depends on it, so no order is needed.
+/// A bit for each block that has been found right. Nothing else depends on it, so no order is
+/// needed.
 struct Bitmap(KVVec<Atomic<u64>>);
 
 impl Bitmap {

@@ -2,8 +2,9 @@
 
 //! The initrd's memory, as owned Rust values: giving it back is their [`Drop`].
 //!
-//! C sources: `init/initramfs.c` for the protocol around `initrd_start` and `initrd_end`,
-//! `free_reserved_pages()` in `mm/page_alloc.c` for the release.
+//! C sources: [`init/initramfs.c`](srctree/init/initramfs.c) for the protocol around `initrd_start`
+//! and `initrd_end`, `free_reserved_pages()` in [`mm/page_alloc.c`](srctree/mm/page_alloc.c) for
+//! the release.
 
 use core::{
     ops::Range,
@@ -58,7 +59,7 @@ impl Initrd {
         (start != 0 && start < end).then_some(Self { range: start..end })
     }
 
-    /// What it holds.
+    /// Returns its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: By the type invariant the range is mapped, and nobody writes to it. It ends
         // below the end of the direct map, so its length fits `isize`.
@@ -96,7 +97,7 @@ impl Initrd {
 /// nobody else frees them.
 struct Pages {
     range: Range<usize>,
-    /// Whether they are in the kernel's count of the memory that it manages.
+    /// Set if the kernel's count of the memory that it manages has them.
     is_counted: bool,
 }
 
@@ -223,7 +224,8 @@ impl Region {
         Ok(divided)
     }
 
-    /// Another region of the same bytes, which owns no pages. [`None`] if they are not retained.
+    /// Returns another region of the same bytes, which owns no pages. [`None`] if they are not
+    /// retained.
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     pub(crate) fn again(&self) -> Option<Self> {
         // INVARIANT: Without pages to own, the bytes were mapped for good by `retain`.
@@ -291,19 +293,19 @@ impl Memory {
         }
     }
 
-    /// Whether it goes back to the page allocator in the end, or stays for good.
+    /// Returns whether it goes back to the page allocator in the end, or stays for good.
     pub(crate) fn is_given_back(&self) -> bool {
         !self.own.range.is_empty() || self.left.is_some() || self.right.is_some()
     }
 
-    /// What the segment holds.
+    /// Returns the segment's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: By the type invariant the bytes are mapped as long as `self` lives, and nobody
         // writes to them.
         unsafe { slice::from_raw_parts(self.bytes.start as *const u8, self.bytes.len()) }
     }
 
-    /// The same memory, to be written to.
+    /// Converts the segment into memory that may be written.
     pub(crate) fn into_scratch(self) -> Scratch {
         // INVARIANT: Nobody has a slice of the bytes, which would borrow `self`.
         Scratch(self)

@@ -2,7 +2,7 @@
 
 //! `/sys/firmware/initrd`: a retained initrd, shown as `retain_initrd` shows it.
 //!
-//! C source: `do_populate_rootfs()` in `init/initramfs.c`.
+//! C source: `do_populate_rootfs()` in [`init/initramfs.c`](srctree/init/initramfs.c).
 
 use kernel::{
     error::to_result,
@@ -15,7 +15,7 @@ use crate::sys::bindings;
 ///
 /// # Errors
 ///
-/// `ENOMEM`, and what sysfs says.
+/// `ENOMEM`, and errors of `sysfs_create_bin_file()`.
 pub(crate) fn expose(initrd: &'static [u8]) -> Result {
     let mut attribute = KBox::new(pin_init::zeroed::<bindings::bin_attribute>(), GFP_KERNEL)?;
     attribute.attr.name = c"initrd".as_char_ptr();

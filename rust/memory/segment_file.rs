@@ -25,25 +25,25 @@ use crate::{
     sys::bindings, //
 };
 
-/// How many bytes are checked before others may run.
+/// The number of bytes that are checked before other threads may run.
 const CHECKED_AT_ONCE: usize = 1 << 20;
 
-/// What a file holds.
+/// The content of a file.
 pub(crate) struct File {
     /// The image, and behind it what seals it.
     memory: Store,
     /// The size of the image, in bytes.
     len: usize,
-    /// What checks the image as it is read, if it has to be authentic.
+    /// The guard that checks the image as it is read, if it has to be authentic.
     guard: Option<Guard>,
-    /// What counts the reads, and is told when the memory is gone.
+    /// The counters of its reads, which also note when the memory is gone.
     lease: Lease,
 }
 
 /// Whoever counts the reads of a layer also says how much memory it holds.
 struct Lease {
     usage: Usage,
-    /// Whether the memory goes back with the file.
+    /// Set if the memory goes back with the file.
     is_given_back: bool,
 }
 
@@ -55,7 +55,7 @@ impl Drop for Lease {
     }
 }
 
-/// Where the bytes are.
+/// The bytes, read-only or to be written to.
 enum Store {
     /// Never written to.
     Fixed(Memory),
@@ -77,8 +77,8 @@ impl File {
         }
     }
 
-    /// The same, to be written to. What has to be authentic is checked now, all of it: later,
-    /// nobody could tell what was written from what was forged.
+    /// Makes a file that may be written to. An image that has to be authentic is checked now, all
+    /// of it: later, nobody could tell what was written from what was forged.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl File {
         self.len
     }
 
-    /// Whether it can be written to.
+    /// Returns whether it can be written to.
     #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     pub(crate) fn is_writable(&self) -> bool {
         matches!(self.memory, Store::Scratch(_))
@@ -181,7 +181,7 @@ impl Segments {
         Ok(Self(Arc::pin_init(Files::new(files), GFP_KERNEL)?))
     }
 
-    /// Another share, for C code to own.
+    /// Returns another share, for C code to own.
     pub(crate) fn share(&self) -> Arc<Files> {
         self.0.clone()
     }

@@ -30,17 +30,17 @@ pub(crate) struct Usage(#[cfg(CONFIG_DEBUG_FS)] Arc<Figures>);
 
 #[cfg(CONFIG_DEBUG_FS)]
 struct Figures {
-    /// What the segment is: `cpio`, or a filesystem.
+    /// The kind of the segment: `cpio`, or a filesystem.
     kind: &'static str,
     /// The size of the segment, in bytes.
     len: usize,
-    /// How much of the initrd's memory is still there for it, in bytes.
+    /// The part of the initrd's memory that it still holds, in bytes.
     held: Atomic<usize>,
-    /// How often something was read.
+    /// The number of reads.
     reads: Atomic<u64>,
-    /// How many bytes were copied.
+    /// The number of bytes that were copied.
     served: Atomic<u64>,
-    /// Which blocks were read.
+    /// A bit for each block that was read.
     touched: BitmapVec,
 }
 

@@ -31,7 +31,7 @@ use kernel::{
     sync::SetOnce, //
 };
 
-/// How often `initoverlayfs=` may stand on the command line.
+/// The most times that `initoverlayfs=` may stand on the command line.
 const MAX_PARAMETERS: usize = 8;
 
 /// The values of `initoverlayfs=`, in the order of the command line.
@@ -53,9 +53,9 @@ fn note_parameter(value: &'static CStr) {
 /// Parameters of other parts of the kernel that the claim has to know.
 #[derive(Default)]
 struct Others {
-    /// Whether the kernel is to keep the initrd.
+    /// Set if the kernel is to keep the initrd.
     retain_initrd: bool,
-    /// Whether the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the
+    /// Set if the last `root=` is the ramdisk that `init/do_mounts_rd.c` loads an initrd of the
     /// old kind into.
     root_is_ramdisk: bool,
 }

@@ -28,7 +28,7 @@ pub enum Mode {
     Off,
 }
 
-/// What to do with archives, which nothing authenticates, where images have to be authentic.
+/// The treatment of archives where images have to be authentic: nothing authenticates archives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnsignedCpio {
     /// Leave them out.
@@ -38,7 +38,7 @@ pub enum UnsignedCpio {
     Allow,
 }
 
-/// What an image has to be to be mounted. Nothing in particular, as long as nothing is set.
+/// The conditions for mounting an image. By default there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy<'a> {
     /// The fs-verity digests of the images, in their order.
@@ -47,12 +47,12 @@ pub struct Policy<'a> {
     pub signature: bool,
     /// Something was asked for that could not be understood: no image is good enough.
     pub is_malformed: bool,
-    /// What about archives.
+    /// The treatment of archives.
     pub unsigned_cpio: UnsignedCpio,
 }
 
 impl Policy<'_> {
-    /// Whether images have to be authentic.
+    /// Returns whether images have to be authentic.
     pub fn is_set(&self) -> bool {
         self.digests.is_some() || self.signature || self.is_malformed
     }
@@ -93,7 +93,7 @@ impl<'a> Digests<'a> {
     }
 }
 
-/// What the image is to the root.
+/// The part that the image plays in the root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Root {
     /// The lower layer of an overlay, whose upper one is a tmpfs.
@@ -106,7 +106,7 @@ pub enum Root {
     ReadWrite,
 }
 
-/// What the boot parameter asks for. Later options win over earlier ones.
+/// The options of the boot parameter. Later options win over earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options<'a> {
     /// When to act.
@@ -114,7 +114,7 @@ pub struct Options<'a> {
     /// The size of the tmpfs in its own syntax, digits with an optional unit; [`None`] for that of
     /// the root that an archive would be unpacked into.
     pub size: Option<&'a str>,
-    /// What the image is to the root.
+    /// The part that the image plays in the root.
     pub root: Root,
     /// The filesystems whose images are taken; all of them, as long as none was asked for.
     pub filesystems: Filesystems,
@@ -122,9 +122,9 @@ pub struct Options<'a> {
     pub subvol: Option<&'a [u8]>,
     /// Keep the initrd's memory and show it in `/sys/firmware/initrd`.
     pub retain: bool,
-    /// What an image has to be.
+    /// The conditions for mounting an image.
     pub policy: Policy<'a>,
-    /// Whether some filesystem was asked for, which may have been one that does not exist.
+    /// Set if some filesystem was asked for, even one that does not exist.
     pub is_restricted: bool,
 }
 

@@ -26,25 +26,26 @@ use crate::{
         Policy,
         UnsignedCpio, //
     },
-    sys::digest, //
+    sys::digest,
+    words::Count, //
 };
 
-/// Why an image is not mounted.
+/// A reason for not mounting an image.
 pub(crate) enum Refusal {
     /// The policy could not be understood.
     Malformed,
     /// The policy has another number of digests than there are images.
     Count {
-        /// How many images there are.
+        /// The number of images.
         images: usize,
-        /// How many digests.
+        /// The number of digests.
         digests: usize,
     },
-    /// It has no trailer.
+    /// A missing trailer.
     Unsealed,
     /// Its trailer makes no sense.
     Trailer(SealError),
-    /// It has this digest, which is not the one that the command line states.
+    /// Another digest than the command line states: this one.
     Digest(Digest),
     /// Its trailer has no signature.
     Unsigned,
@@ -64,7 +65,8 @@ impl Policy<'_> {
         segments.retain(|segment| segment.kind.is_image());
         let left_out = before.saturating_sub(segments.len());
         if left_out > 0 {
-            pr_warn!("{left_out} cpio archive(s) left out: nothing authenticates them\n");
+            let left_out = Count(left_out, "cpio archive");
+            pr_warn!("{left_out} left out: nothing authenticates archives\n");
         }
     }
 
@@ -120,7 +122,7 @@ impl Policy<'_> {
             .map_err(Refusal::Memory)
     }
 
-    /// Whether the policy is content with this.
+    /// Returns whether the policy is content with this.
     fn judge(&self, seal: &Seal<'_>, number: usize) -> Result<(), Refusal> {
         let found = seal.digest(digest::hash);
         if let Some(digests) = self.digests {
@@ -144,7 +146,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::Malformed => f.write_str("the policy is malformed"),
             Self::Count { images, digests } => {
-                write!(f, "{images} image(s), but {digests} digest(s)")
+                let (images, digests) = (Count(*images, "image"), Count(*digests, "digest"));
+                f.write_fmt(fmt!("{images}, but {digests}"))
             }
             Self::Unsealed => f.write_str("it is not sealed"),
             Self::Trailer(error) => fmt_trailer(error, f),
@@ -173,7 +176,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What is wrong with a trailer, in words.
+/// The problem of a trailer, in words.
 pub(crate) fn fmt_trailer(error: &SealError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         SealError::Truncated { need, have } => {

@@ -18,24 +18,25 @@ use crate::{
             Timeline, //
         }, //
     },
-    sys::background::Job, //
+    sys::background::Job,
+    words::Count, //
 };
 
-/// What was found, what was made of it, and how long that took.
+/// The images that were found, the root made of them, and the time that took.
 pub(crate) struct Account {
-    /// How many images there are.
+    /// The number of images.
     pub(crate) images: usize,
-    /// How many segments, archives included.
+    /// The number of segments, archives included.
     pub(crate) segments: usize,
-    /// Where the first image starts, in bytes from the start of the initrd.
+    /// The place of the first image, in bytes from the start of the initrd.
     pub(crate) offset: usize,
     /// The size of the first image, in bytes.
     pub(crate) len: usize,
     /// The size of the initrd, in bytes.
     pub(crate) total_len: usize,
-    /// What the first image is.
+    /// The filesystem of the first image.
     pub(crate) filesystem: Filesystem,
-    /// What is made of them.
+    /// The part that they play in the root.
     pub(crate) root: Root,
     /// The phases so far.
     pub(crate) timeline: Timeline,
@@ -67,10 +68,9 @@ impl Account {
     /// Says what was found.
     pub(crate) fn log_found(&self) {
         pr_info!(
-            "found {} image(s) in {} segment(s), the first, {}, at offset {:#x} of the initrd, \
-             {} KiB, in {} us\n",
-            self.images,
-            self.segments,
+            "found {} in {}, the first, {}, at offset {:#x} of the initrd, {} KiB, in {} us\n",
+            Count(self.images, "image"),
+            Count(self.segments, "segment"),
             title(self.filesystem),
             self.offset,
             self.len / 1024,
@@ -89,8 +89,8 @@ impl Account {
         let is_hand_off = |phase| matches!(phase, Phase::Pivot | Phase::Devtmpfs);
         let is_other = |phase| matches!(phase, Phase::Claim | Phase::Wait);
         pr_info!(
-            "mounted {kind}{access} over {} layer(s), {} KiB in place, in {} us\n",
-            self.layers.len(),
+            "mounted {kind}{access} over {}, {} KiB in place, in {} us\n",
+            Count(self.layers.len(), "layer"),
             self.total_len / 1024,
             self.timeline
                 .micros(|phase| !is_hand_off(phase) && !is_other(phase))

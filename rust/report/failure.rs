@@ -20,7 +20,7 @@ pub(crate) fn title(filesystem: Filesystem) -> &'static str {
     }
 }
 
-/// What can go wrong on the way to the root.
+/// A step on the way to the root that can fail.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// Mounting the tmpfs and making directories in it.
@@ -42,7 +42,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// It failed for this cause.
+    /// Makes the failure of this step for this cause.
     pub(crate) fn failed(self, cause: impl Into<Cause>) -> Failure {
         Failure {
             step: self,
@@ -51,7 +51,7 @@ impl Step {
         }
     }
 
-    /// It failed for this cause, for the segment with the number `segment`.
+    /// Makes the failure of this step for this cause, for the segment with the number `segment`.
     pub(crate) fn failed_at(self, segment: usize, cause: impl Into<Cause>) -> Failure {
         Failure {
             segment: Some(segment),
@@ -60,13 +60,13 @@ impl Step {
     }
 }
 
-/// Why a step failed.
+/// The reason why a step failed.
 pub(crate) enum Cause {
-    /// What a kernel function returned.
+    /// The error that a kernel function returned.
     Error(Error),
-    /// What the kernel's unpacker said.
+    /// The message of the kernel's unpacker.
     Message(&'static CStr),
-    /// What is not authentic about an image.
+    /// The reason why an image is not authentic.
     Refusal(Refusal),
 }
 
@@ -92,7 +92,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Which step failed, for which segment, and why.
+/// A failed step, its segment, and the reason.
 pub(crate) struct Failure {
     step: Step,
     segment: Option<usize>,

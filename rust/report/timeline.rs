@@ -9,7 +9,7 @@ use kernel::{
 
 use crate::sys::clock;
 
-/// What time is spent on.
+/// A phase of the boot, which takes time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Finding out what the initrd holds, and taking it.

@@ -4,9 +4,9 @@
 //!
 //! The files are named `0`, `1` and so on. A read copies straight from the initrd's memory: there
 //! is no page-cache copy of the image and no block device. EROFS mounts such a file as it is, see
-//! `erofs_fc_get_tree()` in `fs/erofs/super.c`. The memory belongs to the superblock: when the last
-//! file is closed and the mount is gone, it goes back to the page allocator; or sooner, if it is
-//! withdrawn.
+//! `erofs_fc_get_tree()` in [`fs/erofs/super.c`](srctree/fs/erofs/super.c). The memory belongs to
+//! the superblock: when the last file is closed and the mount is gone, it goes back to the page
+//! allocator; or sooner, if it is withdrawn.
 //!
 //! The filesystem is not registered, so nobody else can mount it.
 
@@ -41,7 +41,7 @@ use crate::{
     }, //
 };
 
-/// What the superblock owns: the files in the order of their names.
+/// The files that the superblock owns, in the order of their names.
 type Shared = Arc<Files>;
 
 /// The number of the root directory.

@@ -2,7 +2,8 @@
 
 //! Work for the kernel's own threads.
 //!
-//! C sources: `kernel/async.c`, `kernel/workqueue.c`. `kernel_init()` waits for all asynchronous
+//! C sources: [`kernel/async.c`](srctree/kernel/async.c),
+//! [`kernel/workqueue.c`](srctree/kernel/workqueue.c). `kernel_init()` waits for all asynchronous
 //! work before it starts init.
 
 use kernel::prelude::*;

@@ -3,7 +3,7 @@
 //! The kernel's command line, with the parameters that a bootconfig adds to it.
 //!
 //! Some parameters belong to other parts of the kernel, which keep their values to themselves. C
-//! source: `parse_args()` in `kernel/params.c`.
+//! source: `parse_args()` in [`kernel/params.c`](srctree/kernel/params.c).
 
 use core::ptr;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Digests and checksums by the kernel's own library: `include/crypto/sha2.h`.
+//! Digests and checksums by the kernel's own library:
+//! [`include/crypto/sha2.h`](srctree/include/crypto/sha2.h).
 
 use core::mem::MaybeUninit;
 

@@ -23,8 +23,8 @@ impl<T> Table<T> {
     }
 }
 
-/// A static C structure that nobody writes to, such as a table of functions. The linker puts it into
-/// memory that cannot be written.
+/// A static C structure that nobody writes to, such as a table of functions. The linker puts it
+/// into memory that cannot be written.
 #[repr(transparent)]
 pub(crate) struct ConstTable<T>(T);
 

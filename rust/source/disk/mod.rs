@@ -12,7 +12,8 @@
 //!      '- private data: Retirement    what takes the device away when the last one has closed it
 //! ```
 //!
-//! C sources: `block/genhd.c`, `block/bdev.c`, `block/blk-mq.c`.
+//! C sources: [`block/genhd.c`](srctree/block/genhd.c), [`block/bdev.c`](srctree/block/bdev.c),
+//! [`block/blk-mq.c`](srctree/block/blk-mq.c).
 
 use core::ptr::{
     self,
@@ -73,7 +74,7 @@ use crate::{
     }, //
 };
 
-/// How many requests may be under way. Each is served at once, by whoever hands it in.
+/// The most requests that may be under way. Each is served at once, by the thread that hands it in.
 const DEPTH: u32 = 64;
 
 /// The smallest and the largest logical block size, in bytes; the latter also fits every page size.
@@ -90,7 +91,7 @@ static NEXT: Atomic<u32> = Atomic::new(0);
 /// `opened` is a file of a device of ours, and holds a reference to it.
 pub(crate) struct Disk {
     opened: NonNull<bindings::file>,
-    /// What device nodes call it.
+    /// Its number in device nodes.
     dev: bindings::dev_t,
     number: u32,
 }

@@ -3,7 +3,8 @@
 //! A directory that looks like another one: mode, owner, modification time, extended attributes.
 //!
 //! The root of an overlay has the attributes of its upper directory, but a root is to look the way
-//! the uppermost layer says. C sources: `fs/init.c`, `fs/xattr.c`.
+//! the uppermost layer says. C sources: [`fs/init.c`](srctree/fs/init.c),
+//! [`fs/xattr.c`](srctree/fs/xattr.c).
 
 use core::{
     mem::MaybeUninit,
@@ -26,10 +27,10 @@ use crate::{
     }, //
 };
 
-/// What `vfs_getxattr()` lists, but does not hand out.
+/// Attributes that `vfs_listxattr()` lists and `vfs_getxattr()` does not hand out.
 const ACL: &[u8] = b"system.posix_acl_";
 
-/// What overlayfs keeps for itself.
+/// Attributes that overlayfs keeps for itself.
 const PRIVATE: &[u8] = b"trusted.overlay.";
 
 /// The longest list of names and the longest value that the system calls would hand out:
@@ -39,8 +40,8 @@ const MAX_SIZE: usize = 65536;
 /// Makes the directory `name` in the working directory, with the attributes of the directory
 /// `model`.
 ///
-/// What cannot be copied is left out, with a warning: an image may hold any nonsense. POSIX ACLs
-/// are not copied at all.
+/// Attributes that cannot be copied are left out, with a warning: an image may hold anything. POSIX
+/// ACLs are not copied at all.
 ///
 /// # Errors
 ///

@@ -3,8 +3,9 @@
 //! Every call into the VFS, wrapped safely, in one place.
 //!
 //! The functions work on the root and the working directory of the calling thread: PID 1, which
-//! runs the initcalls, or a kernel thread with a [`View`]. C sources: `fs/init.c`,
-//! `fs/namespace.c`, `fs/fs_struct.c`.
+//! runs the initcalls, or a kernel thread with a [`View`]. C sources:
+//! [`fs/init.c`](srctree/fs/init.c), [`fs/namespace.c`](srctree/fs/namespace.c),
+//! [`fs/fs_struct.c`](srctree/fs/fs_struct.c).
 
 pub(crate) mod attributes;
 mod mount;
@@ -38,7 +39,7 @@ pub(crate) use self::{
 ///
 /// # Errors
 ///
-/// What the filesystem says.
+/// Errors of the filesystem.
 #[init]
 pub(crate) fn make_dir(name: &CStr) -> Result {
     // SAFETY: The name is NUL-terminated.
@@ -49,7 +50,7 @@ pub(crate) fn make_dir(name: &CStr) -> Result {
 ///
 /// # Errors
 ///
-/// What the filesystem says.
+/// Errors of the filesystem.
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 #[init]
 pub(crate) fn make_block_node(name: &CStr, dev: bindings::dev_t) -> Result {
@@ -120,8 +121,8 @@ pub(crate) fn flush() {
 #[init]
 pub(crate) fn unpack(archives: &[u8]) -> Result<(), &'static CStr> {
     // SAFETY: The unpacker reads the bytes. It keeps its state in globals, but nobody else unpacks
-    // once `wait_for_initramfs()` has returned: only [`crate::layers::archive_layer`] does, one segment after the
-    // other.
+    // once `wait_for_initramfs()` has returned: only [`crate::layers::archive_layer`] does, one
+    // segment after the other.
     let message = unsafe {
         bindings::unpack_to_rootfs(
             archives.as_ptr().cast_mut().cast(),

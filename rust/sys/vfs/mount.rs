@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Filesystems on their way into the tree. C sources: `fs/fs_context.c`, `fs/namespace.c`.
+//! Filesystems on their way into the tree. C sources: [`fs/fs_context.c`](srctree/fs/fs_context.c),
+//! [`fs/namespace.c`](srctree/fs/namespace.c).
 
 use core::ptr::NonNull;
 
@@ -117,7 +118,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// What the filesystem says.
+    /// Errors of the filesystem.
     pub(crate) fn mount(self) -> Result<Mount> {
         // SAFETY: The context is valid.
         let mount = unsafe { bindings::fc_mount(self.0.as_ptr()) };
@@ -134,10 +135,10 @@ impl Drop for Context {
     }
 }
 
-/// What a filesystem gets of a place.
+/// The handle of a place that a filesystem is given.
 #[derive(Clone, Copy)]
 pub(crate) enum Handle {
-    /// Where it is.
+    /// The place itself.
     Place,
     /// Its contents.
     Reader,

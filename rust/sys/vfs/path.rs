@@ -21,7 +21,7 @@ pub(crate) struct Device(pub(crate) bindings::dev_t);
 
 #[cfg(CONFIG_DEBUG_FS)]
 impl Device {
-    /// How many bits the minor number has: `MINORBITS`.
+    /// The number of bits of a minor number: `MINORBITS`.
     const MINOR_BITS: u32 = 20;
 
     /// Returns the major number.
@@ -51,11 +51,11 @@ unsafe impl Sync for Path {}
 impl Path {
     /// Looks up a directory, following symlinks and what is mounted on it.
     ///
-    /// What is mounted on the root directory itself is not reached by any name.
+    /// A filesystem that is mounted on the root directory itself is not reached by any name.
     ///
     /// # Errors
     ///
-    /// What the lookup says, `ENOENT` and `ENOTDIR` above all.
+    /// Errors of `kern_path()`, `ENOENT` and `ENOTDIR` above all.
     pub(crate) fn of(name: &CStr) -> Result<Self> {
         let mut path = MaybeUninit::uninit();
         // SAFETY: The name is NUL-terminated, and there is room for the result.
@@ -75,7 +75,7 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// What the lookup says.
+    /// Errors of `vfs_path_lookup()`.
     pub(crate) fn below(&self, name: &CStr) -> Result<Self> {
         let mut path = MaybeUninit::uninit();
         // SAFETY: The path is valid, the name is NUL-terminated, and there is room for the result.

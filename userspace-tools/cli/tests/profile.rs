@@ -48,7 +48,7 @@ fn files_of_the_list_are_stored_as_they_are_and_no_others() {
     tree(&place);
     place.write("list", "/usr/lib/libc.so.6\n\nusr/lib/missing\n/usr/lib\n");
     let said = place.run("create root -o image --profile list").err;
-    assert!(said.contains("profile: 1 files uncompressed"), "{said}");
+    assert!(said.contains("profile: 1 file uncompressed"), "{said}");
     let passed_over = "  profile: no file of this image: usr/lib\n  profile: no file of this image: usr/lib/missing\n";
     assert!(said.contains(passed_over), "{said}");
     assert_eq!(
@@ -111,7 +111,7 @@ fn any_name_of_a_file_will_do() {
     for name in ["zz", "usr/bin/tool", "bin/tool"] {
         place.write("list", name);
         let said = place.run("create root -o image --force --profile list").err;
-        assert!(said.contains("profile: 1 files uncompressed\n"), "{said}");
+        assert!(said.contains("profile: 1 file uncompressed\n"), "{said}");
         assert!(!is_compressed(&place, "image", "zz"), "{name}");
         assert!(is_compressed(&place, "image", "usr/bin/other"), "{name}");
     }

@@ -314,7 +314,7 @@ fn any_name_will_do_and_a_profile_adds_to_it() {
         set(&["listed"])
     );
     let said = place.run("create root -o image --force --profile list").err;
-    assert!(said.contains("profile: 1 files uncompressed\n"), "{said}");
+    assert!(said.contains("profile: 1 file uncompressed\n"), "{said}");
     assert!(said.contains("uncompressed: 2 files to start"), "{said}");
     let said = place
         .run("create root -o image --force --compression none")

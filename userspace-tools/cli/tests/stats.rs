@@ -330,9 +330,9 @@ fn what_was_not_booted_is_refused() {
         "{said}"
     );
     debugfs(&place, &[layer(0, size), layer(1, size)].concat(), "");
-    assert!(place.fail(&line).contains("it holds 1 EROFS image(s)"));
+    assert!(place.fail(&line).contains("it holds 1 EROFS image,"));
     place.write("image", newc(&[node("init", 0o100_755)]));
-    assert!(place.fail(&line).contains("it holds 0 EROFS image(s)"));
+    assert!(place.fail(&line).contains("it holds 0 EROFS images,"));
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub fn initrd(bytes: &[u8]) -> Result<Range<usize>, UkiError> {
 /// [`UkiError::Damaged`] and [`UkiError::NoInitrd`].
 pub fn initrds(bytes: &[u8]) -> Result<Vec<Range<usize>>, UkiError> {
     if !bytes.starts_with(b"MZ") {
-        return Ok(vec![0..bytes.len()]);
+        return Ok(std::iter::once(0..bytes.len()).collect());
     }
     let found = match optional_header_magic(bytes)? {
         IMAGE_NT_OPTIONAL_HDR32_MAGIC => sections::<ImageNtHeaders32>(bytes)?,

@@ -15,6 +15,7 @@ use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::authenticate::signature;
 use crate::terminal::streams::{self, input_name};
+use crate::terminal::summary::count;
 use crate::Verdict;
 
 /// Verify all of the images of an initrd: their trees, and their digests or signatures.
@@ -56,9 +57,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     }
     if !arguments.digest.is_empty() && arguments.digest.len() != images.len() {
         problems.push(format!(
-            "{} image(s), but {} digest(s)",
-            images.len(),
-            arguments.digest.len()
+            "{}, but {}",
+            count(images.len(), "image"),
+            count(arguments.digest.len(), "digest")
         ));
     }
     for (number, image) in images.iter().enumerate() {

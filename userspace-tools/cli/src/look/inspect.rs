@@ -12,6 +12,7 @@ use indicatif::HumanBytes;
 use crate::describe::description::{Boot, Content, View};
 use crate::describe::examine;
 use crate::terminal::streams;
+use crate::terminal::summary::count;
 use crate::Verdict;
 
 /// Show the segments of an initrd, and what the kernel makes of them.
@@ -40,9 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
     writeln!(
         out,
-        "{} in {} segment(s)",
+        "{} in {}",
         size(view.size),
-        view.segments.len()
+        count(view.segments.len(), "segment")
     )?;
     for (layer, segment) in view.segments.iter().enumerate() {
         write!(
@@ -54,7 +55,7 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
         match &segment.content {
             Content::Unknown => writeln!(out, "unknown")?,
             Content::Erofs(image) => {
-                writeln!(out, "EROFS, {} files", image.inodes)?;
+                writeln!(out, "EROFS, {}", count(image.inodes, "file"))?;
                 writeln!(out, "    compression  {}", list(&image.compression))?;
                 writeln!(out, "    blocks       {} bytes", image.block_size)?;
                 writeln!(out, "    features     {}", list(&image.features))?;
@@ -71,7 +72,7 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
                 print_other(out, &segment.content)?;
             }
             Content::Cpio { archives } => {
-                writeln!(out, "cpio, {} archive(s)", archives.len())?;
+                writeln!(out, "cpio, {}", count(archives.len(), "archive"))?;
                 for archive in archives {
                     let early = if archive.early {
                         ", for the early boot"

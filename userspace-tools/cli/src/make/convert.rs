@@ -16,6 +16,7 @@ use initoverlayfs_image::tree::{Kind, Tree};
 use crate::make::from_tree::{Making, Options};
 use crate::terminal::streams::{self, input_name, is_input};
 use crate::terminal::summary;
+use crate::terminal::summary::count;
 use crate::Verdict;
 
 /// Convert an initramfs of any compression, microcode in front included.
@@ -64,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let output = &arguments.making.output;
     if !output.quiet {
         let sizes = summary::sizes(u64::try_from(bytes.len())?, made.size);
-        eprintln!("{}: {} names, {sizes}", output.name(), made.names);
+        eprintln!("{}: {}, {sizes}", output.name(), count(made.names, "name"));
         if !early.is_empty() {
             eprintln!("  early archives kept in front: {} bytes", early.len());
         }

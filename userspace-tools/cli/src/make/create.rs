@@ -13,6 +13,7 @@ use initoverlayfs_image::{directory, stack, untar};
 
 use crate::make::from_tree::{Making, Options};
 use crate::terminal::streams::{self, input_name, is_input, is_output};
+use crate::terminal::summary::count;
 use crate::Verdict;
 
 /// Make an initrd from a directory, from a tarball, or from several, the lowest layer first.
@@ -52,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
 
     if !output.quiet {
         let size = HumanBytes(made.size);
-        eprintln!("{}: {} names, {size}", output.name(), made.names);
+        eprintln!("{}: {}, {size}", output.name(), count(made.names, "name"));
         made.report();
     }
     Ok(Verdict::Good)

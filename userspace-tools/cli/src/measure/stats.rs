@@ -18,6 +18,7 @@ use initoverlayfs_image::{erofs, initrd};
 use crate::measure::debugfs::{Layer, Stats, Touched, BLOCK};
 use crate::terminal::files::create;
 use crate::terminal::streams::{self, input_name, place_of};
+use crate::terminal::summary::count;
 use crate::terminal::summary::shown;
 use crate::Verdict;
 
@@ -119,8 +120,8 @@ fn files(bytes: &[u8], layers: &[Layer], touched: &Touched, least: u8) -> Result
         .collect();
     ensure!(
         images.len() == booted.len(),
-        "this is not what was booted: it holds {} EROFS image(s), and the kernel mounted {}",
-        images.len(),
+        "this is not what was booted: it holds {}, and the kernel mounted {}",
+        count(images.len(), "EROFS image"),
         booted.len()
     );
     let mut found = Vec::new();

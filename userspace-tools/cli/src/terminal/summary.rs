@@ -43,7 +43,14 @@ pub fn shown(path: &[u8]) -> String {
     text
 }
 
-/// How two sizes compare.
+/// Returns a number of things, with the noun in the right form: "1 image", "2 images".
+pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Compares two sizes.
 pub fn sizes(old: u64, new: u64) -> String {
     let percent = (new * 100).checked_div(old).unwrap_or_default();
     format!("{} -> {} ({percent} %)", HumanBytes(old), HumanBytes(new))
@@ -69,17 +76,17 @@ pub fn profile(selection: &Selection, is_compressed: bool) {
         eprintln!("  profile: no effect, as nothing is compressed");
         return;
     }
-    eprintln!("  profile: {} files uncompressed", selection.files.len());
+    let files = count(selection.files.len(), "file");
+    eprintln!("  profile: {files} uncompressed");
     left_out("profile: no file of this image", &selection.missing);
 }
 
 /// Says what is uncompressed for the sake of init.
 pub fn startup(startup: &Startup) {
-    let files = match startup.files.len() {
-        0 => return,
-        1 => "1 file".to_owned(),
-        number => format!("{number} files"),
-    };
+    if startup.files.is_empty() {
+        return;
+    }
+    let files = count(startup.files.len(), "file");
     let bytes = HumanBytes(startup.bytes);
     eprintln!("  uncompressed: {files} to start /init, {bytes}");
 }
