@@ -4,7 +4,7 @@
 //! The guest's clock counts instructions (2 ns each) on one processor; it does not know cache misses, and
 //! nothing overlaps. Where the guest waits, for its disk above all, time passes as on the host: letting
 //! it jump to the next timer, as the other benchmark does, turns a read into seconds. The least of
-//! two boots counts, as the host's load can only add, and goes into the README. Needs what
+//! two boots counts, as the host's load can only add, and goes into `Documentation/benchmark.rst`. Needs what
 //! `scripts/distro` makes.
 //!
 //! Memory is what is available when `/init` starts, when the real root's init does, and when all is up. A

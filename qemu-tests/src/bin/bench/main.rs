@@ -2,7 +2,8 @@
 //! What does it cost to start from an initrd, in time and memory? The same kernel and files, as one
 //! kind of initrd or another, in several sizes.
 //!
-//! A complete run replaces the README's section and `Documentation/bench`; any other only prints.
+//! A complete run replaces the tables in `Documentation/benchmark.rst` and the README, and `Documentation/bench`; any
+//! other only prints.
 
 mod candidates;
 mod measure;
@@ -71,7 +72,7 @@ struct Options {
     /// Boot nothing: say how far the two runs in these files agree, in times that do not depend on a disk
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"], exclusive = true)]
     compare: Vec<PathBuf>,
-    /// Replace the README's section and the plots, even if the run is not complete
+    /// Replace the documents' tables and plots, even if the run is not complete
     #[arg(long)]
     publish: bool,
 }
@@ -149,7 +150,8 @@ fn counted(options: &Options) -> Result<()> {
     if options.is_complete() && results.missing == 0 {
         fs::write(publish::directory()?.join("results.json"), &json)?;
         plot::write(&results, &publish::directory()?)?;
-        publish::section("bench", &(table::readme(&results)? + &plot::links()))?;
+        publish::section("bench", &(table::tables(&results)? + &plot::links()))?;
+        publish::readme("headline", &table::headline(&results)?)?;
     }
     print(if options.json { &json } else { &text })?;
     ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);

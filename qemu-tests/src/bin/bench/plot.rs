@@ -24,7 +24,7 @@ struct Plot {
     title: &'static str,
     unit: &'static str,
     figure: Figure,
-    /// Whether the README shows it.
+    /// Whether the documents show it.
     is_shown: bool,
 }
 
@@ -173,7 +173,7 @@ where
     Ok(())
 }
 
-/// What the README shows of them.
+/// Returns those that the documents show, in Markdown.
 pub fn links() -> String {
     let link = |plot: &Plot| format!("![{}](Documentation/bench/{})\n", plot.title, plot.file);
     PLOTS.iter().filter(|plot| plot.is_shown).map(link).collect()

@@ -100,9 +100,8 @@ pub fn table(all: &[Series], rounds: usize) -> Result<String> {
     let accel = tools::accel().join(" ");
     writeln!(
         out,
-        "{PROCESSORS} processors, `{accel}`, {rounds} rounds. Milliseconds are medians; a ratio says how many times \
-         as long as with the named image it took, from the kernel's start, in the same round: the median, and in \
-         parentheses the least and the greatest.\n"
+        "{PROCESSORS} processors, `{accel}`, {rounds} rounds. Milliseconds are medians. Ratio = time / time of the \
+         named image in the same round: the median, and in parentheses the least and the greatest.\n"
     )?;
     write!(out, "| files, MB | initrd | `/init`, ms | all read, ms ")?;
     for name in &names {
