@@ -211,14 +211,7 @@ pub(crate) fn fmt_trailer(error: &SealError, f: &mut fmt::Formatter<'_>) -> fmt:
 /// # Errors
 ///
 /// Errors of [`signature::verify`](crate::sys::signature::verify).
-#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
 fn verify(digest: &Digest, signature: &[u8]) -> Result {
     let signed = crate::initrd::seal::Formatted::new(digest);
     crate::sys::signature::verify(signed.bytes(), signature)
-}
-
-/// Is never called: without its option, a policy that wants a signature is malformed.
-#[cfg(not(CONFIG_INITOVERLAYFS_SIGNATURES))]
-fn verify(_digest: &Digest, _signature: &[u8]) -> Result {
-    Err(ENOPKG)
 }

@@ -11,7 +11,6 @@ pub(crate) mod clock;
 pub(crate) mod command_line;
 pub(crate) mod digest;
 pub(crate) mod panic;
-#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
 pub(crate) mod signature;
 pub(crate) mod table;
 pub(crate) mod vfs;

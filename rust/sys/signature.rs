@@ -4,14 +4,14 @@
 //!
 //! C sources: [`certs/system_keyring.c`](srctree/certs/system_keyring.c).
 
-use core::ptr;
+use kernel::prelude::*;
 
-use kernel::{
-    error::to_result,
-    prelude::*, //
+#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
+use {
+    crate::sys::bindings,
+    core::ptr,
+    kernel::error::to_result, //
 };
-
-use crate::sys::bindings;
 
 /// Verifies the detached signature of `signed` with the built-in and the secondary trusted keys,
 /// which are there once the `late` initcalls have run.
@@ -20,6 +20,7 @@ use crate::sys::bindings;
 ///
 /// `ENOKEY` if none of these keys made it, `EKEYREJECTED` if it is wrong or its key was revoked,
 /// `EBADMSG` if it is malformed, `ENOPKG` if the kernel lacks an algorithm, `ENOMEM`.
+#[cfg(CONFIG_INITOVERLAYFS_SIGNATURES)]
 pub(crate) fn verify(signed: &[u8], signature: &[u8]) -> Result {
     // SAFETY: Both slices are valid for their lengths. The keyring is the constant that stands for
     // the secondary one, and a view of the content is not asked for.
@@ -35,4 +36,10 @@ pub(crate) fn verify(signed: &[u8], signature: &[u8]) -> Result {
             ptr::null_mut(),
         )
     })
+}
+
+/// Is never called: without its option, a policy that wants a signature is malformed.
+#[cfg(not(CONFIG_INITOVERLAYFS_SIGNATURES))]
+pub(crate) fn verify(_signed: &[u8], _signature: &[u8]) -> Result {
+    Err(ENOPKG)
 }

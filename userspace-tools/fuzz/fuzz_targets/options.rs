@@ -6,8 +6,8 @@
 
 use initoverlayfs_core::{
     initrd::{
-        image::{Filesystem, Filesystems},
-        seal::Digest,
+        digest::Digest,
+        filesystem::{Filesystem, Filesystems},
     },
     options::{BadOption, Mode, Options, Root, UnsignedCpio},
 };

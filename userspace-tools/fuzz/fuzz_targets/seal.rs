@@ -7,8 +7,9 @@
 use initoverlayfs_core::{
     hash,
     initrd::{
+        digest::{Algorithm, Digest},
         merkle::{Shape, BLOCK},
-        seal::{self, Algorithm, Digest, Seal, DESCRIPTOR_AT, HEADER_BLOCK},
+        seal::{self, Seal, DESCRIPTOR_AT, HEADER_BLOCK},
     },
     trailer,
 };

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use initoverlayfs_core::{
-    initrd::{cpio, erofs, image::Filesystem, parse, Damage, Kind, ScanError, Segment},
+    initrd::{cpio, erofs, filesystem::Filesystem, parse, Damage, Kind, ScanError, Segment},
     CHECKSUMS,
 };
 use initoverlayfs_fuzz::{

@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use initoverlayfs_core::initrd::image::Filesystem;
+use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_fuzz::{
     pieces::FuzzedOther,
     promises::{check_find, check_superblock},
