@@ -48,6 +48,13 @@ fn files_come_out_again() {
         Path::new("dir/a")
     );
     assert!(place.fail("extract image -C out").contains("is not empty"));
+    // As unmkinitramfs is called.
+    place.succeed("extract image other");
+    assert_eq!(survey(&place.path("out")), survey(&place.path("other")));
+    assert!(place.fail("extract image").contains("required"));
+    assert!(place
+        .fail("extract image one -C two")
+        .contains("cannot be used with"));
 
     place.succeed("extract image --tar out.tar");
     place.succeed("create out.tar -o again");

@@ -40,13 +40,13 @@ fn examples(page: &str) -> Vec<String> {
 /// The commands that `--help` lists.
 fn commands() -> Vec<String> {
     let help = Place::new().succeed("--help");
-    let (_, list) = help.split_once("Commands:\n").expect("a list");
-    let (list, _) = list.split_once("\n\n").expect("an end");
+    let (_, list) = help.split_once("\nMake:\n").expect("a list");
+    let (list, _) = list.split_once("\nOptions:\n").expect("an end");
     let names = list.lines().filter_map(|line| {
         let is_name = line.starts_with("  ") && !line.starts_with("   ");
         is_name.then(|| line.split_whitespace().next().map(str::to_owned))?
     });
-    names.filter(|name| name != "help").collect()
+    names.collect()
 }
 
 /// All that the examples speak of: `boot/initrd.img`, and `initrd.img`, which is sealed and signed or not.

@@ -96,6 +96,7 @@ impl KeyOptions {
 
 /// Whether `create` and `convert` seal what they have made.
 #[derive(Args)]
+#[command(next_help_heading = "Authentication")]
 pub struct NewOptions {
     /// Seal the image: the kernel can check what it reads of it
     #[arg(long)]

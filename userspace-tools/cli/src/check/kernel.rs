@@ -16,12 +16,17 @@ use crate::terminal::files::read;
 /// Returns the running kernel's configuration, and where it was found: where the kernel shows it, or where
 /// distributions put it.
 pub fn running() -> Option<(PathBuf, String)> {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    running_in(Path::new("/"))
+}
+
+/// Returns the same for a system with this root directory.
+pub fn running_in(root: &Path) -> Option<(PathBuf, String)> {
+    let release = std::fs::read_to_string(root.join("proc/sys/kernel/osrelease")).ok()?;
     let release = release.trim();
-    let modules = Path::new("/lib/modules").join(release);
+    let modules = root.join("lib/modules").join(release);
     let places = [
-        PathBuf::from("/proc/config.gz"),
-        PathBuf::from(format!("/boot/config-{release}")),
+        root.join("proc/config.gz"),
+        root.join(format!("boot/config-{release}")),
         modules.join("config"),
         modules.join("build/.config"),
     ];
@@ -57,7 +62,8 @@ impl<'a> Kernel<'a> {
         Self(options.collect())
     }
 
-    fn has(&self, option: &str) -> bool {
+    /// Tells whether an option is set, and built in.
+    pub fn has(&self, option: &str) -> bool {
         self.0.get(option) == Some(&"y")
     }
 

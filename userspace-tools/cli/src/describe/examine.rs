@@ -11,7 +11,7 @@ use initoverlayfs_image::tree::{Kind, Tree};
 
 use crate::describe::description::{Boot, Bootconfig, Content, View};
 use crate::describe::{segments, unsuited_programs};
-use crate::terminal::summary::shown;
+use crate::terminal::summary::{plain, shown};
 
 /// More segments than this are an error to the kernel: `MAX_SEGMENTS` in `rust/scan.rs`.
 pub const MOST_SEGMENTS: usize = 64;
@@ -39,7 +39,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
     let layers = match initrd::read(bytes) {
         Ok(layers) => layers,
         Err(error) => {
-            let mut problems = vec![error.to_string()];
+            let mut problems = vec![plain(&error.to_string())];
             let boot = if !initrd::has_image(bytes) {
                 Boot::Stock
             } else if error.is_told_by_the_unpacker() {
@@ -124,7 +124,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
             (None, None)
         }
         Err(error) => {
-            problems.push(error.to_string());
+            problems.push(plain(&error.to_string()));
             (None, Some(error))
         }
     };

@@ -38,16 +38,13 @@ pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
     /// An empty or new directory
-    #[arg(
-        short = 'C',
-        long,
-        value_name = "DIRECTORY",
-        conflicts_with = "tar",
-        required_unless_present = "tar"
-    )]
+    #[arg(value_name = "DIRECTORY", required_unless_present_any = ["tar", "directory"])]
+    place: Option<PathBuf>,
+    /// The directory, as an option
+    #[arg(short = 'C', long, value_name = "DIRECTORY", conflicts_with_all = ["tar", "place"])]
     directory: Option<PathBuf>,
     /// A tarball in the pax format; `-` for standard output
-    #[arg(long, value_name = "OUT")]
+    #[arg(long, value_name = "OUT", conflicts_with = "place")]
     tar: Option<PathBuf>,
 }
 
@@ -75,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let mut tree = arguments.selection.tree()?;
     if let Some(place) = &arguments.tar {
         write_tarball(&tree, &arguments.selection, place)?;
-    } else if let Some(directory) = &arguments.directory {
+    } else if let Some(directory) = arguments.place.as_ref().or(arguments.directory.as_ref()) {
         into_directory(&mut tree, directory)?;
     }
     Ok(Verdict::Good)

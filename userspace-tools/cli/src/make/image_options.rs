@@ -41,6 +41,7 @@ enum Compression {
 
 /// What the image is to be like.
 #[derive(Args)]
+#[command(next_help_heading = "Image")]
 pub struct ImageOptions {
     /// Filesystem of the image; the kernel must have it too
     #[arg(
@@ -53,27 +54,33 @@ pub struct ImageOptions {
     /// Compression, which the kernel must have too: erofs has lz4hc, lz4, zstd, deflate, lzma and none;
     /// squashfs lz4hc, lz4, gzip, lzo, xz, zstd and none; btrfs zstd, zlib, lzo and none; ext4 none
     /// [default: lz4hc, of btrfs zstd]
-    #[arg(long, value_enum, value_name = "METHOD", hide_possible_values = true)]
+    #[arg(
+        help_heading = "Compression",
+        long,
+        value_enum,
+        value_name = "METHOD",
+        hide_possible_values = true
+    )]
     compression: Option<Compression>,
     /// Level of the compression: as `mkfs.erofs --help` lists them; for btrfs 1 to 15 with zstd, 1 to 9
     /// with zlib; for squashfs 1 to 9 with gzip and lzo, 1 to 22 with zstd [default: 12 for lz4hc of
     /// erofs, else the tool's]
-    #[arg(long)]
+    #[arg(help_heading = "Compression", long)]
     level: Option<u32>,
     /// Bytes compressed together, K and M for 1024 and 1024K: larger is smaller, and slower where little is
     /// read; for squashfs a power of two, 128K unless told otherwise [default: 16K]
-    #[arg(long, value_name = "SIZE", value_parser = cluster_size)]
+    #[arg(help_heading = "Compression", long, value_name = "SIZE", value_parser = cluster_size)]
     cluster_size: Option<Size>,
     /// Bytes of a file that are compressed together at most, for erofs: more than 4K; a small limit makes a
     /// larger image [default: whatever fits into a cluster]
-    #[arg(long, value_name = "SIZE", value_parser = max_extent)]
+    #[arg(help_heading = "Compression", long, value_name = "SIZE", value_parser = max_extent)]
     max_extent: Option<Size>,
     /// Files to leave uncompressed, for erofs, as `initoverlayfs stats --files` lists what a boot has read
-    #[arg(long, value_name = "LIST")]
+    #[arg(help_heading = "Compression", long, value_name = "LIST")]
     profile: Option<PathBuf>,
     /// Compress what starts /init as well, which of the others erofs alone does not: the image gets
     /// smaller, and init starts later
-    #[arg(long)]
+    #[arg(help_heading = "Compression", long)]
     compress_init: bool,
     /// Subvolume to put the files into, for btrfs; to be booted with initoverlayfs=subvol=NAME
     #[arg(long, value_name = "NAME", value_parser = subvolume)]

@@ -12,6 +12,7 @@ use crate::terminal::streams::{self, Target};
 
 /// Where the result goes.
 #[derive(Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutputOptions {
     /// The file to make, which appears whole or not at all; `-` for standard output
     #[arg(short, long, value_name = "OUT")]

@@ -257,6 +257,23 @@ pub const PAGES: &[Page] = &[
         see_also: &["initoverlayfs-ls(1)"],
     },
     Page {
+        command: "status",
+        examples: &[
+            ("Of this system:", "initoverlayfs status"),
+            (
+                "Of a system that is mounted elsewhere:",
+                "initoverlayfs status --root mounted",
+            ),
+        ],
+        bad: None,
+        environment: READING,
+        files: &[(
+            "/etc/initoverlayfs.conf",
+            "Settings of the hooks that convert images.",
+        )],
+        see_also: &["initoverlayfs-check(1)", "initoverlayfs-stats(1)"],
+    },
+    Page {
         command: "check",
         examples: &[(
             "Against the configuration of the running kernel:",

@@ -101,3 +101,34 @@ pub fn left_out(what: &str, paths: &[Vec<u8>]) {
         eprintln!("  {what}: {} more", paths.len() - MOST);
     }
 }
+
+/// Returns a message without the numbers of the system's errors, which the words before them say.
+pub fn plain(message: &str) -> String {
+    const MARK: &str = " (os error ";
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once(MARK) {
+        out += before;
+        let number = after
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(after.len());
+        rest = &after[number..];
+        match rest.strip_prefix(')') {
+            Some(behind) => rest = behind,
+            None => out += &format!("{MARK}{}", &after[..number]),
+        }
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_no_error_numbers() {
+        let message = "a: No such file (os error 2): install b (os error 13)";
+        assert_eq!(plain(message), "a: No such file: install b");
+        assert_eq!(plain("x (os error y"), "x (os error y");
+    }
+}
