@@ -62,15 +62,19 @@ pub struct Touched(BTreeMap<usize, Vec<Range<u64>>>);
 impl Stats {
     /// Reads all but the blocks; processes are those in `proc`.
     pub fn read(directory: &Path, proc: &Path) -> Result<Self> {
+        let layers = Layer::read(directory)?;
+        // Once the memory is back, the number is free for other filesystems.
+        let is_held = layers.iter().any(|layer| layer.held > 0);
+        let device = device(directory).filter(|_| is_held);
         Ok(Self {
-            holders: device(directory).map_or_else(Vec::new, |device| holders::find(proc, device)),
+            holders: device.map_or_else(Vec::new, |device| holders::find(proc, device)),
             phases: records(directory, "phases", |words| {
                 Some(Phase {
                     name: words.next()?.to_owned(),
                     nanoseconds: number(words)?,
                 })
             })?,
-            layers: Layer::read(directory)?,
+            layers,
         })
     }
 }
