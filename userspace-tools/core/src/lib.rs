@@ -21,12 +21,12 @@ pub const CHECKSUMS: Checksums = Checksums {
     blake2b: |bytes| <Blake2b<U32> as blake2::Digest>::digest(bytes).into(),
 };
 
-/// The kernel's `crc32c()`: no inversion before or after.
+/// Returns the kernel's `crc32c()`: no inversion before or after.
 pub fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
     !crc32c::crc32c_append(!seed, bytes)
 }
 
-/// A digest of some pieces that follow each other. An [`initrd::digest::Hash`].
+/// Returns a digest of some pieces that follow each other. An [`initrd::digest::Hash`].
 pub fn hash(algorithm: Algorithm, pieces: &[&[u8]]) -> Digest {
     fn digest<D: sha2::Digest>(pieces: &[&[u8]]) -> Vec<u8> {
         let mut hasher = D::new();

@@ -26,7 +26,7 @@ pub fn descriptor(shape: &Shape) -> [u8; DESCRIPTOR_LEN] {
     descriptor
 }
 
-/// The header of a trailer of `len` bytes with a signature of `signature_len`, which is below 4 GiB.
+/// Returns the header of a trailer of `len` bytes with a signature of `signature_len`, which is below 4 GiB.
 pub fn header(len: usize, signature_len: usize) -> [u8; DESCRIPTOR_AT] {
     let mut header = [0; DESCRIPTOR_AT];
     let signature_len = u32::try_from(signature_len).expect("a signature below 4 GiB");

@@ -62,7 +62,7 @@ pub struct FuzzedImage<'a> {
     has_boot_code: bool,
     /// Two bytes each: where in the superblock, and what.
     overwrite: &'a [u8],
-    /// Whether the checksum is computed last.
+    /// Set if the checksum is computed last.
     is_sealed: bool,
     /// The trailer that seals it: how many blocks its header states, and how many it has.
     trailer: Option<(u8, bool)>,
@@ -83,9 +83,9 @@ pub struct FuzzedOther<'a> {
     inodes: u32,
     /// Three bytes each: where in the superblock, and what.
     overwrite: &'a [u8],
-    /// Whether the checksum is computed last.
+    /// Set if the checksum is computed last.
     is_sealed: bool,
-    /// Whether there is a trailer of one block.
+    /// Set if there is a trailer of one block.
     has_trailer: bool,
     /// How many bytes are missing at the end.
     cut: Option<u16>,
@@ -122,7 +122,7 @@ fn magic(u: &mut Unstructured<'_>) -> Result<[u8; 2]> {
     u.choose(&reference::COMPRESSED).copied()
 }
 
-/// The lengths that matter are those around the 1024 bytes in front of a superblock.
+/// Picks a length. Those that matter are those around the 1024 bytes in front of a superblock.
 fn padding(u: &mut Unstructured<'_>) -> Result<usize> {
     u.int_in_range(0..=2100)
 }
@@ -179,12 +179,12 @@ fn add_trailer(image: &mut Vec<u8>, blocks: u8, is_whole: bool) {
 }
 
 impl FuzzedOther<'_> {
-    /// Which filesystem it is of.
+    /// Returns which filesystem it is of.
     pub fn filesystem(&self) -> Filesystem {
         self.filesystem
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn build(&self) -> Vec<u8> {
         let format = Format::of(self.filesystem);
         let mut image = match self.filesystem {
@@ -299,7 +299,7 @@ impl Buffer<'_> {
     }
 }
 
-/// What it is an image of, if it is one, and nothing else.
+/// Returns what it is an image of, if it is one, and nothing else.
 fn complete_image(bytes: &[u8]) -> Option<Filesystem> {
     let (filesystem, _) = images::image(bytes, 0).filter(|(_, start)| *start == 0)?;
     let geometry = images::superblock(filesystem, bytes).ok()?;

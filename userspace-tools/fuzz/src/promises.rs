@@ -17,7 +17,7 @@ use crate::reference::{
     images::{self, Format},
 };
 
-/// The segments of `buffer`, and the error that ended them.
+/// Returns the segments of `buffer`, and the error that ended them.
 pub fn scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
     let mut scanner = Scanner::new(buffer, &CHECKSUMS, Filesystems::ALL);
     let mut segments = Vec::new();
@@ -79,7 +79,7 @@ pub fn check_scan(buffer: &[u8]) -> (Vec<Segment>, Option<ScanError>) {
     (segments, error)
 }
 
-/// The padding that a compressed archive begins with depends on where it stands in the buffer.
+/// Checks segments at another place. The padding that a compressed archive begins with depends on where it stands in the buffer.
 fn without_padding(buffer: &[u8], mut segments: Vec<Segment>) -> Vec<Segment> {
     for Segment { range, .. } in segments.iter_mut().filter(|s| s.kind == Kind::Cpio) {
         let padding = buffer[range.clone()].iter().take_while(|byte| **byte == 0);
@@ -88,7 +88,7 @@ fn without_padding(buffer: &[u8], mut segments: Vec<Segment>) -> Vec<Segment> {
     segments
 }
 
-/// An error of a buffer that stands `by` bytes into another one.
+/// Returns an error of a buffer that stands `by` bytes into another one.
 fn shifted(error: ScanError, by: usize) -> ScanError {
     ScanError {
         offset: error.offset + by,
@@ -190,7 +190,7 @@ fn check_error(buffer: &[u8], previous: usize, error: ScanError) {
     }
 }
 
-/// What is no image starts with the first byte that is set, and is not preceded by what an image
+/// Checks what is no image: it starts with the first byte that is set, and is not preceded by what an image
 /// starts with.
 fn check_no_image(buffer: &[u8], previous: usize, start: usize) {
     assert_ne!(buffer[start], 0);

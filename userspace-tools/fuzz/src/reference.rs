@@ -24,18 +24,18 @@ pub const COMPRESSED: [[u8; 2]; 8] = [
     *b"\x28\xb5",
 ];
 
-/// Whether there is nothing but NULs.
+/// Returns whether there is nothing but NULs.
 pub fn is_nul(bytes: &[u8]) -> bool {
     // Without a branch for each byte, which would be counted.
     bytes.iter().fold(0, |any, byte| any | byte) == 0
 }
 
-/// Whether compressed data starts here.
+/// Returns whether compressed data starts here.
 pub fn is_compressed(bytes: &[u8]) -> bool {
     COMPRESSED.iter().any(|magic| bytes.starts_with(magic))
 }
 
-/// Whether a cpio header starts here that the unpacker knows.
+/// Returns whether a cpio header starts here that the unpacker knows.
 pub fn is_entry(bytes: &[u8]) -> bool {
     bytes.starts_with(b"070701") || bytes.starts_with(b"070702")
 }
@@ -45,7 +45,7 @@ pub fn is_entry(bytes: &[u8]) -> bool {
 pub struct Entry {
     /// Where it ends, with its padding.
     pub end: usize,
-    /// Whether it is the last one of its archive.
+    /// Set if it is the last one of its archive.
     pub is_trailer: bool,
 }
 
@@ -75,7 +75,7 @@ fn entry(bytes: &[u8], start: usize) -> Option<Entry> {
     })
 }
 
-/// The complete entries from the start of `bytes` on.
+/// Returns the complete entries from the start of `bytes` on.
 pub fn entries(bytes: &[u8]) -> Vec<Entry> {
     let mut list: Vec<Entry> = Vec::new();
     while let Some(next) = entry(bytes, list.last().map_or(0, |last| last.end)) {
@@ -111,7 +111,7 @@ pub fn memparse(text: &[u8]) -> (u64, &[u8]) {
     (number, rest)
 }
 
-/// The power of two that a unit stands for; 0 if it is none.
+/// Returns the power of two that a unit stands for; 0 if it is none.
 pub fn unit_shift(unit: u8) -> u32 {
     match unit.to_ascii_lowercase() {
         b'k' => 10,
@@ -124,7 +124,7 @@ pub fn unit_shift(unit: u8) -> u32 {
     }
 }
 
-/// How many pages a tmpfs of `size` gets, as `shmem_parse_one()` of the kernel's `mm/shmem.c`
+/// Returns how many pages a tmpfs of `size` gets, as `shmem_parse_one()` of the kernel's `mm/shmem.c`
 /// computes it: [`None`] if it refuses, 0 if it sets no limit.
 pub fn tmpfs_pages(size: &[u8], total_pages: u64) -> Option<u64> {
     const PAGE_SIZE: u64 = 4096;
@@ -137,7 +137,7 @@ pub fn tmpfs_pages(size: &[u8], total_pages: u64) -> Option<u64> {
         .then(|| bytes.wrapping_add(PAGE_SIZE - 1) / PAGE_SIZE)
 }
 
-/// Where the trailer of a segment is: where the header says, at the next multiple of 4096 bytes.
+/// Returns where the trailer of a segment is: where the header says, at the next multiple of 4096 bytes.
 pub fn trailer(buffer: &[u8], range: &Range<usize>, kind: &Kind) -> Range<usize> {
     let none = range.end..range.end;
     let at = range.start + range.len().next_multiple_of(4096);

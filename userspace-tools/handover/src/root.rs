@@ -18,7 +18,7 @@ const MOUNTS: [&str; 4] = ["dev", "proc", "sys", "run"];
 /// How many links the path of an init may lead through.
 const MOST_LINKS: usize = 40;
 
-/// Whether the switch can be expected to work; the reason if not.
+/// Returns whether the switch can be expected to work; the reason if not.
 pub fn check(arguments: &Arguments) -> Result<()> {
     let new_root = &arguments.new_root;
     let device = |path: &Path| {
@@ -43,7 +43,7 @@ pub fn check(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Where a path of the new root is, as long as that is not the root: links start there, too.
+/// Returns where a path of the new root is, as long as that is not the root: links start there, too.
 fn within(root: &Path, path: &Path) -> Result<PathBuf> {
     let mut rest: Vec<PathBuf> = parts(path);
     let mut place = root.to_owned();
@@ -72,7 +72,7 @@ fn within(root: &Path, path: &Path) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// The parts of a path, the last one first.
+/// Returns the parts of a path, the last one first.
 fn parts(path: &Path) -> Vec<PathBuf> {
     use std::path::Component::{Normal, ParentDir};
     let is_part = |part: &std::path::Component<'_>| matches!(part, Normal(_) | ParentDir);

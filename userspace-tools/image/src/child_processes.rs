@@ -108,7 +108,7 @@ impl Running {
         Ok(Self { child, number })
     }
 
-    /// Its input, the first time, if that is a pipe.
+    /// Takes its input, the first time, if that is a pipe.
     pub fn take_input(&self) -> Option<ChildStdin> {
         self.child.take_stdin()
     }

@@ -53,7 +53,7 @@ impl fmt::Display for Method {
 }
 
 impl Method {
-    /// The method of what starts here, as `decompress_method()` tells it.
+    /// Returns the method of what starts here, as `decompress_method()` tells it.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         Some(match bytes.first_chunk()? {
             [0x1f, 0x8b | 0x9e] => Self::Gzip,
@@ -67,7 +67,7 @@ impl Method {
         })
     }
 
-    /// The name of the option that puts it into a kernel, without `CONFIG_`.
+    /// Returns the name of the option that puts it into a kernel, without `CONFIG_`.
     pub fn kernel_option(self) -> &'static str {
         match self {
             Self::Gzip => "RD_GZIP",
@@ -146,7 +146,7 @@ fn broken(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text.to_owned())
 }
 
-/// The legacy format: a magic, then blocks of up to 8 MiB, each behind its compressed length.
+/// Decompresses the legacy format: a magic, then blocks of up to 8 MiB, each behind its compressed length.
 fn unlz4(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     const MAGIC: u32 = 0x184c_2102;
     const LARGEST_BLOCK: usize = 8 << 20;
@@ -174,7 +174,7 @@ fn unlz4(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The format of lzop, as `lib/decompress_unlzo.c` reads it: a header, then blocks behind their two
+/// Decompresses the format of lzop, as `lib/decompress_unlzo.c` reads it: a header, then blocks behind their two
 /// lengths, up to a length of zero. Returns how far it reached, unless `put` says that it takes no more.
 fn unlzo(bytes: &[u8], mut put: impl FnMut(&[u8]) -> bool) -> Option<usize> {
     const LARGEST_BLOCK: usize = 256 << 10;

@@ -57,7 +57,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// What a source holds, from where it stands to its end. A large file is mapped, and must not become
+    /// Returns what a source holds, from where it stands to its end. A large file is mapped, and must not become
     /// shorter; what cannot be mapped goes through a [`Sink`].
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Content {
         sink.finish()
     }
 
-    /// The first `len` bytes of a file that stays as it is until they are written.
+    /// Returns the first `len` bytes of a file that stays as it is until they are written.
     pub fn named(path: PathBuf, len: usize) -> Self {
         Self {
             place: Rc::new(Place::Named(path, Mapping::new())),
@@ -86,7 +86,7 @@ impl Content {
         }
     }
 
-    /// A part of it; nothing if there is no such part.
+    /// Returns a part of it; nothing if there is no such part.
     pub fn part(&self, range: Range<usize>) -> Option<Self> {
         let start = self.range.start.checked_add(range.start)?;
         let end = self.range.start.checked_add(range.end)?;
@@ -96,24 +96,24 @@ impl Content {
         })
     }
 
-    /// How many bytes there are.
+    /// Returns how many bytes there are.
     pub fn len(&self) -> usize {
         self.range.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
 
-    /// The bytes, to be looked at: those of a file are mapped. There are none if the file cannot be read any
+    /// Returns the bytes, to be looked at: those of a file are mapped. There are none if the file cannot be read any
     /// more, which is an error for a [`reader`](Self::reader).
     pub fn bytes(&self) -> &[u8] {
         let bytes = self.place.bytes().get(self.range.clone());
         bytes.unwrap_or_default()
     }
 
-    /// A reader of the bytes. Those of a file go through the memory of whoever reads only.
+    /// Returns a reader of the bytes. Those of a file go through the memory of whoever reads only.
     ///
     /// # Errors
     ///

@@ -77,14 +77,14 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Whether it ends an archive.
+    /// Returns whether it ends an archive.
     pub fn is_trailer(&self) -> bool {
         self.name == Some(b"TRAILER!!!")
             && self.kind() != SYMLINK
             && is_name_read(self.kind(), self.content.len())
     }
 
-    /// The type bits of its mode.
+    /// Returns the type bits of its mode.
     pub fn kind(&self) -> u32 {
         self.mode & TYPE_MASK
     }
@@ -107,7 +107,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// How far it has read, in bytes: after the last entry, behind that.
+    /// Returns how far it has read, in bytes: after the last entry, behind that.
     pub fn position(&self) -> usize {
         self.position.min(self.bytes.len())
     }
@@ -183,7 +183,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// Whether the kernel looks at the name of an entry of type `kind` with a content of `len` bytes.
+/// Returns whether the kernel looks at the name of an entry of type `kind` with a content of `len` bytes.
 fn is_name_read(kind: u32, len: usize) -> bool {
     match kind {
         SYMLINK => len <= LONGEST_NAME,

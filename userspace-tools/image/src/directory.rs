@@ -107,7 +107,7 @@ fn kind(place: &Path, metadata: &Metadata) -> io::Result<Kind> {
     })
 }
 
-/// What a file holds, which has to be readable now.
+/// Returns what a file holds, which has to be readable now.
 fn content(place: &Path, len: u64) -> io::Result<Content> {
     if len < content::LARGE {
         return Ok(fs::read(place)?.into());

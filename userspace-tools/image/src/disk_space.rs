@@ -8,7 +8,7 @@ use std::path::Path;
 /// What those programs write at once, at most.
 const ENOUGH: usize = 1 << 20;
 
-/// Whether an error says that there is no room, on the disk or in a quota.
+/// Returns whether an error says that there is no room, on the disk or in a quota.
 pub fn is_lack_of_room(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -16,7 +16,7 @@ pub fn is_lack_of_room(error: &io::Error) -> bool {
     )
 }
 
-/// Whether a directory has no room for another mebibyte. To be asked while what has filled it is there.
+/// Returns whether a directory has no room for another mebibyte. To be asked while what has filled it is there.
 pub fn is_full(directory: &Path) -> bool {
     let probe = || {
         let mut file = tempfile::tempfile_in(directory)?;

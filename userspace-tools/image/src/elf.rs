@@ -125,7 +125,7 @@ fn requests<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Reques
     Some(requests)
 }
 
-/// The bytes that are loaded to an address, to the end of its segment.
+/// Returns the bytes that are loaded to an address, to the end of its segment.
 fn from_address<'data, Elf: FileHeader<Endian = Endianness>>(
     segments: &[Elf::ProgramHeader],
     endian: Endianness,

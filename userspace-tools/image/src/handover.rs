@@ -77,7 +77,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Whether there is a replacement for tools of this kind.
+    /// Returns whether there is a replacement for tools of this kind.
     pub fn has_replacement(&self) -> bool {
         self.tool.remedy().is_none()
     }
@@ -126,7 +126,7 @@ pub fn find(tree: &Tree) -> BTreeMap<Vec<u8>, Found> {
     found
 }
 
-/// Whether systemd is the tree's init.
+/// Returns whether systemd is the tree's init.
 fn is_systemd(tree: &Tree) -> bool {
     match tree.get(b"init").map(|inode| &inode.kind) {
         Some(Kind::Symlink(target)) => target.ends_with(b"systemd/systemd"),
@@ -173,7 +173,7 @@ fn unnamed_applet(tree: &Tree, id: Id) -> Option<Found> {
     })
 }
 
-/// Whether a file is a script that has a busybox run `switch_root`.
+/// Returns whether a file is a script that has a busybox run `switch_root`.
 fn calls_applet(content: &Content) -> bool {
     let text = content.bytes();
     if !text.starts_with(b"#!") || text.len() > LONGEST_SCRIPT {
@@ -187,7 +187,7 @@ fn calls_applet(content: &Content) -> bool {
     })
 }
 
-/// Whether bytes occur in a file.
+/// Returns whether bytes occur in a file.
 fn has(content: &Content, wanted: &[u8]) -> bool {
     memchr::memmem::find(content.bytes(), wanted).is_some()
 }

@@ -39,7 +39,7 @@ fn end_line(hints: &mut Vec<u8>, line: &mut Vec<u8>) {
     }
 }
 
-/// An expression that a name matches, and hardly another one.
+/// Returns an expression that a name matches, and hardly another one.
 fn expression(path: &[u8]) -> Vec<u8> {
     let mut expression = Vec::with_capacity(path.len());
     for byte in path {

@@ -70,7 +70,7 @@ pub enum InitrdError {
 }
 
 impl InitrdError {
-    /// Whether the kernel's scan does not notice, but only its unpacker, beside an image that is mounted.
+    /// Returns whether the kernel's scan does not notice, but only its unpacker, beside an image that is mounted.
     pub fn is_told_by_the_unpacker(&self) -> bool {
         matches!(
             self,
@@ -116,7 +116,7 @@ pub struct Layer {
     pub part: Part,
 }
 
-/// The segments of an initrd, as the kernel divides it.
+/// Returns the segments of an initrd, as the kernel divides it.
 ///
 /// # Errors
 ///
@@ -132,7 +132,7 @@ pub fn segments(bytes: &[u8]) -> Result<Vec<Segment>, InitrdError> {
     segments.collect()
 }
 
-/// Whether the kernel finds an image, whole or damaged. Without one it leaves the initrd to the stock
+/// Returns whether the kernel finds an image, whole or damaged. Without one it leaves the initrd to the stock
 /// unpacker, however broken that is (`scan()` in `rust/scan.rs`).
 pub fn has_image(bytes: &[u8]) -> bool {
     let mut segments = Scanner::new(bytes, &CHECKSUMS, Filesystems::ALL);
@@ -240,7 +240,7 @@ fn find_archives(
     Ok(())
 }
 
-/// What is wrong with what stands where an archive could.
+/// Returns what is wrong with what stands where an archive could.
 fn nothing_known(rest: &[u8], at: usize) -> InitrdError {
     match initoverlayfs_core::initrd::parse(Filesystem::Squashfs, rest, &CHECKSUMS) {
         Ok(_) => InitrdError::Hidden(at),
@@ -249,7 +249,7 @@ fn nothing_known(rest: &[u8], at: usize) -> InitrdError {
     }
 }
 
-/// How long the plain archive is that starts here: up to its trailer, or to what is no entry.
+/// Returns how long the plain archive is that starts here: up to its trailer, or to what is no entry.
 fn plain_len(bytes: &[u8]) -> Result<usize, CpioError> {
     let mut entries = Entries::new(bytes);
     let mut end = 0;
@@ -265,12 +265,12 @@ fn plain_len(bytes: &[u8]) -> Result<usize, CpioError> {
 }
 
 impl Archive {
-    /// Its entries.
+    /// Returns its entries.
     pub fn entries(&self) -> Entries<'_> {
         Entries::new(self.plain.bytes())
     }
 
-    /// Whether it is one that only the early boot reads: microcode, ACPI tables. The kernel looks
+    /// Returns whether it is one that only the early boot reads: microcode, ACPI tables. The kernel looks
     /// for those in the plain archive at the very start (`lib/earlycpio.c`).
     pub fn is_early(&self) -> bool {
         const PLACES: [&[u8]; 3] = [

@@ -24,7 +24,7 @@ pub fn demands(method: Method, bytes: &[u8]) -> Vec<Demand> {
     }
 }
 
-/// A file name is the only field in the header that `gunzip()` passes over.
+/// Passes over a file name, the only field in the header that `gunzip()` passes over.
 fn gzip(bytes: &[u8]) -> Option<Demand> {
     const NOT_DEFLATE: &str = "gzip data of an old kind: compress it anew";
     const FIELDS: &str =

@@ -107,7 +107,7 @@ fn ext4(image: &[u8]) -> Facts {
     }
 }
 
-/// A number of `N` bytes, 8 at most.
+/// Returns a number of `N` bytes, 8 at most.
 fn number<const N: usize>(image: &[u8], offset: usize) -> u64 {
     let bytes = image.get(offset..).and_then(|rest| rest.first_chunk::<N>());
     let bytes = bytes.into_iter().flatten().rev();

@@ -68,12 +68,12 @@ impl Output {
         }
     }
 
-    /// Where it is for now, for a program that writes it.
+    /// Returns where it is for now, for a program that writes it.
     pub fn temporary_path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&mut self) -> &mut File {
         self.file.as_file_mut()
     }
@@ -105,7 +105,7 @@ impl Output {
     }
 }
 
-/// The mask of the process, as `/proc` shows it; nothing is masked if it does not.
+/// Returns the mask of the process, as `/proc` shows it; nothing is masked if it does not.
 fn umask() -> u32 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));

@@ -58,7 +58,7 @@ pub struct Records {
     sparse_size: Option<usize>,
     /// Where its contents are, in the formats 0.0 and 0.1.
     extents: Vec<Extent>,
-    /// Whether the contents are listed in front of them, in the format 1.0.
+    /// Set if the contents are listed in front of them, in the format 1.0.
     has_map: bool,
     /// The file's name, if it is not in the header.
     pub path: Option<Vec<u8>>,

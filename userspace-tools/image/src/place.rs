@@ -94,7 +94,7 @@ fn resolve(name: &[u8], tree: &Tree, all: bool) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// The parts of a path between its slashes.
+/// Returns the parts of a path between its slashes.
 fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     path.split(|byte| *byte == b'/')
         .filter(|part| !part.is_empty())

@@ -71,12 +71,12 @@ impl Profile {
         Ok(())
     }
 
-    /// How many paths there are.
+    /// Returns how many paths there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -111,7 +111,7 @@ fn escaped(path: &[u8]) -> Vec<u8> {
     line
 }
 
-/// The path of a line, without the slashes in front.
+/// Returns the path of a line, without the slashes in front.
 fn unescaped(line: &[u8]) -> Vec<u8> {
     let start = line.iter().position(|byte| *byte != b'/');
     let mut rest = line.get(start.unwrap_or(line.len())..).unwrap_or_default();

@@ -72,13 +72,13 @@ impl Built {
         Ok(Self { shape, tree })
     }
 
-    /// The fs-verity digest of the image: what `fsverity digest` prints.
+    /// Returns the fs-verity digest of the image: what `fsverity digest` prints.
     pub fn digest(&self) -> Digest {
         let descriptor = trailer::descriptor(&self.shape);
         hash(self.shape.algorithm(), &[&descriptor])
     }
 
-    /// The trailer, with a signature or an empty one.
+    /// Returns the trailer, with a signature or an empty one.
     ///
     /// # Errors
     ///
@@ -89,14 +89,14 @@ impl Built {
     }
 }
 
-/// The digests of the blocks of some bytes, one after the other.
+/// Returns the digests of the blocks of some bytes, one after the other.
 fn digests(shape: &Shape, bytes: &[u8]) -> Vec<u8> {
     let blocks = bytes.chunks(BLOCK);
     let digests = blocks.map(|block| shape.hash_block(block, hash));
     digests.flat_map(|digest| digest.bytes().to_vec()).collect()
 }
 
-/// A trailer of its parts.
+/// Returns a trailer of its parts.
 fn assemble(descriptor: &[u8], tree: &[u8], signature: &[u8]) -> Result<Vec<u8>, TrailerError> {
     if signature.len() > MAX_SIGNATURE {
         return Err(TrailerError::Signature(signature.len()));
@@ -111,7 +111,7 @@ fn assemble(descriptor: &[u8], tree: &[u8], signature: &[u8]) -> Result<Vec<u8>,
     Ok(trailer)
 }
 
-/// The same trailer with another signature.
+/// Returns the same trailer with another signature.
 ///
 /// # Errors
 ///
@@ -126,7 +126,7 @@ pub fn with_signature(
     Ok(assemble(descriptor, seal.tree, signature)?)
 }
 
-/// The images in an initrd, without a look at anything else.
+/// Returns the images in an initrd, without a look at anything else.
 ///
 /// # Errors
 ///
@@ -136,7 +136,7 @@ pub fn images(initrd: &[u8]) -> Result<Vec<Segment>, InitrdError> {
     Ok(segments.filter(|segment| segment.kind.is_image()).collect())
 }
 
-/// An initrd in which each of these images has the trailer that stands at its place in `trailers`.
+/// Returns an initrd in which each of these images has the trailer that stands at its place in `trailers`.
 pub fn with_trailers(initrd: &[u8], images: &[Segment], trailers: &[Vec<u8>]) -> Vec<u8> {
     let mut sealed =
         Vec::with_capacity(initrd.len() + trailers.iter().map(Vec::len).sum::<usize>());

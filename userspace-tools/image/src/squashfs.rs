@@ -33,7 +33,7 @@ pub enum SquashfsError {
 }
 
 impl SquashfsError {
-    /// Whether that is no fault of the image's.
+    /// Returns whether that is no fault of the image's.
     pub fn is_of_this_machine(&self) -> bool {
         match self {
             Self::Programs(error) => matches!(
@@ -73,7 +73,7 @@ pub fn read(image: &[u8]) -> Result<Tree, SquashfsError> {
     Ok(untar::read(&bytes)?)
 }
 
-/// A tarball of all that is in an image.
+/// Returns a tarball of all that is in an image.
 fn take_out(image: &Path, stage: &Path) -> Result<Vec<u8>, SquashfsError> {
     let mut command = faked_shell()?;
     command

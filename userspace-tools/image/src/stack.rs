@@ -8,12 +8,12 @@ use crate::tree::{Inode, Kind, Tree};
 const OWN_XATTRS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 const OPAQUE: &[u8] = b"trusted.overlay.opaque";
 
-/// Whether it hides what has its name in the layers below.
+/// Returns whether it hides what has its name in the layers below.
 fn is_whiteout(inode: &Inode) -> bool {
     inode.kind == Kind::Character(0, 0)
 }
 
-/// Whether a directory hides all that is in its namesakes below.
+/// Returns whether a directory hides all that is in its namesakes below.
 fn is_opaque(inode: &Inode) -> bool {
     inode.xattrs.get(OPAQUE).is_some_and(|value| value == b"y")
 }

@@ -68,7 +68,7 @@ impl Startup {
     }
 }
 
-/// What a regular file holds.
+/// Returns what a regular file holds.
 fn regular(tree: &Tree, id: Id) -> Option<&[u8]> {
     match &tree.inode(id).kind {
         Kind::Regular(content) => Some(content.bytes()),
@@ -107,7 +107,7 @@ impl Object {
     }
 }
 
-/// The directories of a list that is separated by colons.
+/// Returns the directories of a list that is separated by colons.
 ///
 /// What is too long for a path is left out, as it leads nowhere.
 fn directories<'a>(list: &'a [u8], origin: &'a [u8]) -> impl Iterator<Item = Rc<[u8]>> + 'a {
@@ -132,7 +132,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// The regular file that a path leads to.
+    /// Returns the regular file that a path leads to.
     fn file(&mut self, path: &[u8]) -> Option<(Id, &'a [u8])> {
         self.tries = self.tries.checked_sub(1)?;
         let id = self.tree.resolve_id(path)?;
@@ -208,13 +208,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The library that a path leads to, if it suits, with that path.
+    /// Returns the library that a path leads to, if it suits, with that path.
     fn library(&mut self, path: Vec<u8>, abi: Abi) -> Option<(Id, &'a [u8], Vec<u8>)> {
         let (id, bytes) = self.file(&path)?;
         (Abi::of(bytes) == Some(abi)).then_some((id, bytes, path))
     }
 
-    /// Where the linker looks for all libraries.
+    /// Returns where the linker looks for all libraries.
     fn usual_directories(&mut self) -> Vec<Rc<[u8]>> {
         let configured = self.configured_directories().into_iter();
         let mut directories: Vec<Rc<[u8]>> = configured.map(Into::into).collect();
@@ -227,7 +227,7 @@ impl<'a> Search<'a> {
         directories
     }
 
-    /// The directories of `ld.so.conf`, and of the files that it includes as `DIRECTORY/*.conf`.
+    /// Returns the directories of `ld.so.conf`, and of the files that it includes as `DIRECTORY/*.conf`.
     fn configured_directories(&mut self) -> Vec<Vec<u8>> {
         let mut directories = Vec::new();
         for line in self.lines(LINKER_CONFIGURATION) {
@@ -246,7 +246,7 @@ impl<'a> Search<'a> {
         directories
     }
 
-    /// The files in a directory, named as `ld.so.conf` names it, whose names end in `.conf`.
+    /// Returns the files in a directory, named as `ld.so.conf` names it, whose names end in `.conf`.
     fn configurations(&self, directory: &[u8]) -> Vec<Vec<u8>> {
         // What is not absolute is relative to the file.
         let directory = match directory.strip_prefix(b"/") {
@@ -264,7 +264,7 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// The first lines of a configuration that say something; none if there is no such file.
+    /// Returns the first lines of a configuration that say something; none if there is no such file.
     fn lines(&mut self, path: &[u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let bytes = self.file(path).map_or(&[][..], |(_, bytes)| bytes);
         let lines = bytes.split(|byte| *byte == b'\n').map(|line| {
@@ -275,7 +275,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The interpreter that a script names in its first line.
+/// Returns the interpreter that a script names in its first line.
 fn script_interpreter(bytes: &[u8]) -> Option<&[u8]> {
     let start = &bytes[..bytes.len().min(SCRIPT_START)];
     let line = start.strip_prefix(b"#!")?;

@@ -23,7 +23,7 @@ pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
     write_all(tree, out, Xattrs::Kept)
 }
 
-/// The same without extended attributes.
+/// Writes the tree without extended attributes.
 ///
 /// # Errors
 ///

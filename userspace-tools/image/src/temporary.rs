@@ -25,7 +25,7 @@ pub fn remove_all() {
     }
 }
 
-/// A file in the system's directory for temporary files.
+/// Returns a file in the system's directory for temporary files.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn file() -> std::io::Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
-/// A directory there, which nobody else can look into: an initramfs may hold keys.
+/// Returns a directory there, which nobody else can look into: an initramfs may hold keys.
 ///
 /// # Errors
 ///

@@ -38,12 +38,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether both are directories, both regular files, and so on.
+    /// Returns whether both are directories, both regular files, and so on.
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// The letter that `ls -l` shows.
+    /// Returns the letter that `ls -l` shows.
     pub fn letter(&self) -> char {
         match self {
             Self::Directory => 'd',
@@ -75,7 +75,7 @@ pub struct Inode {
 }
 
 impl Inode {
-    /// A directory as `mkdir()` would make it for root.
+    /// Returns a directory as `mkdir()` would make it for root.
     pub fn directory(mode: u32) -> Self {
         Self {
             kind: Kind::Directory,
@@ -87,7 +87,7 @@ impl Inode {
         }
     }
 
-    /// Whether it is a directory.
+    /// Returns whether it is a directory.
     pub fn is_directory(&self) -> bool {
         matches!(self.kind, Kind::Directory)
     }
@@ -119,7 +119,7 @@ pub const LONGEST_PATH: usize = 4096;
 /// How many parts a path may have, with those of the links that it leads through. The kernel would take more.
 const MOST_PARTS: usize = 1024;
 
-/// The parts of a path that lead somewhere.
+/// Returns the parts of a path that lead somewhere.
 fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> + '_ {
     let parts = path.split(|byte| *byte == b'/');
     parts
@@ -128,7 +128,7 @@ fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> + '_ {
 }
 
 impl Tree {
-    /// A tree with nothing but a root directory of mode 0755.
+    /// Returns a tree with nothing but a root directory of mode 0755.
     pub fn new() -> Self {
         let names = BTreeMap::from([(Vec::new(), Id(0))]);
         Self {
@@ -137,38 +137,38 @@ impl Tree {
         }
     }
 
-    /// Which file a path names.
+    /// Returns which file a path names.
     pub fn id(&self, path: &[u8]) -> Option<Id> {
         self.names.get(path).copied()
     }
 
-    /// A file.
+    /// Returns a file.
     pub fn inode(&self, id: Id) -> &Inode {
         &self.inodes[id.0]
     }
 
-    /// A file, to be changed under all of its names.
+    /// Returns a file, to be changed under all of its names.
     pub fn inode_mut(&mut self, id: Id) -> &mut Inode {
         &mut self.inodes[id.0]
     }
 
-    /// The file that a path names.
+    /// Returns the file that a path names.
     pub fn get(&self, path: &[u8]) -> Option<&Inode> {
         self.id(path).map(|id| self.inode(id))
     }
 
-    /// What a path leads to, through links on the way and at its end, as in a root of its own.
+    /// Returns what a path leads to, through links on the way and at its end, as in a root of its own.
     /// [`None`] if that is nowhere, or goes round in circles.
     pub fn resolve(&self, path: &[u8]) -> Option<&Inode> {
         self.resolve_id(path).map(|id| self.inode(id))
     }
 
-    /// Which file [`resolve`](Self::resolve) leads to.
+    /// Returns which file [`resolve`](Self::resolve) leads to.
     pub fn resolve_id(&self, path: &[u8]) -> Option<Id> {
         self.resolve_path(path).and_then(|path| self.id(&path))
     }
 
-    /// Where [`resolve`](Self::resolve) leads to: a name of the tree with no link on the way.
+    /// Returns where [`resolve`](Self::resolve) leads to: a name of the tree with no link on the way.
     pub fn resolve_path(&self, path: &[u8]) -> Option<Vec<u8>> {
         let mut links = 0;
         let mut seen = 0;
@@ -201,7 +201,7 @@ impl Tree {
         Some(place)
     }
 
-    /// The name that comes first in the order of [`iter`](Self::iter), of each file.
+    /// Returns the name that comes first in the order of [`iter`](Self::iter), of each file.
     pub fn first_names(&self) -> HashMap<Id, &[u8]> {
         let mut names = HashMap::new();
         for (path, id) in self.iter() {
@@ -210,17 +210,17 @@ impl Tree {
         names
     }
 
-    /// All names in order, so that a directory comes before what is in it; the root is first.
+    /// Returns all names in order, so that a directory comes before what is in it; the root is first.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Id)> {
         self.names.iter().map(|(path, id)| (path.as_slice(), *id))
     }
 
-    /// How many names there are, the root's included.
+    /// Returns how many names there are, the root's included.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there is nothing but the root.
+    /// Returns whether there is nothing but the root.
     pub fn is_empty(&self) -> bool {
         self.names.len() == 1
     }
@@ -238,7 +238,7 @@ impl Tree {
         self.names.insert(path.to_vec(), id);
     }
 
-    /// The same tree in a directory of a new root, which has mode 0755.
+    /// Returns the same tree in a directory of a new root, which has mode 0755.
     pub fn below(&self, directory: &[u8]) -> Self {
         let mut tree = Self::new();
         let first = tree.inodes.len();
@@ -279,7 +279,7 @@ impl Tree {
         }
     }
 
-    /// Whether a directory holds nothing.
+    /// Returns whether a directory holds nothing.
     pub fn is_empty_directory(&self, path: &[u8]) -> bool {
         let start = if path.is_empty() {
             Vec::new()
@@ -294,7 +294,7 @@ impl Tree {
     }
 }
 
-/// The directory that a path is in, and its last part. The root is in itself.
+/// Returns the directory that a path is in, and its last part. The root is in itself.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
@@ -302,7 +302,7 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The path of `name` in `directory`.
+/// Returns the path of `name` in `directory`.
 pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() {
         name.to_vec()

@@ -62,7 +62,7 @@ pub fn initrds(bytes: &[u8]) -> Result<Vec<Range<usize>>, UkiError> {
     Ok(found)
 }
 
-/// Where sections of that name are, without the padding at their end.
+/// Returns where sections of that name are, without the padding at their end.
 fn sections<Headers: ImageNtHeaders>(bytes: &[u8]) -> Result<Vec<Range<usize>>, object::Error> {
     let mut offset = ImageDosHeader::parse(bytes)?.nt_headers_offset().into();
     let (headers, _) = Headers::parse(bytes, &mut offset)?;

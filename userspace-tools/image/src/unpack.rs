@@ -15,7 +15,7 @@ use crate::tree::{Content, Inode, Kind, Time, Tree, Xattrs, LONGEST_PATH};
 /// What names of one file have in common: its identity and its type.
 type LinkKey = ((u32, u32, u32), u32);
 
-/// What the kernel's built-in initramfs holds unless told otherwise (`usr/default_cpio_list`):
+/// Returns what the kernel's built-in initramfs holds unless told otherwise (`usr/default_cpio_list`):
 /// archives count on it.
 fn builtin() -> Tree {
     let mut tree = Tree::new();
@@ -89,7 +89,7 @@ impl Unpacker {
         Ok(())
     }
 
-    /// The tree, without what is the kernel's own, and the names that the kernel would pass over.
+    /// Returns the tree, without what is the kernel's own, and the names that the kernel would pass over.
     pub fn finish(mut self) -> (Tree, Vec<Vec<u8>>) {
         // The kernel sets the times last, of whatever has the name by then, and the first listing of a
         // directory as the very last.
@@ -272,7 +272,7 @@ fn device((major, minor): (u32, u32)) -> (u32, u32) {
     (number >> MINOR_BITS, number & ((1 << MINOR_BITS) - 1))
 }
 
-/// An error if the bytes do not add up to what the entry of a `crc` archive states.
+/// Returns an error if the bytes do not add up to what the entry of a `crc` archive states.
 fn check_sum(entry: &Entry<'_>, buffer: &[u8]) -> Result<(), CpioError> {
     let Some(stated) = entry.checksum.filter(|_| entry.kind() == cpio::REGULAR) else {
         return Ok(());

@@ -340,7 +340,7 @@ fn seconds(field: &[u8; 12]) -> Option<i64> {
     is_plain.then(|| i64::from_be_bytes(*back))
 }
 
-/// Where a name is in the tree; nothing if it leads out.
+/// Returns where a name is in the tree; nothing if it leads out.
 fn place(name: &[u8]) -> Option<Vec<u8>> {
     let mut path = Vec::new();
     for component in Path::new(OsStr::from_bytes(name)).components() {
@@ -353,7 +353,7 @@ fn place(name: &[u8]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// All names below a directory.
+/// Returns all names below a directory.
 fn below(tree: &Tree, directory: &[u8]) -> Vec<Vec<u8>> {
     let start = if directory.is_empty() {
         Vec::new()

@@ -44,7 +44,7 @@ struct Digested {
     offset: usize,
     /// As `fsverity digest` prints it.
     digest: String,
-    /// Whether the image is sealed.
+    /// Set if the image is sealed.
     sealed: bool,
 }
 
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// The digest of an image, which is what its seal says, if it has one.
+/// Returns the digest of an image, which is what its seal says, if it has one.
 fn digest_of(initrd: &[u8], image: &Segment, tree: &TreeOptions) -> Result<Digest> {
     let bytes = &initrd[image.range.clone()];
     let trailer = &initrd[image.trailer.clone()];

@@ -111,7 +111,7 @@ pub struct NewOptions {
 }
 
 impl NewOptions {
-    /// What to sign with, if that is wanted. Asked before any long work.
+    /// Returns what to sign with, if that is wanted. Asked before any long work.
     pub fn signer(&self) -> Result<Option<Signer>> {
         ensure!(
             self.sign || !self.key.is_given(),
@@ -144,14 +144,14 @@ impl NewOptions {
 }
 
 impl TreeOptions {
-    /// The tree of an image.
+    /// Returns the tree of an image.
     pub fn build(&self, image: &[u8]) -> Result<Built> {
         let algorithm = self.hash_alg.unwrap_or(Algorithm::Sha256);
         let salt = self.salt.as_ref().map_or(&[][..], |salt| &salt.0);
         Ok(Built::of(image, algorithm.into(), salt)?)
     }
 
-    /// Whether anything is said of it.
+    /// Returns whether anything is said of it.
     pub fn is_given(&self) -> bool {
         self.hash_alg.is_some() || self.salt.is_some()
     }

@@ -26,7 +26,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key in a file in PEM, encrypted or not, or in a token by its PKCS#11 URI; the certificate in a file,
+    /// Returns the key in a file in PEM, encrypted or not, or in a token by its PKCS#11 URI; the certificate in a file,
     /// PEM or DER.
     pub fn new(key: &str, certificate: &Path) -> Result<Self> {
         let certificate = read_certificate(certificate)?;
@@ -43,7 +43,7 @@ impl Signer {
         Ok(Self { key, certificate })
     }
 
-    /// The signature of a digest, in DER.
+    /// Returns the signature of a digest, in DER.
     pub fn sign(&self, digest: &Digest) -> Result<Vec<u8>> {
         let flags =
             Pkcs7Flags::BINARY | Pkcs7Flags::DETACHED | Pkcs7Flags::NOATTR | Pkcs7Flags::NOCERTS;
@@ -54,13 +54,13 @@ impl Signer {
         Ok(signed.to_der()?)
     }
 
-    /// Whether the certificate is valid today. The kernel does not ask.
+    /// Returns whether the certificate is valid today. The kernel does not ask.
     pub fn validity(&self) -> Result<Option<&'static str>> {
         validity(&self.certificate)
     }
 }
 
-/// What is wrong with the time of a certificate, if anything.
+/// Returns what is wrong with the time of a certificate, if anything.
 pub fn validity(certificate: &X509) -> Result<Option<&'static str>> {
     let now = Asn1Time::days_from_now(0)?;
     Ok(
@@ -89,7 +89,7 @@ pub fn read_signature(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether a signature of this digest was made with the key of this certificate.
+/// Returns whether a signature of this digest was made with the key of this certificate.
 pub fn is_signed_by(digest: &Digest, signature: &[u8], certificate: &X509) -> Result<bool> {
     let signature = Pkcs7::from_der(signature).context("the signature is no PKCS#7 in DER")?;
     let mut certificates = Stack::new()?;

@@ -121,7 +121,7 @@ fn verify_image(
     Ok(found)
 }
 
-/// An error if the image is not the one that the seal was made of.
+/// Returns an error if the image is not the one that the seal was made of.
 pub fn check_whole(image: &[u8], seal: &Seal<'_>) -> Result<()> {
     sealing::check(image, seal).map_err(|mismatch| {
         let place = match mismatch.level {

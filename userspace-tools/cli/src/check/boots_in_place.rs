@@ -34,7 +34,7 @@ pub struct Arguments {
 struct Checked {
     /// The configuration by which the kernel was judged; nothing if none was looked at.
     kernel_config: Option<PathBuf>,
-    /// Whether it boots in place.
+    /// Set if it boots in place.
     boots_in_place: bool,
     /// Why it does not.
     problems: Vec<String>,

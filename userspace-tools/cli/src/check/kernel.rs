@@ -67,7 +67,7 @@ impl<'a> Kernel<'a> {
         self.0.get(option) == Some(&"y")
     }
 
-    /// A line for each thing that is missing.
+    /// Returns a line for each thing that is missing.
     pub fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
         let nothing = "nothing is mounted in place";
         let mut wanted: Vec<(String, String)> = ["INITOVERLAYFS", "OVERLAY_FS"]
@@ -153,7 +153,7 @@ impl<'a> Kernel<'a> {
         problems
     }
 
-    /// What an image of another filesystem than EROFS wants, and what is wrong with it for this kernel.
+    /// Returns what an image of another filesystem than EROFS wants, and what is wrong with it for this kernel.
     fn other(&self, segment: &Segment, has_xattrs: bool) -> (Vec<(String, String)>, Vec<String>) {
         let (mut wanted, mut problems) = (Vec::new(), Vec::new());
         let at = segment.offset;
@@ -198,7 +198,7 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// The symbol of a filesystem's driver.
+/// Returns the symbol of a filesystem's driver.
 fn driver(filesystem: Filesystem) -> &'static str {
     match filesystem {
         Filesystem::Erofs => "EROFS_FS",
@@ -208,7 +208,7 @@ fn driver(filesystem: Filesystem) -> &'static str {
     }
 }
 
-/// The symbol of what decompresses squashfs; btrfs brings all that it has.
+/// Returns the symbol of what decompresses squashfs; btrfs brings all that it has.
 fn decompressor(algorithm: &str) -> Option<&'static str> {
     match algorithm {
         "gzip" => Some("SQUASHFS_ZLIB"),

@@ -122,7 +122,7 @@ pub struct OtherImage {
 }
 
 impl Content {
-    /// An image of another filesystem than EROFS, and which that is.
+    /// Returns an image of another filesystem than EROFS, and which that is.
     pub fn other(&self) -> Option<(Filesystem, &OtherImage)> {
         match self {
             Self::Btrfs(image) => Some((Filesystem::Btrfs, image)),
@@ -132,12 +132,12 @@ impl Content {
         }
     }
 
-    /// Whether it is an image, of whichever filesystem.
+    /// Returns whether it is an image, of whichever filesystem.
     pub fn is_image(&self) -> bool {
         matches!(self, Self::Erofs(_)) || self.other().is_some()
     }
 
-    /// What seals it, if anything.
+    /// Returns what seals it, if anything.
     pub fn seal(&self) -> Option<&Sealed> {
         match self {
             Self::Erofs(image) => image.seal.as_ref(),
@@ -178,7 +178,7 @@ pub struct CpioArchive {
     pub compression: Option<String>,
     /// Entries, without the trailer.
     pub entries: usize,
-    /// Whether only the early boot reads it: microcode, ACPI tables.
+    /// Set if only the early boot reads it: microcode, ACPI tables.
     pub early: bool,
     /// What the kernel has to have to decompress it, besides the method.
     #[serde(skip)]

@@ -164,7 +164,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
     })
 }
 
-/// Why `/init` cannot be run, if so.
+/// Returns why `/init` cannot be run, if so.
 pub fn init_problem(tree: &Tree) -> Option<String> {
     let problem = match tree.resolve(b"init") {
         None if tree.get(b"init").is_some() => "/init leads nowhere",

@@ -57,7 +57,7 @@ pub fn cat(arguments: &CatArguments) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// What a file holds; links are followed.
+/// Returns what a file holds; links are followed.
 fn content<'a>(tree: &'a Tree, path: &[u8]) -> Result<&'a Content> {
     let Some(inode) = tree.resolve(path) else {
         bail!("there is no /{} in it", shown(path))
@@ -126,7 +126,7 @@ fn into_directory(tree: &mut Tree, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether this process may make devices and give files away.
+/// Returns whether this process may make devices and give files away.
 fn is_root() -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
     Ok(fs::metadata("/proc/self")?.uid() == 0)

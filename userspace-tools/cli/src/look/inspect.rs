@@ -111,7 +111,7 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
     Ok(())
 }
 
-/// An image of another filesystem than EROFS.
+/// Returns an image of another filesystem than EROFS.
 fn print_other(out: &mut impl Write, content: &Content) -> io::Result<()> {
     let Some((filesystem, image)) = content.other() else {
         return Ok(());

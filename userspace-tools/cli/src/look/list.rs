@@ -147,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// How many names each file has.
+/// Returns how many names each file has.
 fn links(tree: &Tree) -> BTreeMap<Id, usize> {
     let mut links = BTreeMap::new();
     for (_, id) in tree.iter() {
@@ -206,7 +206,7 @@ pub fn diff(arguments: &DiffArguments) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// The first of the names of each file: the same for all of its links.
+/// Returns the first of the names of each file: the same for all of its links.
 fn first_names(tree: &Tree) -> BTreeMap<Id, &[u8]> {
     let mut names = BTreeMap::new();
     for (path, id) in tree.iter() {
@@ -215,7 +215,7 @@ fn first_names(tree: &Tree) -> BTreeMap<Id, &[u8]> {
     names
 }
 
-/// What differs between two files of the same name.
+/// Returns what differs between two files of the same name.
 fn differences(old: &Inode, new: &Inode, ignore_times: bool) -> Vec<String> {
     let mut changes = Vec::new();
     if !old.kind.is_like(&new.kind) {

@@ -23,7 +23,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Its tree.
+    /// Returns its tree.
     pub fn tree(&self) -> Result<Tree> {
         let bytes = streams::read_initrd(&self.file)?;
         self.tree_of(bytes.bytes())
@@ -50,7 +50,7 @@ impl Selection {
     }
 }
 
-/// The tree of all layers of a file.
+/// Returns the tree of all layers of a file.
 pub fn all_of(file: &Path) -> Result<Tree> {
     Selection {
         file: file.to_owned(),
@@ -59,7 +59,7 @@ pub fn all_of(file: &Path) -> Result<Tree> {
     .tree()
 }
 
-/// A path as the user gives it, as a tree has it.
+/// Returns a path as the user gives it, as a tree has it.
 pub fn normal(path: &str) -> Vec<u8> {
     let parts = path
         .split('/')

@@ -145,7 +145,7 @@ fn original(image: &Path) -> Option<PathBuf> {
     kept.chain([beside]).find(|path| path.is_file())
 }
 
-/// What is said of a source that holds an image at an offset, with its original.
+/// Returns what is said of a source that holds an image at an offset, with its original.
 fn converted_already(at: usize, filesystem: Filesystem, source: &Path) -> String {
     let original = if is_input(source) {
         None

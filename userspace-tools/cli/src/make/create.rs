@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// An output within a source would be packed itself, half made, under a name of its own.
+/// Refuses an output within a source: it would be packed itself, half made, under a name of its own.
 fn refuse_inside(output: &Path, source: &Path) -> Result<()> {
     if is_output(output) || is_input(source) {
         return Ok(());

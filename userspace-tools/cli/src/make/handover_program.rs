@@ -11,7 +11,7 @@ use anyhow::{bail, Context, Result};
 /// Where `make install` puts the hand-over program, from where it puts the command.
 const INSTALLED: &str = "../libexec/initoverlayfs/handover";
 
-/// The program that takes the place of tools which cannot hand over: `INITOVERLAYFS_HANDOVER` in the
+/// Returns the program that takes the place of tools which cannot hand over: `INITOVERLAYFS_HANDOVER` in the
 /// environment, or where it is installed.
 pub fn handover_program() -> Result<Vec<u8>> {
     let place = env::var_os("INITOVERLAYFS_HANDOVER").filter(|name| !name.is_empty());

@@ -235,7 +235,7 @@ impl ImageOptions {
         Ok(())
     }
 
-    /// What is to be quick to read.
+    /// Returns what is to be quick to read.
     pub fn quick(&self) -> Result<Quick> {
         let profile = self
             .profile
@@ -248,7 +248,7 @@ impl ImageOptions {
     }
 }
 
-/// The word that stands for it on the command line.
+/// Returns the word that stands for it on the command line.
 fn name_of(value: impl ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
@@ -275,7 +275,7 @@ fn max_extent(text: &str) -> Result<Size, String> {
     Ok(size)
 }
 
-/// A name that fits into a directory, and on a command line into a list of options.
+/// Returns a name that fits into a directory, and on a command line into a list of options.
 fn subvolume(text: &str) -> Result<String, String> {
     const LONGEST: usize = 255;
     let is_bad =

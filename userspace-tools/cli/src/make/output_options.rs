@@ -42,7 +42,7 @@ impl OutputOptions {
         target.finish().with_context(|| self.name())
     }
 
-    /// What the user is told that it is.
+    /// Returns its name in messages.
     pub fn name(&self) -> String {
         if streams::is_output(&self.output) {
             "standard output".into()

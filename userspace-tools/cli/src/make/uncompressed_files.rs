@@ -40,7 +40,7 @@ impl Quick {
 pub struct Choice {
     profile: Option<Selection>,
     startup: Option<Startup>,
-    /// Whether the image compresses anything at all.
+    /// Set if the image compresses anything at all.
     is_compressed: bool,
 }
 

@@ -59,7 +59,7 @@ fn write(command: &Command, page: &Page, directory: &Path) -> Result<()> {
     fs::write(&place, text).with_context(|| place.display().to_string())
 }
 
-/// The sections that `--help` has nothing of.
+/// Returns the sections that `--help` has nothing of.
 fn rest(page: &Page) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["EXAMPLES"]);
@@ -101,7 +101,7 @@ fn rest(page: &Page) -> Roff {
     roff
 }
 
-/// All variables of the environment, and what they are for.
+/// Returns all variables of the environment, and what they are for.
 fn variables() -> BTreeMap<&'static str, String> {
     let own = VARIABLES.iter();
     let own = own.map(|(name, words)| (*name, (*words).to_owned()));
@@ -118,7 +118,7 @@ fn variables() -> BTreeMap<&'static str, String> {
     own.chain(programs).collect()
 }
 
-/// A section of names and what they are; none without names.
+/// Writes a section of names and what they are; none without names.
 fn section<'a>(
     roff: &mut Roff,
     title: &str,

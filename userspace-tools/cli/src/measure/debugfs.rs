@@ -121,7 +121,7 @@ impl Touched {
         Ok(touched)
     }
 
-    /// How many of these bytes of a layer's image lie in blocks that were read.
+    /// Returns how many of these bytes of a layer's image lie in blocks that were read.
     pub fn within(&self, layer: usize, bytes: &Range<u64>) -> u64 {
         let ranges = self.0.get(&layer).map(Vec::as_slice).unwrap_or_default();
         // They do not overlap each other, so their ends are in order as well.

@@ -106,7 +106,7 @@ fn is_there(directory: &Path) -> Result<()> {
     }
 }
 
-/// The files of whose data at least so many percent were read, and how many files there are.
+/// Returns the files of whose data at least so many percent were read, and how many files there are.
 fn files(bytes: &[u8], layers: &[Layer], touched: &Touched, least: u8) -> Result<(Profile, usize)> {
     // Archives beside the image may come from elsewhere, or be left out by the kernel.
     let booted = layers.iter().filter(|layer| layer.kind == "erofs");
@@ -200,7 +200,7 @@ fn print(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
     Ok(())
 }
 
-/// A duration in the unit that suits it.
+/// Returns a duration in the unit that suits it.
 fn time(nanoseconds: u64) -> String {
     let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
     if nanoseconds < 1_000_000 {

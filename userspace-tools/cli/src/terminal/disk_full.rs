@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{anyhow, Error};
 use initoverlayfs_image::disk_space;
 
-/// Why there is no image at `image`. To be asked while what was made of it is there.
+/// Returns why there is no image at `image`. To be asked while what was made of it is there.
 ///
 /// `mkfs.erofs` writes on where the disk is full, and complains of a bad checksum when it reads that back.
 pub fn explain(error: impl Into<Error>, image: &Path) -> Error {

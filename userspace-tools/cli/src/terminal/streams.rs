@@ -18,17 +18,17 @@ use tempfile::NamedTempFile;
 /// Where the system shows standard output. A new file must not take the place of these links.
 const OUTPUTS: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
-/// Whether this is standard input.
+/// Returns whether this is standard input.
 pub fn is_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Whether this is standard output.
+/// Returns whether this is standard output.
 pub fn is_output(path: &Path) -> bool {
     OUTPUTS.iter().any(|output| path == Path::new(output))
 }
 
-/// What errors call a source.
+/// Returns what errors call a source.
 pub fn input_name(path: &Path) -> String {
     if is_input(path) {
         "standard input".into()
@@ -37,7 +37,7 @@ pub fn input_name(path: &Path) -> String {
     }
 }
 
-/// Where the system has a source, to be asked who may read it.
+/// Returns where the system has a source, to be asked who may read it.
 pub fn place_of(source: &Path) -> &Path {
     if is_input(source) {
         Path::new("/dev/stdin")
@@ -127,7 +127,7 @@ impl Target {
         }
     }
 
-    /// Where it is for now, for a program that writes it.
+    /// Returns where it is for now, for a program that writes it.
     pub fn temporary_path(&self) -> &Path {
         match self {
             Self::File(output) => output.temporary_path(),
@@ -135,7 +135,7 @@ impl Target {
         }
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&mut self) -> &mut File {
         match self {
             Self::File(output) => output.file(),

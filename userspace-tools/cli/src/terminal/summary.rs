@@ -24,7 +24,7 @@ pub fn progress(quiet: bool) -> ProgressBar {
     bar
 }
 
-/// A path as text, with what is no text escaped.
+/// Returns a path as text, with what is no text escaped.
 pub fn shown(path: &[u8]) -> String {
     let mut text = String::new();
     for chunk in path.utf8_chunks() {

@@ -74,7 +74,7 @@ impl Format {
         format.expect("each has one")
     }
 
-    /// Whether the magic stands where it does in an image that starts where `bytes` does.
+    /// Returns whether the magic stands where it does in an image that starts where `bytes` does.
     pub fn is_at(&self, bytes: &[u8]) -> bool {
         let at = self.superblock + self.magic_at;
         let has_magic = bytes
@@ -87,7 +87,7 @@ impl Format {
     }
 }
 
-/// A little-endian number of `len` bytes.
+/// Returns a little-endian number of `len` bytes.
 fn number(bytes: &[u8], at: usize, len: usize) -> u128 {
     bytes[at..at + len]
         .iter()
@@ -104,7 +104,7 @@ pub fn set_checksum(image: &mut [u8]) {
     }
 }
 
-/// The bytes that the checksum of EROFS covers, besides the magic.
+/// Returns the bytes that the checksum of EROFS covers, besides the magic.
 fn checksummed(block_bits: u8) -> Range<usize> {
     // The rest of the superblock's block, or all of the second block of a small size.
     match 1usize << block_bits {
@@ -114,7 +114,7 @@ fn checksummed(block_bits: u8) -> Range<usize> {
     }
 }
 
-/// What `parse` ought to say.
+/// Returns what `parse` ought to say.
 pub fn superblock(filesystem: Filesystem, bytes: &[u8]) -> Result<Geometry, SuperblockError> {
     let format = Format::of(filesystem);
     if bytes.len() < format.superblock + format.len || !format.is_at(bytes) {
@@ -128,7 +128,7 @@ pub fn superblock(filesystem: Filesystem, bytes: &[u8]) -> Result<Geometry, Supe
     }
 }
 
-/// An image of so many bytes, if it is whole and has a superblock.
+/// Returns an image of so many bytes, if it is whole and has a superblock.
 fn geometry(
     bytes: &[u8],
     block_size: u128,
@@ -302,7 +302,7 @@ fn ext4(bytes: &[u8], superblock: &[u8]) -> Result<Geometry, SuperblockError> {
     }
 }
 
-/// The image that begins at, or behind NULs only, after `previous`.
+/// Returns the image that begins at, or behind NULs only, after `previous`.
 pub fn image(buffer: &[u8], previous: usize) -> Option<(Filesystem, usize)> {
     if FORMATS[0].is_at(&buffer[previous..]) {
         return Some((Filesystem::Erofs, previous));
@@ -311,7 +311,7 @@ pub fn image(buffer: &[u8], previous: usize) -> Option<(Filesystem, usize)> {
     behind_nuls(buffer, previous, first_set)
 }
 
-/// The image whose superblock begins with the byte at `first_set`, or with NULs in front of it; all
+/// Returns the image whose superblock begins with the byte at `first_set`, or with NULs in front of it; all
 /// is NUL from `previous` on.
 fn behind_nuls(buffer: &[u8], previous: usize, first_set: usize) -> Option<(Filesystem, usize)> {
     for format in &FORMATS {
@@ -327,7 +327,7 @@ fn behind_nuls(buffer: &[u8], previous: usize, first_set: usize) -> Option<(File
     None
 }
 
-/// What `find` ought to say: every magic is looked at.
+/// Returns what `find` ought to say: every magic is looked at.
 pub fn find(bytes: &[u8]) -> Option<usize> {
     // Where the superblocks begin, but for their NULs.
     let mut places = Vec::new();

@@ -55,7 +55,7 @@ impl Contents {
         Ok(Self(place))
     }
 
-    /// The bytes of a file, of which there have to be as many as its inode states.
+    /// Returns the bytes of a file, of which there have to be as many as its inode states.
     pub(super) fn of(&self, path: &[u8], size: u64) -> Result<Vec<u8>, ErofsError> {
         let path = self.0.path().join("tree").join(OsStr::from_bytes(path));
         // A link would lead out of the tree; an image whose walks differ is none to go on with.

@@ -160,7 +160,7 @@ struct Row {
     physical: Range<u64>,
 }
 
-/// The rows of the table: `0: 0.. 20756 | 20756 : 4096.. 20480 | 16384`.
+/// Returns the rows of the table: `0: 0.. 20756 | 20756 : 4096.. 20480 | 16384`.
 fn rows(text: &str) -> Vec<Row> {
     text.lines().filter_map(row).collect()
 }

@@ -131,7 +131,7 @@ impl Raw {
         })
     }
 
-    /// Where its data lies if it is stored as it is: in blocks, and the rest behind the inode and its
+    /// Returns where its data lies if it is stored as it is: in blocks, and the rest behind the inode and its
     /// attributes. In bytes from the start of the image; either may be empty.
     pub(super) fn places(&self, sb: &Superblock) -> Result<Option<[Range<u64>; 2]>, ErofsError> {
         let block_size = sb.block_size();
@@ -154,7 +154,7 @@ impl Raw {
         places().map(Some).ok_or(damaged)
     }
 
-    /// Its data, which for directories and symbolic links is never compressed.
+    /// Returns its data, which for directories and symbolic links is never compressed.
     pub(super) fn data(&self, image: &[u8], sb: &Superblock) -> Result<Vec<u8>, ErofsError> {
         let places = self.places(sb)?;
         let places = places.ok_or(ErofsError::Unsupported("compressed metadata", self.offset))?;

@@ -75,7 +75,7 @@ impl ErofsError {
         Self::Full(env::temp_dir().display().to_string())
     }
 
-    /// Whether it is this machine that is at fault, so that nothing is known about the image.
+    /// Returns whether it is this machine that is at fault, so that nothing is known about the image.
     pub fn is_of_this_machine(&self) -> bool {
         matches!(self, Self::Missing(..) | Self::Full(_) | Self::Temporary(_))
     }
@@ -130,7 +130,7 @@ fn bytes_at(image: &[u8], offset: u64, len: u64) -> Result<&[u8], ErofsError> {
     range().and_then(|range| image.get(range)).ok_or(beyond)
 }
 
-/// A little-endian number of `N` bytes at an offset.
+/// Returns a little-endian number of `N` bytes at an offset.
 fn array<const N: usize>(image: &[u8], offset: u64) -> Result<[u8; N], ErofsError> {
     let beyond = || ErofsError::Beyond(offset);
     let at = usize::try_from(offset).map_err(|_| beyond())?;

@@ -101,30 +101,30 @@ impl Superblock {
         })
     }
 
-    /// The size of a block in bytes: 512 to 65536.
+    /// Returns the size of a block in bytes: 512 to 65536.
     pub fn block_size(&self) -> u64 {
         1 << self.block_bits
     }
 
-    /// The time of inodes that have none of their own: seconds and nanoseconds since 1970.
+    /// Returns the time of inodes that have none of their own: seconds and nanoseconds since 1970.
     pub(super) fn epoch(&self) -> (i64, u32) {
         (self.epoch, self.fixed_nanoseconds)
     }
 
-    /// Where a file's inode is, in bytes from the start of the image.
+    /// Returns where a file's inode is, in bytes from the start of the image.
     pub(super) fn inode_offset(&self, nid: u64) -> Option<u64> {
         const SLOT: u64 = 32;
         let metadata = u64::from(self.metadata_block).checked_mul(self.block_size())?;
         metadata.checked_add(nid.checked_mul(SLOT)?)
     }
 
-    /// Where a shared attribute is, in bytes from the start of the image.
+    /// Returns where a shared attribute is, in bytes from the start of the image.
     pub(super) fn xattr_offset(&self, id: u32) -> Option<u64> {
         let shared = u64::from(self.xattr_block).checked_mul(self.block_size())?;
         shared.checked_add(u64::from(id) * 4)
     }
 
-    /// The names of its features, those that a kernel need not know first.
+    /// Returns the names of its features, those that a kernel need not know first.
     pub fn features(&self) -> Vec<&'static str> {
         let named = |bits: u32, names: &'static [(u32, &'static str)]| {
             names
@@ -145,7 +145,7 @@ impl Superblock {
             .fold(self.incompatible, |bits, (bit, _)| bits & !bit)
     }
 
-    /// The compression algorithms that the image may use.
+    /// Returns the compression algorithms that the image may use.
     pub fn algorithms(&self) -> Vec<&'static str> {
         if self.incompatible & HAS_COMPRESSION_CONFIGURATION == 0 {
             // Of old there was one only; an image without compression has this bit unset as well.

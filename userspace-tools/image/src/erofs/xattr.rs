@@ -19,7 +19,7 @@ const LONG_PREFIX: u8 = 0x80;
 const HEADER: u64 = 12;
 const ENTRY_HEADER: u64 = 4;
 
-/// The attributes of a file.
+/// Returns the attributes of a file.
 pub(super) fn read(image: &[u8], sb: &Superblock, raw: &Raw) -> Result<Xattrs, ErofsError> {
     let (start, len) = raw.xattrs;
     let mut xattrs = Xattrs::new();

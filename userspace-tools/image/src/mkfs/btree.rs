@@ -82,7 +82,7 @@ pub(super) struct Image {
     chunks: Vec<(Range<u64>, u64)>,
 }
 
-/// What cannot be made sense of.
+/// Returns the error for what cannot be made sense of.
 pub(super) fn senseless(what: &'static str) -> MkfsError {
     MkfsError::Senseless(&MKFS_BTRFS, what)
 }
@@ -116,7 +116,7 @@ impl Image {
         Ok(image)
     }
 
-    /// All chunks.
+    /// Reads all chunks.
     fn chunk_map(&self) -> Result<Vec<(Range<u64>, u64)>, MkfsError> {
         let mut chunks = Vec::new();
         self.each_leaf(u64_at(&self.superblock, CHUNK_ROOT), &mut |leaf| {
@@ -133,7 +133,7 @@ impl Image {
         Ok(chunks)
     }
 
-    /// Where the node at an address lies on the device.
+    /// Returns where the node at an address lies on the device.
     fn place(&self, address: u64) -> Result<u64, MkfsError> {
         let chunk = self
             .chunks
@@ -180,7 +180,7 @@ impl Image {
         Ok(())
     }
 
-    /// The address of the root of a tree.
+    /// Returns the address of the root of a tree.
     pub fn root_of(&self, tree: u64) -> Result<u64, MkfsError> {
         let mut found = None;
         self.each_leaf(u64_at(&self.superblock, ROOT), &mut |leaf| {
@@ -237,13 +237,13 @@ impl Image {
     }
 }
 
-/// The addresses of a chunk, and where it lies on the device.
+/// Returns the addresses of a chunk, and where it lies on the device.
 fn chunk(address: u64, data: &[u8]) -> (Range<u64>, u64) {
     let end = address.saturating_add(u64_at(data, 0));
     (address..end, u64_at(data, STRIPE_OFFSET))
 }
 
-/// How many items a node has.
+/// Returns how many items a node has.
 fn count(node: &[u8]) -> usize {
     usize::try_from(u32_at(node, ITEM_COUNT)).unwrap_or(usize::MAX)
 }
@@ -253,14 +253,14 @@ fn raw_items(leaf: &[u8]) -> impl Iterator<Item = &[u8]> {
     items.chunks_exact(ITEM_LEN).take(count(leaf))
 }
 
-/// Where an item's data is in its leaf, if it is there.
+/// Returns where an item's data is in its leaf, if it is there.
 fn data_of(item: &[u8]) -> Range<usize> {
     let number = |offset| usize::try_from(u32_at(item, offset)).unwrap_or(usize::MAX);
     let start = number(KEY_LEN).saturating_add(HEADER_LEN);
     start..start.saturating_add(number(KEY_LEN + 4))
 }
 
-/// The items of a leaf whose data lies in it.
+/// Returns the items of a leaf whose data lies in it.
 pub(super) fn items(leaf: &[u8]) -> impl Iterator<Item = Item> + '_ {
     let items = raw_items(leaf).map(|item| Item {
         id: u64_at(item, 0),
@@ -296,7 +296,7 @@ fn read(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, MkfsError> {
     Ok(bytes)
 }
 
-/// A number at an offset; 0 where there is none.
+/// Returns a number at an offset; 0 where there is none.
 pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
     u64::from_le_bytes(bytes.copied().unwrap_or_default())

@@ -29,7 +29,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The name that `mkfs.btrfs` knows it by.
+    /// Returns the name that `mkfs.btrfs` knows it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
@@ -39,7 +39,7 @@ impl Compression {
         }
     }
 
-    /// The levels it has, if any.
+    /// Returns the levels it has, if any.
     pub fn levels(self) -> Option<RangeInclusive<u32>> {
         match self {
             Self::Zstd => Some(1..=15),
@@ -62,7 +62,7 @@ pub struct Options {
     pub reserve: u64,
 }
 
-/// An error unless there is an `mkfs.btrfs` that will do, and what it needs.
+/// Returns an error unless there is an `mkfs.btrfs` that will do, and what it needs.
 pub(super) fn check_tools(options: &Options) -> Result<(), MkfsError> {
     let text = MKFS_BTRFS.version_text("--version")?;
     MKFS_BTRFS.check_version(&text, OLDEST)?;

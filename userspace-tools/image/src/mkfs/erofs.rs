@@ -41,7 +41,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The name that `mkfs.erofs` knows it by.
+    /// Returns the name that `mkfs.erofs` knows it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lz4hc => "lz4hc",
@@ -53,7 +53,7 @@ impl Compression {
         }
     }
 
-    /// The level that is used unless told otherwise.
+    /// Returns the level that is used unless told otherwise.
     fn usual_level(self) -> Option<u32> {
         (self == Self::Lz4hc).then_some(12)
     }
@@ -180,7 +180,7 @@ impl Mkfs {
     }
 }
 
-/// A file that says what is not to be compressed, if anything is.
+/// Returns a file that says what is not to be compressed, if anything is.
 fn hints(options: &Options) -> Result<Option<NamedTempFile>, MkfsError> {
     if options.uncompressed.is_empty() || options.compression == Compression::None {
         return Ok(None);

@@ -37,7 +37,7 @@ const RESERVED_INODES: usize = 11;
 /// `debugfs` reads no longer lines.
 const LONGEST_LINE: usize = 8191;
 
-/// An error unless the tools are there.
+/// Returns an error unless the tools are there.
 pub(super) fn check_tools() -> Result<(), MkfsError> {
     // They state their versions as errors; any that is still in use will do.
     for program in [&MKE2FS, &DEBUGFS, &RESIZE2FS] {
@@ -301,12 +301,12 @@ impl Script {
     }
 }
 
-/// A name of the directory that `debugfs` is in, which does not pass for the number of an inode.
+/// Returns a name of the directory that `debugfs` is in, which does not pass for the number of an inode.
 fn own(name: &[u8]) -> Vec<u8> {
     [b"./", name].concat()
 }
 
-/// The type in a mode.
+/// Returns the type in a mode.
 pub(super) fn kind_bits(kind: &Kind) -> u32 {
     match kind {
         Kind::Fifo => 0o010_000,
@@ -319,7 +319,7 @@ pub(super) fn kind_bits(kind: &Kind) -> u32 {
     }
 }
 
-/// A time as an inode has it: `fs/ext4/ext4.h: ext4_encode_extra_time()`. Those that it cannot state
+/// Returns a time as an inode has it: `fs/ext4/ext4.h: ext4_encode_extra_time()`. Those that it cannot state
 /// become the nearest that it can.
 fn time(time: Time) -> (u32, u32) {
     let seconds = time.seconds.clamp(i64::from(i32::MIN), 0x3_7fff_ffff);

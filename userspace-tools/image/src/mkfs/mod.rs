@@ -138,7 +138,7 @@ impl Maker {
     }
 }
 
-/// The time that the image states for its making.
+/// Returns the time that the image states for its making.
 fn date() -> Result<u64, MkfsError> {
     let Some(text) = env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(0);

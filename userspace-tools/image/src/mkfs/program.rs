@@ -11,7 +11,7 @@ use crate::child_processes::Running;
 use crate::programs::Program;
 
 impl Program {
-    /// What it prints of its version, whichever way it ends.
+    /// Returns what it prints of its version, whichever way it ends.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl Program {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// An error unless what it printed names a version that is new enough.
+    /// Returns an error unless what it printed names a version that is new enough.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Program {
     }
 }
 
-/// The first two numbers of a version: `mkfs.erofs (erofs-utils) 1.8.10`, `btrfs-progs v6.14`.
+/// Returns the first two numbers of a version: `mkfs.erofs (erofs-utils) 1.8.10`, `btrfs-progs v6.14`.
 fn version_in(line: &str) -> Option<(u32, u32)> {
     let mut words = line
         .split_whitespace()

@@ -37,7 +37,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What `mksquashfs` is told.
+    /// Returns what `mksquashfs` is told.
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Lz4hc => &["-comp", "lz4", "-Xhc"],
@@ -50,7 +50,7 @@ impl Compression {
         }
     }
 
-    /// The levels it has, if any.
+    /// Returns the levels it has, if any.
     pub fn levels(self) -> Option<RangeInclusive<u32>> {
         match self {
             Self::Gzip | Self::Lzo => Some(1..=9),
@@ -71,7 +71,7 @@ pub struct Options {
     pub block_size: u32,
 }
 
-/// An error unless there is an `mksquashfs` that will do.
+/// Returns an error unless there is an `mksquashfs` that will do.
 pub(super) fn check_tools() -> Result<(), MkfsError> {
     let text = MKSQUASHFS.version_text("-version")?;
     MKSQUASHFS.check_version(&text, OLDEST)?;

@@ -45,7 +45,7 @@ pub(super) enum Show {
     Plain,
 }
 
-/// A shell to whose children files have whichever owners and attributes they were given.
+/// Returns a shell to whose children files have whichever owners and attributes they were given.
 pub(crate) fn faked_shell() -> Result<Command, MkfsError> {
     match FAKEROOT.version_text("--version") {
         Ok(_) => {
@@ -58,12 +58,12 @@ pub(crate) fn faked_shell() -> Result<Command, MkfsError> {
     }
 }
 
-/// Whether this process may make devices and give files away.
+/// Returns whether this process may make devices and give files away.
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-/// An error unless a directory can be made to look as a tree says.
+/// Returns an error unless a directory can be made to look as a tree says.
 pub(super) fn check_tools() -> Result<(), MkfsError> {
     faked_shell().map(drop)
 }
@@ -130,7 +130,7 @@ pub(super) fn run(
     written.map_err(|cause| MkfsError::Pipe(program, cause))
 }
 
-/// The same tree with modes that let the owner in, and a list of those that it should have for `chmod`.
+/// Returns the same tree with modes that let the owner in, and a list of those that it should have for `chmod`.
 fn opened(tree: &Tree) -> (Tree, Vec<u8>) {
     let mut open = tree.clone();
     let mut list = Vec::new();
@@ -177,7 +177,7 @@ fn unpack(tree: &Tree, stage: &Path) -> io::Result<Vec<Vec<u8>>> {
     Ok(left_out)
 }
 
-/// All extended attributes, as `setfattr --restore` reads them.
+/// Returns all extended attributes, as `setfattr --restore` reads them.
 fn attributes_of(tree: &Tree) -> String {
     let mut text = String::new();
     let mut done = HashSet::new();
