@@ -208,3 +208,35 @@ fn plain_archive_that_is_not_aligned_panics_if_required() -> Result<()> {
     archives.extend(newc(&Layer::new().file("b", 0o644, "b"), Style::default()));
     check_panic(&archives, "", &["unpacking cpio (segment 1) failed: "])
 }
+
+/// An entry of an archive, whose name ends with a NUL only if that is in it.
+fn raw_entry(name: &[u8], mode: usize, content: &[u8]) -> Vec<u8> {
+    let fields = [1, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len(), 0];
+    let mut bytes = b"070701".to_vec();
+    bytes.extend(fields.iter().flat_map(|field: &usize| format!("{field:08x}").into_bytes()));
+    for part in [name, content] {
+        bytes.extend(part);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+/// The unpacker stops within a symbolic link. Had it not been set back, it would take the next entry that it passes
+/// over for the rest of that link, and write into the initrd.
+#[test]
+fn fault_in_one_archive_does_not_reach_the_next() -> Result<()> {
+    let link = raw_entry(b"link", 0o120_777, b"target");
+    let mut archives = compress(&link, Compressor::Gzip)?;
+    archives.resize(archives.len().next_multiple_of(4096), 0);
+    archives.extend(usual_bytes()?);
+    archives.extend(raw_entry(b"directory\0", 0o040_755, b"content"));
+    archives.extend(raw_entry(b"after\0", 0o100_644, b"x"));
+    archives.extend(raw_entry(b"TRAILER!!!\0", 0, b""));
+    let boot = with_fallback(archives)?.orders("tree").run()?;
+    let found = boot.report.first()?;
+    assert!(has_error(found, &["unpacking cpio (segment 0) failed: malformed archive"]));
+    file(found, "after").context("the second archive was not unpacked")?;
+    let stray = found.all("entry").into_iter().find(|line| line.contains("070701"));
+    assert_eq!(stray, None);
+    Ok(())
+}

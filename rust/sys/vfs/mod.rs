@@ -113,6 +113,16 @@ pub(crate) fn flush() {
     }
 }
 
+/// An archive of nothing but its end: of its 13 fields, only the size of the name is set.
+const EMPTY_ARCHIVE: &str = concat!(
+    "070701",
+    "00000000000000000000000000000000000000000000",
+    "00000000000000000000000000000000000000000000",
+    "0000000b",
+    "00000000",
+    "TRAILER!!!\0\0\0\0"
+);
+
 /// Unpacks cpio archives, plain or compressed, below the root directory.
 ///
 /// # Errors
@@ -120,9 +130,23 @@ pub(crate) fn flush() {
 /// The unpacker's message. What came before the fault has been unpacked.
 #[init]
 pub(crate) fn unpack(archives: &[u8]) -> Result<(), &'static CStr> {
-    // SAFETY: The unpacker reads the bytes. It keeps its state in globals, but nobody else unpacks
-    // once `wait_for_initramfs()` has returned: only [`crate::layers::archive_layer`] does, one
-    // segment after the other.
+    let unpacked = unpack_once(archives);
+    if unpacked.is_err() {
+        // A stock boot unpacks nothing after a fault, so the unpacker does not set back the state
+        // that comes next. An entry that is passed over would continue with it, and write where a
+        // symbolic link's target would end.
+        let _ = unpack_once(EMPTY_ARCHIVE.as_bytes());
+    }
+    unpacked
+}
+
+/// Calls the kernel's unpacker. After an error, it must be called with [`EMPTY_ARCHIVE`] next.
+#[init]
+fn unpack_once(archives: &[u8]) -> Result<(), &'static CStr> {
+    // SAFETY: The unpacker reads the bytes: it writes to what it has copied to a buffer of its own,
+    // as its state is `Reset` once an archive has ended, which `unpack` makes sure of. Its state is
+    // in globals, but nobody else unpacks once `wait_for_initramfs()` has returned: only
+    // [`crate::layers::archive_layer`] does, one segment after the other.
     let message = unsafe {
         bindings::unpack_to_rootfs(
             archives.as_ptr().cast_mut().cast(),
