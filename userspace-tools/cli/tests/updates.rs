@@ -206,12 +206,31 @@ fn originals_of_earlier_hooks_move() {
     run(&place, "kernel-postinst", &["7.3"]);
     assert!(place.read(KEPT) == original);
     assert!(!place.path("boot/initrd.img-7.3.cpio").exists());
-    // Beside an archive, it is that of an image which is gone, and so is what is kept.
-    place.write("boot/initrd.img-7.3", "what is this");
+    // Beside a new archive, it is that of an image which is gone, and so is what is kept.
+    let new = newc(&[node("init", 0o100_755), file("new", b"")]);
+    place.write("boot/initrd.img-7.3", &new);
     place.write("boot/initrd.img-7.3.cpio", "the original");
     run(&place, "kernel-postinst", &["7.3"]);
     assert!(!place.path("boot/initrd.img-7.3.cpio").exists());
-    assert!(!place.path(KEPT).exists());
+    assert!(place.read(KEPT) == new);
+}
+
+/// What is needed most when an image is damaged is its original.
+#[test]
+fn originals_stay_beside_what_is_damaged_or_cannot_be_looked_at() {
+    let place = system();
+    let original = place.read("boot/initrd.img-7.3");
+    run(&place, "kernel-postinst", &["7.3"]);
+    let image = place.read("boot/initrd.img-7.3");
+    for damaged in [&image[..image.len() / 2], b"what is this"] {
+        place.write("boot/initrd.img-7.3", damaged);
+        // What an interrupted run for another kernel has left.
+        place.write("boot/.initrd.img-0.initoverlayfs-new", "a part");
+        run(&place, "kernel-postinst", &["7.3"]);
+        assert!(place.read(KEPT) == original);
+        assert!(place.read("boot/initrd.img-7.3") == damaged);
+        assert!(!place.path("boot/.initrd.img-0.initoverlayfs-new").exists());
+    }
 }
 
 #[test]
