@@ -20,7 +20,7 @@
 //! its layers, and the hand-off detaches the rest with the old root.
 //!
 //! Bytes belong to memory, and making this tree the root to handoff. May use: initrd, memory,
-//! parameter, policy, report, source, sys.
+//! parameter, report, source, sys.
 
 mod archive_layer;
 mod image_mount;

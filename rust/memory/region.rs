@@ -341,8 +341,8 @@ impl Scratch {
     #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     pub(crate) fn write(&self, range: Range<usize>, iter: &mut IovIterSource<'_>) -> usize {
         let (address, len) = self.part(range, iter.len());
-        // SAFETY: By the invariants of `Memory` the bytes are mapped, and by ours nobody minds if
-        // they change.
+        // SAFETY: By the invariants of `Memory` the bytes are mapped. By ours no reference to them
+        // exists, so a concurrent write cannot invalidate one.
         unsafe { bindings::_copy_from_iter(address as *mut c_void, len, iter.as_raw()) }
     }
 }

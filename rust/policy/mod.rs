@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether an image is authentic enough to be mounted.
+//! Deciding whether an image is authentic enough to be mounted.
 //!
 //! What is compared and what is signed is the fs-verity digest of the image, which its trailer
 //! states: a few hundred bytes are looked at. That the rest is what the trailer says, [`Guard`]
 //! finds out when it is read.
+//!
+//! Reading the trailer belongs to initrd, and checking blocks to memory. May use: initrd, memory,
+//! parameter, sys, words.
 
 use kernel::{
     fmt,

@@ -2,7 +2,8 @@
 
 //! What is told of the way to the root: in the log, in a panic, in debugfs.
 //!
-//! Nothing is decided here. May use: initrd, memory, parameter, policy, sys.
+//! Nothing is decided here. May use: initrd, memory, parameter, policy, sys,
+//! words.
 
 pub(crate) mod boot_report;
 pub(crate) mod failure;

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms in which `unsafe` may stand. The crate root says of each why it is there, and what tests the
-/// kernel from within has its own.
+/// Rooms in which `unsafe` may stand. The crate root is among them: it sets up the lock of what was claimed and
+/// finds the initrd, both of which depend on the order of the initcalls. So are `faults` and `kunit`, which test the
+/// kernel from within.
 const MAY_BE_UNSAFE: [&str; 6] = [
     "sys",
     "source",
