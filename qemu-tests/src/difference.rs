@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::report::Section;
 
 /// The guide, and the heading above the list of differences.
-const GUIDE: &str = "../Documentation/admin-guide.rst";
+const GUIDE: &str = "../Documentation/boot.rst";
 const HEADING: &str = "What is different\n=================\n";
 
 /// Limits that follow from the memory that the initrd has left when the kernel starts.

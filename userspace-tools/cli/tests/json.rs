@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `--json`: the fields that Documentation/admin-guide.rst promises to programs.
+//! `--json`: the fields that Documentation/image.rst promises to programs.
 
 mod common;
 
@@ -120,7 +120,7 @@ fn every_field_is_documented() {
     place.write("debug/phases", "claim 1\n");
     place.write("debug/layers", "0 erofs 4096 0 1 1 1\n");
     place.write("debug/touched", "");
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Documentation/admin-guide.rst");
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Documentation/image.rst");
     let guide = fs::read_to_string(guide).expect("the guide");
     for line in [
         "inspect --json image",
