@@ -21,7 +21,7 @@ fn tar(place: &Place, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// A place with some files in `root`, packed as `a.tar`.
+/// Returns a place with some files in `root`, packed as `a.tar`.
 fn packed() -> (Place, Vec<u8>) {
     let place = Place::new();
     place.write("root/init", "#!/bin/sh\n");
@@ -40,7 +40,7 @@ fn listed(place: &Place, bytes: &[u8]) -> String {
     place.succeed("ls image")
 }
 
-/// The message about these bytes, which no image is made of.
+/// Returns the message about these bytes, which no image is made of.
 fn refused(place: &Place, bytes: &[u8]) -> String {
     place.write("b.tar", bytes);
     let _ = std::fs::remove_file(place.path("image"));
@@ -49,7 +49,7 @@ fn refused(place: &Place, bytes: &[u8]) -> String {
     message
 }
 
-/// A frame of zstd or lz4 that decoders pass over.
+/// Returns a frame of zstd or lz4 that decoders pass over.
 fn skippable(contents: &[u8]) -> Vec<u8> {
     let len = u32::try_from(contents.len()).expect("a length");
     [&[0x5a, 0x2a, 0x4d, 0x18], &len.to_le_bytes()[..], contents].concat()
@@ -71,6 +71,11 @@ fn compressed_parts_are_one_stream() {
         // As tapes and block devices pad them.
         let padded = [&parts.concat()[..], &[0; 1024]].concat();
         assert_eq!(listed(&place, &padded), FILES, "{program}");
+        if program.starts_with("xz") {
+            let parts = parts.iter().map(|part| [&part[..], &[0; 8]].concat());
+            let parts: Vec<_> = parts.collect();
+            assert_eq!(listed(&place, &parts.concat()), FILES, "padded streams");
+        }
         if program.starts_with("zstd") {
             let parts: Vec<u8> = parts
                 .iter()
@@ -186,7 +191,7 @@ fn sparse_files_are_whole_again() {
     }
 }
 
-/// An entry of ustar.
+/// Returns an entry of ustar.
 fn entry(name: &str, kind: u8, contents: &[u8]) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.set_path(name).expect("a name");
@@ -202,7 +207,7 @@ fn entry(name: &str, kind: u8, contents: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A record of pax.
+/// Returns a record of pax.
 fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = [key.as_bytes(), b"=", value, b"\n"].concat();
     // The length counts its own digits.
@@ -289,4 +294,88 @@ fn kinds_that_are_not_known_are_named() {
             "{message}"
         );
     }
+}
+
+/// Returns an entry of ustar that links to `target`.
+fn link(name: &str, kind: u8, target: &str) -> Vec<u8> {
+    let bytes = entry(name, kind, b"");
+    let mut header = tar::Header::from_byte_slice(&bytes).clone();
+    header.set_link_name(target).expect("a target");
+    header.set_cksum();
+    header.as_bytes().to_vec()
+}
+
+/// Another layer has files below `lib`, which links to `usr/lib`.
+#[test]
+fn links_to_directories_are_followed_on_the_way() {
+    let place = Place::new();
+    let below = [
+        entry("usr/lib/", b'5', b""),
+        entry("usr/lib/old", b'0', b"old"),
+        entry("usr/share/", b'5', b""),
+        entry("usr/share/old", b'0', b"old"),
+        link("lib", b'2', "usr/lib"),
+        link("share", b'2', "/usr/share"),
+        link("dangling", b'2', "nowhere"),
+        entry("init", b'0', b"#!/bin/sh\n"),
+    ];
+    let above = [
+        entry("lib/new", b'0', b"new"),
+        entry("lib/.wh.old", b'0', b""),
+        link("lib/hard", b'1', "lib/new"),
+        entry("share/.wh..wh..opq", b'0', b""),
+        entry("share/new", b'0', b"new"),
+        entry("dangling/new", b'0', b"new"),
+        entry("nowhere/.wh.old", b'0', b""),
+    ];
+    place.write("below.tar", ended(&below));
+    place.write("above.tar", ended(&above));
+    place.succeed("create below.tar above.tar -o image");
+    assert_eq!(
+        place.succeed("ls image"),
+        "/\n/dangling\n/dangling/new\n/init\n/lib\n/share\n/usr\n/usr/lib\n/usr/lib/hard\n/usr/lib/new\n\
+         /usr/share\n/usr/share/new\n"
+    );
+}
+
+/// Few bytes that state much are refused at once.
+#[test]
+fn sizes_and_names_without_bound_are_refused() {
+    let place = Place::new();
+    let deep = "d/".repeat(100_000);
+    let named = entry("x", b'x', &record("path", deep.as_bytes()));
+    let message = refused(&place, &ended(&[named, entry("f", b'0', b"")]));
+    assert!(message.contains("its name has 200000 bytes") && message.len() < 500);
+    let header = entry("hole", b'S', b"");
+    let mut header = tar::Header::from_byte_slice(&header).clone();
+    header.as_mut_bytes()[257..265].copy_from_slice(b"ustar  \0");
+    let gnu = header.as_gnu_mut().expect("a header of GNU tar");
+    gnu.set_real_size(1 << 45);
+    gnu.sparse[0].set_offset(1 << 45);
+    gnu.sparse[0].set_length(0);
+    header.set_cksum();
+    let records = [
+        record("GNU.sparse.major", b"0"),
+        record("GNU.sparse.size", b"35184372088832"),
+        record("GNU.sparse.map", b"0,0"),
+    ];
+    let pax = [
+        entry("x", b'x', &records.concat()),
+        entry("hole", b'0', b""),
+    ]
+    .concat();
+    for hole in [header.as_bytes().to_vec(), pax] {
+        let message = refused(&place, &ended(&[hole]));
+        assert!(message.contains("larger than 64 GiB"), "{message}");
+    }
+    // Each whiteout looks at what it takes away only: this is no matter of minutes.
+    let many = |prefix: &str| -> Vec<_> {
+        let names = (0..20_000).map(|n| entry(&format!("{prefix}{n}"), b'0', b""));
+        names.collect()
+    };
+    place.write("below.tar", ended(&many("")));
+    let above = [many(".wh."), vec![entry("init", b'0', b"#!/bin/sh\n")]].concat();
+    place.write("above.tar", ended(&above));
+    place.succeed("create below.tar above.tar -o image");
+    assert_eq!(place.succeed("ls image"), "/\n/init\n");
 }

@@ -45,30 +45,30 @@ const PREFIXES_PASSED_OVER: [&str; 5] = [
     "stargz.",
 ];
 
-/// What the records before an entry say.
+/// The records before an entry.
 #[derive(Debug, Default)]
 pub struct Records {
     /// Extended attributes.
     pub xattrs: Xattrs,
-    /// When the file was last changed.
+    /// The time of the file's last change.
     pub mtime: Option<Time>,
     /// The file's name, if it is sparse.
     pub sparse_name: Option<Vec<u8>>,
-    /// How large the sparse file is, in bytes.
+    /// The size of the sparse file, in bytes.
     sparse_size: Option<usize>,
-    /// Where its contents are, in the formats 0.0 and 0.1.
+    /// The places of its contents, in the formats 0.0 and 0.1.
     extents: Vec<Extent>,
     /// Set if the contents are listed in front of them, in the format 1.0.
     has_map: bool,
     /// The file's name, if it is not in the header.
     pub path: Option<Vec<u8>>,
-    /// Where a link leads, if that is not in the header.
+    /// The target of a link, if that is not in the header.
     pub linkpath: Option<Vec<u8>>,
     /// The owner's number, if it is not in the header.
     pub uid: Option<u32>,
     /// The group's number, if it is not in the header.
     pub gid: Option<u32>,
-    /// How many bytes the tarball has of the file, if that is not in the header.
+    /// The number of bytes that the tarball has of the file, if that is not in the header.
     pub stored: Option<usize>,
     /// The first keyword that is not known.
     pub unknown: Option<String>,
@@ -133,6 +133,11 @@ impl Records {
             }
         }
         Ok(())
+    }
+
+    /// Returns the size of a file with its holes, in bytes, where the header states `stored`.
+    pub fn size(&self, stored: u64) -> u64 {
+        self.sparse_size.map_or(stored, |size| size as u64)
     }
 
     /// Returns the contents of a file, with holes, from what the tarball has of it.

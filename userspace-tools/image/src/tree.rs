@@ -18,7 +18,7 @@ pub struct Time {
     pub nanoseconds: u32,
 }
 
-/// What a file is, with what only that kind has.
+/// The kind of a file, with what only that kind has.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// A directory.
@@ -60,7 +60,7 @@ impl Kind {
 /// A file of any kind. Several names may stand for the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inode {
-    /// What it is.
+    /// The kind.
     pub kind: Kind,
     /// Permissions, with the set-user-id, set-group-id and sticky bits: 0 to 0o7777.
     pub mode: u32,
@@ -68,9 +68,9 @@ pub struct Inode {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
-    /// When it was last changed.
+    /// The time of its last change.
     pub mtime: Time,
-    /// Its extended attributes.
+    /// The extended attributes.
     pub xattrs: Xattrs,
 }
 
@@ -110,13 +110,13 @@ impl Default for Tree {
     }
 }
 
-/// How many links a path may lead through, as in the kernel.
+/// The most links that a path may lead through, as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// What is as long as this is no path for the kernel, in bytes.
+/// The length from which on a path is too long for the kernel, in bytes.
 pub const LONGEST_PATH: usize = 4096;
 
-/// How many parts a path may have, with those of the links that it leads through. The kernel would take more.
+/// The most parts that a path may have, with those of the links that it leads through. The kernel would take more.
 const MOST_PARTS: usize = 1024;
 
 /// Returns the parts of a path that lead somewhere.
@@ -263,29 +263,25 @@ impl Tree {
 
     /// Takes all names below a directory away.
     pub fn remove_below(&mut self, path: &[u8]) {
-        if path.is_empty() {
-            self.names.retain(|name, _| name.is_empty());
-            return;
-        }
-        let start = [path, b"/"].concat();
-        let below: Vec<_> = self
-            .names
-            .range(start.clone()..)
-            .take_while(|(name, _)| name.starts_with(&start))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in below {
+        for name in self.names_below(path) {
             self.names.remove(&name);
         }
     }
 
+    /// Returns all names below a directory, in order.
+    pub fn names_below(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let start = join(path, b"");
+        let names = self.names.range(start.clone()..).map(|(name, _)| name);
+        names
+            .filter(|name| !name.is_empty())
+            .take_while(|name| name.starts_with(&start))
+            .cloned()
+            .collect()
+    }
+
     /// Returns whether a directory holds nothing.
     pub fn is_empty_directory(&self, path: &[u8]) -> bool {
-        let start = if path.is_empty() {
-            Vec::new()
-        } else {
-            [path, b"/"].concat()
-        };
+        let start = join(path, b"");
         let next = self
             .names
             .range(start.clone()..)

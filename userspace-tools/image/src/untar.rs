@@ -5,7 +5,7 @@
 //! (the layer specification of the Open Container Initiative).
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ use crate::compression::DecompressError;
 use crate::content::{Content, Store};
 use crate::pax::Records;
 use crate::records::{self, Record};
-use crate::tree::{join, split, Inode, Kind, Time, Tree};
+use crate::tree::{join, split, Id, Inode, Kind, Time, Tree, LONGEST_PATH};
 use crate::whole_stream;
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -26,6 +26,10 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Tarballs consist of blocks of this size, in bytes.
 const BLOCK: usize = 512;
+
+/// The largest file, in bytes: a few bytes of a tarball can state a hole of any size, and holes are read
+/// like all else.
+const LARGEST: u64 = 64 << 30;
 
 /// Why a tarball cannot be read. Offsets are in bytes from the start of the tarball, decompressed.
 #[derive(Debug, Error)]
@@ -36,13 +40,13 @@ pub enum TarError {
     /// In a compressed format that is not read.
     #[error("it is compressed by {0}, which is not read here: decompress it before")]
     Format(&'static str),
-    /// It is compressed and damaged.
+    /// The compressed stream is damaged.
     #[error(transparent)]
     Compressed(#[from] DecompressError),
-    /// It is no tarball, or damaged.
+    /// The file is no tarball, or a damaged one.
     #[error("this is no tarball, or a damaged one")]
     Damaged(#[from] io::Error),
-    /// It ends within an entry, or before the two blocks of NUL bytes that end a tarball.
+    /// The tarball ends within an entry, or before the two blocks of NUL bytes that end one.
     #[error("the tarball breaks off at offset {0:#x}")]
     BreaksOff(u64),
     /// An entry that cannot be understood.
@@ -79,7 +83,7 @@ pub fn cover(tree: &mut Tree, source: &Content) -> Result<(), TarError> {
         return Err(TarError::NoTarball);
     }
     // What this layer itself has put there, which its own whiteouts do not take away.
-    let mut own = HashSet::new();
+    let mut own = BTreeSet::new();
     let mut store = Store::default();
     read_entries(bytes, |entry, stated| {
         apply(tree, entry, stated, &mut store, Some(&mut own))
@@ -161,7 +165,7 @@ fn read_entries(
     Ok(())
 }
 
-/// What the records say about an entry: those that hold for all, and its own, which win.
+/// The records about an entry: those that hold for all, and its own, which win.
 struct Stated<'a> {
     global: &'a [Record],
     own: Option<Vec<Record>>,
@@ -184,6 +188,16 @@ impl Stated<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns a name for a message, shortened if it is long.
+fn shown(name: &[u8]) -> String {
+    const MOST: usize = 200;
+    let (start, end) = match name.get(..MOST) {
+        Some(start) => (start, "..."),
+        None => (name, ""),
+    };
+    format!("{}{end}", String::from_utf8_lossy(start))
 }
 
 /// Returns where a link leads.
@@ -218,7 +232,7 @@ fn apply(
     entry: &mut Entry<'_, impl Read>,
     stated: &Stated<'_>,
     store: &mut Store,
-    own: Option<&mut HashSet<Vec<u8>>>,
+    own: Option<&mut BTreeSet<Vec<u8>>>,
 ) -> Result<(), TarError> {
     let offset = entry.raw_header_position();
     let mut records = Records::default();
@@ -227,33 +241,44 @@ fn apply(
         Some(path) => path.clone(),
         None => entry.path_bytes().into_owned(),
     };
-    let damaged = |error| {
-        let name = String::from_utf8_lossy(&own_name).into_owned();
-        TarError::Entry(name, offset, error)
-    };
+    let damaged = |error| TarError::Entry(shown(&own_name), offset, error);
     noted.map_err(damaged)?;
     let name = records.sparse_name.as_ref().unwrap_or(&own_name);
-    let shown = || String::from_utf8_lossy(name).into_owned();
+    let shown = || shown(name);
     if let Some(key) = records.unknown.take() {
         return Err(TarError::Attribute(shown(), offset, key));
     }
+    if name.len() >= LONGEST_PATH {
+        let text = format!(
+            "its name has {} bytes, more than {}",
+            name.len(),
+            LONGEST_PATH - 1
+        );
+        return Err(damaged(io::Error::other(text)));
+    }
     let path = place(name).ok_or_else(|| TarError::Outside(shown(), offset))?;
     let (directory, file) = split(&path);
-    if let Some(own) = own {
-        if file == OPAQUE {
-            hide(tree, &below(tree, directory), own);
-            return Ok(());
-        }
+    if let Some(own) = &own {
         if let Some(hidden) = file.strip_prefix(WHITEOUT) {
-            let hidden = join(directory, hidden);
-            let mut gone = below(tree, &hidden);
-            gone.push(hidden);
+            let Some(directory) = tree.resolve_path(directory) else {
+                return Ok(());
+            };
+            let gone = if file == OPAQUE {
+                tree.names_below(&directory)
+            } else {
+                let hidden = join(&directory, hidden);
+                let mut gone = tree.names_below(&hidden);
+                gone.push(hidden);
+                gone
+            };
             hide(tree, &gone, own);
             return Ok(());
         }
+    }
+    let path = join(&make_parents(tree, directory), file);
+    if let Some(own) = own {
         own.insert(path.clone());
     }
-    make_parents(tree, directory);
     let header = entry.header();
     let kind = match header.entry_type() {
         // GNU tar's list of a directory's members is its content.
@@ -262,13 +287,17 @@ fn apply(
         // As tar wrote directories before there was a type for them.
         EntryType::Regular if name.ends_with(b"/") => Kind::Directory,
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            if records.size(entry.size()) > LARGEST {
+                let text = format!("it is larger than {} GiB", LARGEST >> 30);
+                return Err(damaged(io::Error::other(text)));
+            }
             let content = records.expand(&mut *entry, store);
             Kind::Regular(content.map_err(damaged)?)
         }
         EntryType::Symlink => Kind::Symlink(target_of(entry, &records)),
         EntryType::Link => {
             let target = target_of(entry, &records);
-            let id = place(&target).and_then(|target| tree.id(&target));
+            let id = place(&target).and_then(|target| linked(tree, &target));
             let id = id.ok_or_else(|| TarError::Link(shown(), offset))?;
             if tree.id(&path) != Some(id) {
                 tree.remove(&path);
@@ -353,37 +382,42 @@ fn place(name: &[u8]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// Returns all names below a directory.
-fn below(tree: &Tree, directory: &[u8]) -> Vec<Vec<u8>> {
-    let start = if directory.is_empty() {
-        Vec::new()
-    } else {
-        join(directory, b"")
-    };
-    let is_below = |path: &&[u8]| !path.is_empty() && path.starts_with(&start);
-    tree.iter()
-        .map(|(path, _)| path)
-        .filter(is_below)
-        .map(<[u8]>::to_vec)
-        .collect()
+/// Returns the file that a hard link names, through symbolic links on the way to its directory.
+fn linked(tree: &Tree, target: &[u8]) -> Option<Id> {
+    let (directory, file) = split(target);
+    tree.id(&join(&tree.resolve_path(directory)?, file))
 }
 
 /// Takes names away, but not those of this layer, nor the directories that these are in.
-fn hide(tree: &mut Tree, paths: &[Vec<u8>], own: &HashSet<Vec<u8>>) {
+fn hide(tree: &mut Tree, paths: &[Vec<u8>], own: &BTreeSet<Vec<u8>>) {
     for path in paths {
         let start = join(path, b"");
-        if !own.iter().any(|own| own == path || own.starts_with(&start)) {
+        let is_above_own = || {
+            let next = own.range(start.clone()..).next();
+            next.is_some_and(|own| own.starts_with(&start))
+        };
+        if !own.contains(path) && !is_above_own() {
             tree.remove(path);
         }
     }
 }
 
-/// Tarballs may leave directories out.
-fn make_parents(tree: &mut Tree, directory: &[u8]) {
-    if directory.is_empty() || tree.get(directory).is_some_and(Inode::is_directory) {
-        return;
+/// Returns where a directory is, through symbolic links to directories, as `tar` and container engines find it.
+/// Makes what is missing, as tarballs may leave directories out.
+fn make_parents(tree: &mut Tree, directory: &[u8]) -> Vec<u8> {
+    let mut place = Vec::new();
+    let parts = directory.split(|byte| *byte == b'/');
+    for part in parts.filter(|part| !part.is_empty()) {
+        let next = join(&place, part);
+        let is_directory = |path: &Vec<u8>| tree.get(path).is_some_and(Inode::is_directory);
+        place = match tree.resolve_path(&next).filter(is_directory) {
+            Some(path) => path,
+            None => {
+                tree.remove(&next);
+                tree.insert(&next, Inode::directory(0o755));
+                next
+            }
+        };
     }
-    make_parents(tree, split(directory).0);
-    tree.remove(directory);
-    tree.insert(directory, Inode::directory(0o755));
+    place
 }

@@ -32,7 +32,7 @@ pub fn unknown_format(bytes: &[u8]) -> Option<&'static str> {
 /// Returns the bytes decompressed, or as they are if they are not compressed.
 ///
 /// Members of gzip, frames of zstd and lz4, streams of xz and bzip2 follow each other, with NUL bytes
-/// behind them, and with skippable frames anywhere.
+/// behind them (between streams of xz as well), and with skippable frames anywhere.
 ///
 /// # Errors
 ///
@@ -44,6 +44,10 @@ pub fn decompress(source: &Content) -> Result<Content, DecompressError> {
     };
     let mut out = Sink::default();
     while rest.iter().any(|byte| *byte != 0) {
+        if matches!(first, Part::Known(Method::Xz)) {
+            let padding = rest.iter().take_while(|byte| **byte == 0).count();
+            rest.consume(padding);
+        }
         let part = next(rest).unwrap_or(first);
         part.decompress(&mut rest, &mut out)
             .map_err(|cause| DecompressError {
