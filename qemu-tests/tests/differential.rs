@@ -56,7 +56,7 @@ impl Odd {
         Self { name, mode, owner, links: 1, inode: 0, mtime, device, content }
     }
 
-    /// Its bytes, as entry number `number`.
+    /// Returns its bytes, as entry number `number`.
     fn bytes(&self, number: usize) -> Vec<u8> {
         let number = if self.inode == 0 { 1000 + number } else { self.inode as usize };
         let (size, name) = (self.content.len(), self.name.len() + 1);
@@ -155,6 +155,12 @@ fn oddities() -> Vec<Odd> {
         Odd::new("fifo-with-content", 0o010_644, "junk"),
         Odd::new("odd-type", 0o070_644, "of no type"),
         Odd::new("no-type", 0o644, "of no type"),
+        Odd::new("odd-empty", FILE, "what is of no type and empty takes it away"),
+        Odd::new("odd-empty", 0o070_644, ""),
+        Odd::new("no-type-empty", DIRECTORY, ""),
+        Odd::new("no-type-empty", 0o644, ""),
+        Odd::new("no-type-content", FILE, "with content it does not"),
+        Odd::new("no-type-content", 0o150_644, "content"),
         Odd::new("all-bits", 0o107_777, "set-user-id and all"),
         Odd { device: (0xfff_1001, 0x17_0003), ..Odd::new("wide-device", 0o020_600, "") },
         Odd { owner: (u32::MAX, u32::MAX), ..Odd::new("nobody", FILE, "owner -1") },

@@ -12,7 +12,7 @@ use crate::place::{Ending, Place};
 use crate::stack;
 use crate::tree::{Content, Inode, Kind, Time, Tree, Xattrs, LONGEST_PATH};
 
-/// What names of one file have in common: its identity and its type.
+/// The key that names of one file share: its identity and its type.
 type LinkKey = ((u32, u32, u32), u32);
 
 /// Returns what the kernel's built-in initramfs holds unless told otherwise (`usr/default_cpio_list`):
@@ -128,6 +128,12 @@ impl Unpacker {
                 if entry.content.is_empty() =>
             {
                 self.special(entry, name, place)
+            }
+            // Of a type that is not known, it still takes away what is in its way.
+            cpio::SYMLINK => None,
+            kind if entry.content.is_empty() => {
+                self.clean(&place?, kind);
+                None
             }
             _ => None,
         }
