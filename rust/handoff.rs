@@ -43,14 +43,17 @@ pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Res
     }
     if let Err(error) = old_root.detach() {
         pr_err!(
-            "detaching the old root failed: error {}\n",
+            "detaching the old root failed: error {}, it stays mounted below the new one\n",
             error.to_errno()
         );
     }
     timeline.end(Phase::Pivot);
     if root != Root::Overlay {
         if let Err(error) = vfs::mount_devtmpfs() {
-            pr_warn!("no devtmpfs on /dev: error {}\n", error.to_errno());
+            pr_warn!(
+                "mounting devtmpfs on /dev failed: error {}, init has to mount it\n",
+                error.to_errno()
+            );
         }
         timeline.end(Phase::Devtmpfs);
     }
@@ -67,7 +70,11 @@ fn leave_console(old_root: &Path) {
         Err(error) if error == ENOENT => (),
         found => {
             if let Err(error) = found.and_then(|console| console.set_console()) {
-                pr_warn!("the console holds the root: error {}\n", error.to_errno());
+                pr_warn!(
+                    "using the console of the old root failed: error {}, an init that keeps its \
+                     console open keeps the image in memory\n",
+                    error.to_errno()
+                );
             }
         }
     }

@@ -41,13 +41,7 @@ use initoverlayfs_macros::{
     init,
     initcall, //
 };
-use kernel::{
-    prelude::*,
-    sync::{
-        global_lock,
-        SetOnce, //
-    }, //
-};
+use kernel::prelude::*;
 
 use crate::{
     initrd::{
@@ -87,6 +81,10 @@ use crate::{
     },
     sys::{
         background,
+        initcall::{
+            Early,
+            Slot, //
+        },
         panic::panic_required,
         vfs, //
     }, //
@@ -95,14 +93,8 @@ use crate::{
 /// The prefix that the kernel crate's printing macros put in front of each line.
 const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
 
-global_lock! {
-    // SAFETY: `claim` initialises it; what runs later uses it through `claimed` only, which looks
-    // whether it did.
-    unsafe(uninit) static CLAIMED: Mutex<Option<Claimed>> = None;
-}
-
-/// Set once `claim` has run. `initcall_blacklist=` can prevent it.
-static HAS_RUN: SetOnce<()> = SetOnce::new();
+/// The initrd, from the claim to the mount. It is empty if `initcall_blacklist=` prevents the claim.
+static CLAIMED: Slot<Claimed> = Slot::new();
 
 initcall!(early, claim);
 initcall!(device, mount);
@@ -129,38 +121,32 @@ impl Claimed {
 
 /// Takes the initrd only to keep everybody from using it. Its memory is given back when it may be.
 #[init]
-fn give_up(initrd: Initrd, options: Options<'static>, timeline: Timeline) {
-    *CLAIMED.lock() = Some(Claimed {
+fn give_up(initrd: Initrd<'_>, options: Options<'static>, timeline: Timeline) -> Result {
+    CLAIMED.put(Claimed {
         region: initrd.claim(),
         segments: KVec::new(),
         options,
         account: Account::new(timeline),
-    });
+    })
 }
 
 /// Phase 2: decides whether the initrd is ours, and takes it.
 #[init]
-fn claim() -> Result {
-    // SAFETY: The initcalls run once and one after the other; `mount` runs later.
-    unsafe { CLAIMED.init() };
-    HAS_RUN.populate(());
-
+fn claim(early: &Early) -> Result {
     let mut timeline = Timeline::start();
     let options = boot_parameters::parse();
     if options.mode == Mode::Off && !cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         return Ok(());
     }
-    // SAFETY: This is an early initcall.
-    let Some(initrd) = (unsafe { Initrd::peek() }) else {
+    let Some(initrd) = Initrd::peek(early) else {
         if options.mode == Mode::Require {
             panic_required(fmt!("there is no initrd"));
         }
         return Ok(());
     };
     if options.mode == Mode::Off {
-        pr_err!("off: no initrd is used but a signed one, going on without the initrd\n");
-        give_up(initrd, options, timeline);
-        return Ok(());
+        pr_err!("off: this kernel uses only signed images, going on without the initrd\n");
+        return give_up(initrd, options, timeline);
     }
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     if faults::are_wanted() {
@@ -174,10 +160,9 @@ fn claim() -> Result {
             }
             if problem.is_damaged_archive() || options.policy.is_set() {
                 pr_err!("{problem}, going on without the initrd\n");
-                give_up(initrd, options, timeline);
-            } else {
-                pr_err!("{problem}, leaving the initrd alone\n");
+                return give_up(initrd, options, timeline);
             }
+            pr_err!("{problem}, leaving the initrd alone\n");
             return Ok(());
         }
     };
@@ -190,8 +175,8 @@ fn claim() -> Result {
             panic_required(fmt!("the initrd holds no image"));
         }
         if options.policy.is_set() {
-            pr_err!("the initrd holds no image that could be authentic, going on without it\n");
-            give_up(initrd, options, timeline);
+            pr_err!("the initrd holds no image to authenticate, going on without the initrd\n");
+            return give_up(initrd, options, timeline);
         }
         return Ok(());
     };
@@ -199,7 +184,7 @@ fn claim() -> Result {
     let images = segments.iter().filter(|s| s.kind.is_image()).count();
     let region = initrd.claim();
     timeline.end(Phase::Claim);
-    *CLAIMED.lock() = Some(Claimed {
+    CLAIMED.put(Claimed {
         account: Account {
             images,
             segments: segments.len(),
@@ -213,14 +198,13 @@ fn claim() -> Result {
         region,
         segments,
         options,
-    });
-    Ok(())
+    })
 }
 
 /// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
 #[init]
 fn mount() -> Result {
-    if let Some(claimed) = claimed(|claimed| !claimed.must_wait()) {
+    if let Some(claimed) = CLAIMED.take_if(|claimed| !claimed.must_wait()) {
         mount_claimed(claimed);
     }
     Ok(())
@@ -229,27 +213,23 @@ fn mount() -> Result {
 /// Phases 3 and 4 for images that have to wait for the `late` initcalls.
 #[init]
 fn mount_late() -> Result {
-    if let Some(claimed) = claimed(|_| true) {
+    if let Some(claimed) = CLAIMED.take_if(|_| true) {
         mount_claimed(claimed);
     }
     Ok(())
-}
-
-/// Takes what the claim has left, if anything, and if it is `wanted`.
-#[init]
-fn claimed(wanted: fn(&Claimed) -> bool) -> Option<Claimed> {
-    HAS_RUN.as_ref()?;
-    CLAIMED.lock().take_if(|claimed| wanted(claimed))
 }
 
 /// Makes a root of it, or says why not.
 #[init]
 fn mount_claimed(mut claimed: Claimed) {
     if claimed.options.retain && claimed.options.root == Root::ReadWrite {
-        pr_warn!("rw: no /sys/firmware/initrd: the initrd is about to be written to\n");
+        pr_warn!("retain ignored: with rw, writing to the root changes the initrd\n");
     } else if claimed.options.retain {
         if let Err(error) = retained_initrd::expose(claimed.region.retain()) {
-            pr_err!("no /sys/firmware/initrd: error {}\n", error.to_errno());
+            pr_err!(
+                "making /sys/firmware/initrd failed: error {}, the initrd is kept but not shown\n",
+                error.to_errno()
+            );
         }
     }
     if claimed.segments.is_empty() {

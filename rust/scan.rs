@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the initrd is made of, as far as the claim wants to know, and what to say if that is not
+//! The segments of the initrd, for the claim, and the message if they are not
 //! clear.
 
 use kernel::{
@@ -64,7 +64,7 @@ pub(crate) const CHECKSUMS: Checksums = Checksums {
 /// # Errors
 ///
 /// Each [`ScanProblem`], if there is an image as well.
-pub(crate) fn scan(initrd: &Initrd, wanted: Filesystems) -> Result<KVec<Segment>, ScanProblem> {
+pub(crate) fn scan(initrd: &Initrd<'_>, wanted: Filesystems) -> Result<KVec<Segment>, ScanProblem> {
     let mut segments = KVec::new();
     let mut any_image = false;
     let mut left_out = false;
@@ -107,7 +107,7 @@ pub(crate) fn scan(initrd: &Initrd, wanted: Filesystems) -> Result<KVec<Segment>
 }
 
 /// Returns whether there is an image somewhere from `offset` on.
-fn is_image_behind(initrd: &Initrd, offset: usize, kinds: Filesystems) -> bool {
+fn is_image_behind(initrd: &Initrd<'_>, offset: usize, kinds: Filesystems) -> bool {
     let behind = initrd.bytes().get(offset..).unwrap_or(&[]);
     initrd::find(behind, &CHECKSUMS, kinds).is_some()
 }
@@ -164,18 +164,27 @@ impl fmt::Display for ScanProblem {
     }
 }
 
-/// The problem of a superblock, in words that follow the image's.
+/// Returns the problem of a superblock, in words that follow the image's.
 fn fmt_superblock(error: &SuperblockError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),
         SuperblockError::Version { major, minor } => {
-            write!(f, "has format version {major}.{minor}, which nothing reads")
+            write!(
+                f,
+                "has format version {major}.{minor}, which is not supported"
+            )
         }
         SuperblockError::BlockBits(bits) => {
-            write!(f, "has a block size of 2^{bits} bytes, which is none")
+            write!(
+                f,
+                "has a block size of 2^{bits} bytes, which is not supported"
+            )
         }
         SuperblockError::BlockSize(size) => {
-            write!(f, "has a block size of {size} bytes, which is none")
+            write!(
+                f,
+                "has a block size of {size} bytes, which is not supported"
+            )
         }
         SuperblockError::Compression(number) => write!(f, "has unknown compression {number}"),
         SuperblockError::ChecksumType(number) => write!(f, "has unknown checksum type {number}"),
@@ -183,8 +192,10 @@ fn fmt_superblock(error: &SuperblockError, f: &mut fmt::Formatter<'_>) -> fmt::R
             f,
             "has superblock checksum {stored:#x}, but its bytes amount to {computed:#x}"
         ),
-        SuperblockError::Size { blocks } => write!(f, "cannot have {blocks} blocks"),
-        SuperblockError::Bytes { bytes } => write!(f, "cannot have {bytes} bytes"),
+        SuperblockError::Size { blocks } => {
+            write!(f, "states an impossible size of {blocks} blocks")
+        }
+        SuperblockError::Bytes { bytes } => write!(f, "states an impossible size of {bytes} bytes"),
         SuperblockError::Truncated { need, have } => {
             write!(f, "is truncated: {have} of {need} bytes are there")
         }

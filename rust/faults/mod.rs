@@ -64,13 +64,13 @@ pub(crate) fn drill_mount(mut claimed: Claimed) {
 
 /// The scan of phase 2 with a fault in each allocation.
 #[init]
-pub(crate) fn drill_scan(initrd: &Initrd, wanted: Filesystems) {
+pub(crate) fn drill_scan(initrd: &Initrd<'_>, wanted: Filesystems) {
     drill("scan", &Target::Scan(initrd, wanted));
 }
 
 /// An attempt.
 enum Target<'a> {
-    Scan(&'a Initrd, Filesystems),
+    Scan(&'a Initrd<'a>, Filesystems),
     Mount(&'a Claimed),
     HandOff(&'a Claimed),
 }
@@ -120,7 +120,7 @@ fn attempt(target: &Target<'_>) -> Outcome {
     }
 }
 
-/// A copy of what was claimed.
+/// Returns a copy of what was claimed.
 fn again(claimed: &Claimed) -> Result<Claimed> {
     let mut segments = KVec::with_capacity(claimed.segments.len(), GFP_KERNEL)?;
     for segment in &claimed.segments {
@@ -134,7 +134,7 @@ fn again(claimed: &Claimed) -> Result<Claimed> {
     })
 }
 
-/// As long as it lives, no allocation fails or counts.
+/// A guard: while one lives, no allocation fails or counts.
 pub(crate) struct Spared(());
 
 impl Spared {
@@ -165,7 +165,7 @@ fn drill(name: &str, target: &Target<'_>) {
         // SAFETY: The hooks are in.
         unsafe { bindings::initoverlayfs_faults_arm(nth) };
         let outcome = attempt(target);
-        // SAFETY: As above.
+        // SAFETY: The hooks are in.
         let hit = unsafe { bindings::initoverlayfs_faults_disarm() };
         vfs::flush();
         match (hit, outcome) {

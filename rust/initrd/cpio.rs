@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How far a plain cpio archive reaches.
+//! The reach of plain cpio archives.
 //!
 //! The format is `Documentation/driver-api/early-userspace/buffer-format.rst` of the kernel; the
 //! walk mirrors the state machine of [`init/initramfs.c`](srctree/init/initramfs.c), which is the
@@ -40,7 +40,7 @@ fn field(header: &[u8], at: usize) -> Option<usize> {
     })
 }
 
-/// The length of the entry at the start of `bytes`, with its padding.
+/// Returns the length of the entry at the start of `bytes`, with its padding.
 ///
 /// [`None`] if there is no entry, or it reaches past the end of `bytes`.
 fn entry_len(bytes: &[u8]) -> Option<usize> {

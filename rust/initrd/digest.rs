@@ -17,7 +17,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All members.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
     /// fs-verity's number for it.
@@ -28,7 +28,7 @@ impl Algorithm {
         }
     }
 
-    /// Its name, as fsverity-utils and the kernel spell it.
+    /// Returns its name, as fsverity-utils and the kernel spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -36,7 +36,7 @@ impl Algorithm {
         }
     }
 
-    /// The size of its digests, in bytes: a power of two.
+    /// Returns the size of its digests, in bytes: a power of two.
     pub const fn digest_len(self) -> usize {
         match self {
             Self::Sha256 => 32,
@@ -44,7 +44,7 @@ impl Algorithm {
         }
     }
 
-    /// The size of what it works on at a time, in bytes, to which fs-verity pads a salt.
+    /// Returns the size of what it works on at a time, in bytes, to which fs-verity pads a salt.
     pub const fn input_block(self) -> usize {
         match self {
             Self::Sha256 => 64,
@@ -62,7 +62,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The digest that starts `bytes`; [`None`] if they are too few.
+    /// Returns the digest that starts `bytes`; [`None`] if they are too few.
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
         let digest = bytes.get(..algorithm.digest_len())?;
         let mut padded = [0; MAX_DIGEST];
@@ -70,7 +70,7 @@ impl Digest {
         Some(Self::from_padded(algorithm, padded))
     }
 
-    /// The digest in an array that has NULs behind it.
+    /// Returns the digest in an array that has NULs behind it.
     pub fn from_padded(algorithm: Algorithm, bytes: [u8; MAX_DIGEST]) -> Self {
         Self { algorithm, bytes }
     }
@@ -95,7 +95,7 @@ impl Digest {
         self.algorithm
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn bytes(&self) -> &[u8] {
         self.bytes
             .get(..self.algorithm.digest_len())

@@ -82,7 +82,7 @@ fn verify(
     })
 }
 
-/// The size of the image in blocks, of 32 bits or 48.
+/// Returns the size of the image in blocks, of 32 bits or 48.
 fn blocks(superblock: &[u8]) -> Result<u64, SuperblockError> {
     let low = u64::from(le32(superblock, BLOCKS_LO_AT)?);
     let incompat = le32(superblock, FEATURE_INCOMPAT_AT)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the filesystems that an image may hold have in common.
+//! Types that the parsers of all filesystems share.
 
 /// A filesystem that an image may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub enum Filesystem {
 }
 
 impl Filesystem {
-    /// All of them.
+    /// All members.
     pub const ALL: [Self; 4] = [Self::Erofs, Self::Btrfs, Self::Squashfs, Self::Ext4];
 
-    /// Its name, as `mount -t` takes it.
+    /// Returns its name, as `mount -t` takes it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Erofs => "erofs",
@@ -29,14 +29,14 @@ impl Filesystem {
         }
     }
 
-    /// The one with that name.
+    /// Returns the one with that name.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|filesystem| filesystem.name().as_bytes() == name)
     }
 
-    /// Its bit in a set.
+    /// Returns its bit in a set.
     const fn bit(self) -> u8 {
         match self {
             Self::Erofs => 0x1,
@@ -52,17 +52,17 @@ impl Filesystem {
 pub struct Filesystems(u8);
 
 impl Filesystems {
-    /// None of them.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// All of them.
+    /// All members.
     pub const ALL: Self = Self::NONE
         .with(Filesystem::Erofs)
         .with(Filesystem::Btrfs)
         .with(Filesystem::Squashfs)
         .with(Filesystem::Ext4);
 
-    /// This one as well.
+    /// Returns the set with this one added.
     pub const fn with(self, filesystem: Filesystem) -> Self {
         Self(self.0 | filesystem.bit())
     }
@@ -72,7 +72,7 @@ impl Filesystems {
         self.0 & filesystem.bit() != 0
     }
 
-    /// Those that are in both sets.
+    /// Returns those that are in both sets.
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
@@ -154,20 +154,20 @@ pub enum SuperblockError {
     Address(u64),
     /// The filesystem has other devices too: their stated number.
     Devices(u64),
-    /// Its only device is said to have another size than the filesystem.
+    /// The only device is said to have another size than the filesystem.
     DeviceSize {
         /// The size of the device, in bytes.
         device: u64,
         /// The size of the filesystem, in bytes.
         total: u64,
     },
-    /// Its identity is being changed by a tool that did not get to its end.
+    /// The identity is being changed by a tool that did not get to its end.
     Unfinished,
     /// A journal of another filesystem.
     JournalDevice,
-    /// Its journal is on another device, which the kernel would open.
+    /// The journal is on another device, which the kernel would open.
     ExternalJournal,
-    /// Its journal would have to be replayed: it was not unmounted, and lies in read-only memory.
+    /// The journal would have to be replayed: it was not unmounted, and lies in read-only memory.
     Recovery,
 }
 
@@ -189,7 +189,7 @@ pub(super) fn first_set(bytes: &[u8]) -> Option<usize> {
     rest.iter().position(|byte| *byte != 0)?.checked_add(nuls)
 }
 
-/// A little-endian field of a superblock.
+/// Returns a little-endian field of a superblock.
 pub(super) fn field<const N: usize>(
     superblock: &[u8],
     at: usize,
@@ -201,22 +201,22 @@ pub(super) fn field<const N: usize>(
         .ok_or(SuperblockError::NoSuperblock)
 }
 
-/// A field of 16 bits.
+/// Returns a field of 16 bits.
 pub(super) fn le16(superblock: &[u8], at: usize) -> Result<u16, SuperblockError> {
     field(superblock, at).map(u16::from_le_bytes)
 }
 
-/// A field of 32 bits.
+/// Returns a field of 32 bits.
 pub(super) fn le32(superblock: &[u8], at: usize) -> Result<u32, SuperblockError> {
     field(superblock, at).map(u32::from_le_bytes)
 }
 
-/// A field of 64 bits.
+/// Returns a field of 64 bits.
 pub(super) fn le64(superblock: &[u8], at: usize) -> Result<u64, SuperblockError> {
     field(superblock, at).map(u64::from_le_bytes)
 }
 
-/// The size of an image in bytes, if it is whole, and holds the `least` bytes up to its
+/// Returns the size of an image in bytes, if it is whole, and holds the `least` bytes up to its
 /// superblock's end.
 pub(super) fn whole(bytes: u64, least: usize, have: usize) -> Result<usize, SuperblockError> {
     let need = usize::try_from(bytes)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How far an archive in LZ4's legacy format reaches.
+//! The reach of archives in LZ4's legacy format.
 //!
 //! The format is a magic and then blocks, each behind its length.
 //! [`lib/decompress_unlz4.c`](srctree/lib/decompress_unlz4.c) hands a block to the decompressor

@@ -57,14 +57,14 @@ pub trait Seen {
 pub struct Mismatch {
     /// The place of the block, in bytes from the start of the data, or of the tree.
     pub offset: usize,
-    /// Its level if it is one of the tree, 0 for the leaves.
+    /// The level if it is one of the tree, 0 for the leaves.
     pub level: Option<usize>,
-    /// Its digest, which the tree does not have there.
+    /// The digest, which the tree does not have there.
     pub found: Digest,
 }
 
 impl Shape {
-    /// The tree of `data_len` bytes; [`None`] if they are 0, or the salt is too long.
+    /// Returns the tree of `data_len` bytes; [`None`] if they are 0, or the salt is too long.
     pub fn new(data_len: usize, root_hash: Digest, salt: &[u8]) -> Option<Self> {
         if data_len == 0 || salt.len() > MAX_SALT {
             return None;
@@ -96,39 +96,39 @@ impl Shape {
         })
     }
 
-    /// The hash algorithm.
+    /// Returns the hash algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.root_hash.algorithm()
     }
 
-    /// The salt, without padding.
+    /// Returns the salt, without padding.
     pub fn salt(&self) -> &[u8] {
         self.salt.get(..self.salt_len).unwrap_or(&[])
     }
 
-    /// The size of the data, in bytes.
+    /// Returns the size of the data, in bytes.
     pub fn data_len(&self) -> usize {
         self.data_len
     }
 
-    /// The number of the data's blocks.
+    /// Returns the number of the data's blocks.
     pub fn data_blocks(&self) -> usize {
         self.data_len.div_ceil(BLOCK)
     }
 
-    /// The number of the tree's blocks.
+    /// Returns the number of the tree's blocks.
     pub fn tree_blocks(&self) -> usize {
         self.levels()
             .iter()
             .fold(0, |sum: usize, (_, count)| sum.saturating_add(*count))
     }
 
-    /// The size of the tree, in bytes.
+    /// Returns the size of the tree, in bytes.
     pub fn tree_len(&self) -> usize {
         self.tree_blocks().saturating_mul(BLOCK)
     }
 
-    /// The levels from the leaves on: the number of the first block, and how many there are.
+    /// Returns the levels from the leaves on: the number of the first block, and how many there are.
     pub fn levels(&self) -> &[(usize, usize)] {
         self.levels.get(..self.level_count).unwrap_or(&[])
     }
@@ -138,7 +138,7 @@ impl Shape {
         BLOCK / self.algorithm().digest_len()
     }
 
-    /// The digest of a block, which is padded if it is the last one and short.
+    /// Returns the digest of a block, which is padded if it is the last one and short.
     pub fn hash_block(&self, block: &[u8], hash: Hash) -> Digest {
         let nuls = |count| NULS.get(..count).unwrap_or(&[]);
         let salt = self.salt();
@@ -228,7 +228,7 @@ impl Shape {
         }
     }
 
-    /// The tree's block above a block of the data: its number in the tree, and its bytes.
+    /// Returns the tree's block above a block of the data: its number in the tree, and its bytes.
     fn tree_block<'a>(&self, tree: &'a [u8], level: usize, block: usize) -> (usize, &'a [u8]) {
         let start = self.levels().get(level).map_or(0, |(start, _)| *start);
         let number = start.saturating_add(self.position(level, block).block);
@@ -236,7 +236,7 @@ impl Shape {
         (number, piece(tree, offset..offset.saturating_add(BLOCK)))
     }
 
-    /// The digest in it that leads down.
+    /// Returns the digest in it that leads down.
     fn entry(&self, tree: &[u8], level: usize, block: usize) -> Option<Digest> {
         let size = self.algorithm().digest_len();
         let offset = self.position(level, block).entry.checked_mul(size)?;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a bootloader left in the initrd buffer: a sequence of [`Segment`]s.
+//! The content of the initrd buffer, as a bootloader left it: a sequence of [`Segment`]s.
 //!
 //! Bootloaders and boot stubs concatenate: a microcode archive, the main image, credentials and
 //! system extensions, with NUL padding of any length (often none) in between. [`Scanner`] walks
 //! such a buffer once, front to back, and yields each image of a filesystem and each run of cpio
 //! archives with the bytes that belong to it.
 //!
-//! Everything here is pure: bytes in, values out. No allocation, no `unsafe`, no kernel calls; the
-//! same files are compiled by the kernel and, on the host, by `cargo test` and the command.
+//! Everything here is pure: bytes in, values out. No allocation, no `unsafe`, no kernel calls. The
+//! same files are compiled by the kernel and, on the host, by `cargo test` and the command. May use:
+//! no other room.
 //!
 //! The rules, as `Documentation/image-format.rst` states them:
 //!
@@ -81,9 +82,9 @@ impl Kind {
 /// A piece of the buffer that becomes one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Its kind.
+    /// The kind.
     pub kind: Kind,
-    /// Its place, in bytes from the start of the buffer. Never empty, never past the end.
+    /// The place, in bytes from the start of the buffer. Never empty, never past the end.
     pub range: Range<usize>,
     /// The place of the trailer that seals it, behind it; empty, and at its end, if there is none.
     /// What the trailer says has not been looked at.
@@ -100,7 +101,7 @@ impl Segment {
 /// A segment that was meant to be one and is not sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanError {
-    /// Its first byte, counted from the start of the buffer.
+    /// The first byte, counted from the start of the buffer.
     pub offset: usize,
     /// The problem.
     pub cause: Damage,
@@ -140,7 +141,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The bytes from `offset` to the end of the buffer; empty if there are none.
+    /// Returns the bytes from `offset` to the end of the buffer; empty if there are none.
     fn tail(&self, offset: usize) -> &'a [u8] {
         self.buffer.get(offset..).unwrap_or(&[])
     }
@@ -151,7 +152,7 @@ impl<'a> Scanner<'a> {
         self.kinds.contains(filesystem) && has_magic(filesystem, tail)
     }
 
-    /// The image that begins at or, behind NULs only, after `position`, and where it begins.
+    /// Returns the image that begins at or, behind NULs only, after `position`, and where it begins.
     fn image_start(&self, first_set: usize) -> Option<(Filesystem, usize)> {
         let tail = self.tail(self.position);
         if self.is(Filesystem::Erofs, tail) {

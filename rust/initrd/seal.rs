@@ -109,7 +109,7 @@ pub enum SealError {
     Reserved,
 }
 
-/// A little-endian field.
+/// Returns a little-endian field.
 fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk::<N>().copied()
 }
@@ -126,7 +126,7 @@ pub fn trailer_at(len: usize) -> Option<usize> {
     len.checked_next_multiple_of(BLOCK)
 }
 
-/// The size of the trailer that `bytes` start with, which may go on behind it; [`None`] if there
+/// Returns the size of the trailer that `bytes` start with, which may go on behind it; [`None`] if there
 /// is none.
 ///
 /// Any version of the format is skipped this way, and nothing but the size is checked.
@@ -222,7 +222,7 @@ impl<'a> Seal<'a> {
         })
     }
 
-    /// The fs-verity digest of the image: the digest of its descriptor.
+    /// Returns the fs-verity digest of the image: the digest of its descriptor.
     pub fn digest(&self, hash: Hash) -> Digest {
         hash(self.shape.algorithm(), &[self.descriptor])
     }
@@ -292,7 +292,7 @@ impl Formatted {
         }
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&self.bytes)
     }

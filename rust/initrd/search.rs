@@ -66,7 +66,7 @@ fn place(filesystem: Filesystem) -> (usize, usize) {
     }
 }
 
-/// The image in `bytes` whose superblock is the first thing there that is not NUL, and where the
+/// Returns the image in `bytes` whose superblock is the first thing there that is not NUL, and where the
 /// image begins.
 ///
 /// `first_set` is where the first byte stands that is not NUL.

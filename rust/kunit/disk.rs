@@ -35,7 +35,7 @@ mod tests {
     /// once.
     const SEGMENT: Range<usize> = 3..PAGES * PAGE_SIZE - 100;
 
-    /// The file of [`SEGMENT`].
+    /// Returns the file of [`SEGMENT`].
     fn file(fake: &Fake) -> Result<File> {
         let region = fake.region(0..PAGES * PAGE_SIZE);
         let memory = region.divide([SEGMENT].into_iter())?.pop().ok_or(EINVAL)?;
@@ -43,7 +43,7 @@ mod tests {
         Ok(File::new(memory, len, None, Usage::new(&Kind::Cpio, len)?))
     }
 
-    /// A device of `file`, and what withdraws its memory.
+    /// Returns a device of `file`, and what withdraws its memory.
     fn device(file: File, block_size: usize) -> Result<(Disk, Segments)> {
         let mut files = KVec::new();
         files.push(file, GFP_KERNEL)?;

@@ -26,7 +26,7 @@ use crate::{
     sys::bindings, //
 };
 
-/// As many pages as a test may ask for: a power of two.
+/// The most pages that a test may ask for: a power of two.
 const PAGES: usize = 16;
 
 /// Pages that look to the kernel like an initrd that the bootloader left.
@@ -60,13 +60,13 @@ impl Fake {
             .all(|at| unsafe { ((self.start + at) as *const u8).read() } == pattern(at))
     }
 
-    /// An initrd at these bytes of the pages. It may be taken once.
+    /// Returns an initrd at these bytes of the pages. It may be taken once.
     fn region(&self, bytes: Range<usize>) -> Region {
         // SAFETY: The pages are reserved and nobody else's.
         unsafe { Region::for_test(self.start + bytes.start..self.start + bytes.end) }
     }
 
-    /// The bytes of the pages whose bits are set, which are next to each other.
+    /// Returns the bytes of the pages whose bits are set, which are next to each other.
     fn pages(&self, bits: u32) -> Range<usize> {
         let page = |number: u32| self.start + number as usize * PAGE_SIZE;
         page(bits.trailing_zeros())..page(u32::BITS - bits.leading_zeros())
@@ -104,7 +104,7 @@ fn managed() -> usize {
 struct Numbers(u32);
 
 impl Numbers {
-    /// The next number below `limit`.
+    /// Returns the next number below `limit`.
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (self.0 >> 8) as usize % limit

@@ -30,7 +30,7 @@ mod tests {
         Scanner::new(buffer, &CHECKSUMS, Filesystems::ALL)
     }
 
-    /// An image of two blocks of 512 bytes and a third that holds the superblock.
+    /// Returns an image of two blocks of 512 bytes and a third that holds the superblock.
     fn image() -> Result<KVec<u8>> {
         let mut image = KVec::from_elem(0u8, 1536, GFP_KERNEL)?;
         image[1024..1028].copy_from_slice(&0xe0f5_e1e2_u32.to_le_bytes());

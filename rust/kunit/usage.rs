@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is counted of the reads of a layer.
+//! Tests of the counters of a layer's reads.
 
 use kernel::prelude::*;
 
@@ -15,7 +15,7 @@ mod tests {
         str::CString, //
     };
 
-    /// A layer of ten and a half blocks.
+    /// Returns a layer of ten and a half blocks.
     fn layer() -> Result<Usage> {
         Usage::new(&Kind::Cpio, 43_008)
     }

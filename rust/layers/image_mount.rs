@@ -52,9 +52,9 @@ pub(crate) fn erofs(files: &Path, number: usize) -> Result<Mount> {
     expect(dead_code, reason = "there are none")
 )]
 pub(crate) struct OnDisk<'a> {
-    /// Its kind.
+    /// The kind.
     pub(crate) filesystem: Filesystem,
-    /// Its bytes.
+    /// The bytes.
     pub(crate) file: File,
     /// The size of its blocks, in bytes.
     pub(crate) block_size: usize,

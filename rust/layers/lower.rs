@@ -19,7 +19,7 @@ pub(crate) const SOURCE: &CStr = c"initoverlayfs";
 pub(crate) struct Lower {
     /// The lowest one.
     lowest: Path,
-    /// Those on it, in order.
+    /// The layers on it, in order.
     layers: KVec<Path>,
 }
 
@@ -37,7 +37,7 @@ impl Lower {
         Ok(self.layers.push(layer, GFP_KERNEL)?)
     }
 
-    /// The directory on top.
+    /// Returns the directory on top.
     pub(crate) fn uppermost(&self) -> &Path {
         self.layers.last().unwrap_or(&self.lowest)
     }

@@ -131,7 +131,7 @@ fn check_init(root: &Path) -> Result {
     vfs::check_executable(&init)
 }
 
-/// The image itself as the root.
+/// Returns the image itself as the root.
 #[init]
 fn mount_bare(
     contents: Contents<'_>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the layers hold: segments with their memory, and what is about to be mounted of them.
+//! The contents of the layers: segments with their memory, on their way to being mounted.
 
 use initoverlayfs_macros::init;
 use kernel::{
@@ -44,11 +44,11 @@ use crate::{
 
 /// A segment with its memory.
 pub(crate) struct Layer {
-    /// Its kind.
+    /// The kind.
     kind: Kind,
-    /// Its bytes, and behind them its trailer.
+    /// The bytes, and behind them its trailer.
     memory: Memory,
-    /// Its size in bytes, without the trailer.
+    /// The size in bytes, without the trailer.
     len: usize,
     /// The size of its trailer, in bytes; 0 if it has none.
     trailer_len: usize,
@@ -57,7 +57,7 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// An image as a file, if the policy admits it: image `number`, layer `index`.
+    /// Returns an image as a file, if the policy admits it: image `number`, layer `index`.
     fn into_file(self, policy: &Policy<'_>, number: usize, index: usize) -> Result<File, Failure> {
         let bytes = self.memory.bytes();
         let guard = policy

@@ -85,7 +85,7 @@ impl Stack {
         self.top.as_ref().ok_or(EINVAL)
     }
 
-    /// The root that was there before.
+    /// Returns the root that was there before.
     pub(crate) fn old_root(&self) -> &Path {
         &self.old_root
     }
@@ -109,7 +109,10 @@ impl Drop for Stack {
         if let Some(base) = self.base.take() {
             self.old_root.enter();
             if let Err(error) = base.detach() {
-                pr_err!("unmounting the layers failed: error {}\n", error.to_errno());
+                pr_err!(
+                    "unmounting the layers failed: error {}, the image stays in memory\n",
+                    error.to_errno()
+                );
             }
         }
         for segments in core::mem::take(&mut self.segments) {

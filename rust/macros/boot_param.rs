@@ -45,7 +45,7 @@ impl Parse for BootParam {
 }
 
 impl BootParam {
-    /// The C handler, and its `struct obs_kernel_param` in `.init.setup`.
+    /// Returns the C handler, and its `struct obs_kernel_param` in `.init.setup`.
     pub(crate) fn expand(self) -> TokenStream {
         let Self { name, function } = self;
         let len = name.value().as_bytes_with_nul().len();

@@ -43,6 +43,8 @@ const LEVELS: &[(&str, &str)] = &[
 pub(crate) struct Initcall {
     /// The section of the level's entries.
     section: String,
+    /// Set if the function is lent proof of its level.
+    is_early: bool,
     /// The function to call.
     function: Ident,
 }
@@ -62,16 +64,30 @@ impl Parse for Initcall {
         input.parse::<Token![,]>()?;
         Ok(Self {
             section: format!(".initcall{infix}.init"),
+            is_early: level == "early",
             function: input.parse()?,
         })
     }
 }
 
 impl Initcall {
-    /// The C entry point, and its entry in the section: a 32-bit offset where the architecture has
+    /// Returns the C entry point, and its entry in the section: a 32-bit offset where the architecture has
     /// such, a pointer elsewhere.
     pub(crate) fn expand(self) -> TokenStream {
-        let Self { section, function } = self;
+        let Self {
+            section,
+            is_early,
+            function,
+        } = self;
+        let call = if is_early {
+            quote! {{
+                // SAFETY: This is an early initcall, which returns after the token is dropped.
+                let early = unsafe { crate::sys::initcall::Early::new() };
+                super::#function(&early)
+            }}
+        } else {
+            quote! { super::#function() }
+        };
         let entry = format_ident!("__initoverlayfs_initcall_{function}");
         let name = format_ident!("{}", entry.to_string().to_uppercase());
         // `global_asm!` wants to stand among items, so the entry gets a module.
@@ -87,7 +103,7 @@ impl Initcall {
                 #[no_mangle]
                 #[link_section = ".init.text"]
                 extern "C" fn #entry() -> ::kernel::ffi::c_int {
-                    let result: ::kernel::error::Result = super::#function();
+                    let result: ::kernel::error::Result = #call;
                     match result {
                         Ok(()) => 0,
                         Err(error) => error.to_errno(),

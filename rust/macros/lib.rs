@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a built-in component needs at boot and the kernel's `module!` does not do: functions in
+//! Macros for a built-in component, in addition to the kernel's `module!`: functions in
 //! `.init.text`, initcalls of any level, boot parameters.
 //!
 //! The parts of the C side are in [`include/linux/init.h`](srctree/include/linux/init.h).
@@ -51,7 +51,8 @@ pub fn init(attr: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The level is one of `early`, `pure`, `core`, `postcore`, `arch`, `subsys`, `fs`, `rootfs`,
 /// `device`, `late`, or one of those with `_sync` where C has it. The function is a
-/// `fn() -> kernel::error::Result`, usually `#[init]`; an error becomes the initcall's status.
+/// `fn() -> kernel::error::Result`, usually `#[init]`; an error becomes the initcall's status. At
+/// the level `early`, it is a `fn(&crate::sys::initcall::Early) -> kernel::error::Result`.
 ///
 /// The crate must be built in: the entry goes to a section that only the kernel image has.
 #[proc_macro]

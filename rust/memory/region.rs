@@ -27,27 +27,28 @@ use kernel::{
     sync::Arc, //
 };
 
-use crate::sys::bindings;
+use crate::sys::{
+    bindings,
+    initcall::Early, //
+};
 
 /// The initrd where the bootloader left it, not yet ours.
 ///
 /// # Invariants
 ///
 /// The range is that of `initrd_start` and `initrd_end`, is not empty, and is mapped and reserved
-/// until `populate_rootfs` runs or [`Initrd::claim`] takes it.
-pub(crate) struct Initrd {
+/// until `populate_rootfs` runs, which is after the early initcalls, or [`Initrd::claim`] takes it.
+pub(crate) struct Initrd<'early> {
     range: Range<usize>,
+    /// Keeps it from being used after the early initcall.
+    _early: &'early Early,
 }
 
-impl Initrd {
-    /// Looks whether there is one.
-    ///
-    /// # Safety
-    ///
-    /// Must be called before the `rootfs` initcalls, by the thread that runs the initcalls.
-    pub(crate) unsafe fn peek() -> Option<Self> {
-        // SAFETY: Until `populate_rootfs` nobody else reads or writes the two globals: what the
-        // architecture sets up, it has set up before the initcalls.
+impl<'early> Initrd<'early> {
+    /// Returns the initrd, if the bootloader passed one.
+    pub(crate) fn peek(early: &'early Early) -> Option<Self> {
+        // SAFETY: This is an early initcall. Until `populate_rootfs` nobody else reads or writes the
+        // two globals: what the architecture sets up, it has set up before the initcalls.
         let (start, end) = unsafe {
             (
                 addr_of!(bindings::initrd_start).read(),
@@ -56,7 +57,10 @@ impl Initrd {
         };
         // INVARIANT: Both are addresses in the direct map; the range is reserved until it is freed
         // by `do_populate_rootfs()`.
-        (start != 0 && start < end).then_some(Self { range: start..end })
+        (start != 0 && start < end).then_some(Self {
+            range: start..end,
+            _early: early,
+        })
     }
 
     /// Returns its bytes.
@@ -70,7 +74,7 @@ impl Initrd {
     ///
     /// If some of it is reserved for the crash kernel, none of it is ever freed.
     pub(crate) fn claim(self) -> Region {
-        // SAFETY: As in `peek`, which is the only way to an `Initrd`.
+        // SAFETY: By `_early`, this is an early initcall: see `peek`.
         unsafe {
             addr_of_mut!(bindings::initrd_start).write(0);
             addr_of_mut!(bindings::initrd_end).write(0);
@@ -154,7 +158,7 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// The region of an initrd at `bytes`, which the caller owns.
+    /// Returns the region of an initrd at `bytes`, which the caller owns.
     fn of(bytes: Range<usize>) -> Self {
         // A page that is only partly the initrd's may hold something else as well. x86 reserves the
         // last one as a whole; `free_initrd_mem()` sees it the same way, there and elsewhere.
@@ -235,7 +239,7 @@ impl Region {
             .then(|| Self::new(0..0, self.bytes.clone()))
     }
 
-    /// An initrd that lies at `bytes`.
+    /// Returns an initrd that lies at `bytes`.
     ///
     /// # Safety
     ///
@@ -246,7 +250,7 @@ impl Region {
         Self::of(bytes)
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -321,7 +325,7 @@ impl Memory {
 pub(crate) struct Scratch(Memory);
 
 impl Scratch {
-    /// The address of what is at `range`, in bytes from the start, and how much of that there is,
+    /// Returns the address of what is at `range`, in bytes from the start, and how much of that there is,
     /// `len` at the most.
     fn part(&self, range: Range<usize>, len: usize) -> (usize, usize) {
         let end = range.end.min(self.0.bytes.len());

@@ -64,7 +64,7 @@ enum Store {
 }
 
 impl File {
-    /// A file of the first `len` bytes of `memory`.
+    /// Returns a file of the first `len` bytes of `memory`.
     pub(crate) fn new(memory: Memory, len: usize, guard: Option<Guard>, usage: Usage) -> Self {
         Self {
             len: len.min(memory.bytes().len()),
@@ -101,7 +101,7 @@ impl File {
         })
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -190,7 +190,7 @@ impl Segments {
     ///
     /// # Errors
     ///
-    /// `EIO` if the memory was withdrawn or there is no such file, and what `work` says.
+    /// `EIO` if the memory was withdrawn or there is no such file, and errors of `work`.
     #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     pub(crate) fn with<R>(
         &self,

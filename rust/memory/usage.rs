@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is read of a layer, and how much memory it still holds: counted for debugfs, and not at all
+//! Counters of a layer's reads and of the memory that it holds, for debugfs; nothing is counted
 //! in a kernel without it.
 
 use kernel::prelude::*;
@@ -45,7 +45,7 @@ struct Figures {
 }
 
 impl Usage {
-    /// A layer of `len` bytes, of which nothing has been read.
+    /// Returns a layer of `len` bytes, of which nothing has been read.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Usage {
         }
     }
 
-    /// Its memory is given back.
+    /// Returns its memory is given back.
     pub(crate) fn release(&self) {
         #[cfg(CONFIG_DEBUG_FS)]
         self.0.held.store(0, Relaxed);
@@ -99,7 +99,7 @@ impl Usage {
 
 #[cfg(CONFIG_DEBUG_FS)]
 impl Usage {
-    /// The blocks that were read, from the first to the last of each run.
+    /// Returns the blocks that were read, from the first to the last of each run.
     pub(crate) fn runs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let touched = &self.0.touched;
         let mut from = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel's command line says: noted before any initcall, and read by the claim.
+//! The options on the kernel's command line: noted before any initcall, and read by the claim.
 
 use crate::{
     initrd::filesystem::{
@@ -121,7 +121,7 @@ pub(crate) fn parse() -> Options<'static> {
     }
     let policy = &mut options.policy;
     if policy.signature && !cfg!(CONFIG_INITOVERLAYFS_SIGNATURES) {
-        pr_err!("verify=signature: this kernel has no INITOVERLAYFS_SIGNATURES\n");
+        pr_err!("verify=signature needs CONFIG_INITOVERLAYFS_SIGNATURES, no image will be used\n");
         policy.is_malformed = true;
         first_bad.get_or_insert(("unsupported option", b"verify=signature"));
     }
@@ -130,7 +130,7 @@ pub(crate) fn parse() -> Options<'static> {
     if cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         policy.signature = true;
         if policy.unsigned_cpio == UnsignedCpio::Allow {
-            pr_err!("unsigned-cpio=allow: this kernel uses nothing but signed images\n");
+            pr_err!("unsigned-cpio=allow ignored: this kernel uses only signed images\n");
             policy.unsigned_cpio = UnsignedCpio::Ignore;
         }
     }

@@ -16,7 +16,7 @@ use crate::initrd::{
     }, //
 };
 
-/// When to use an image that the initrd holds.
+/// The conditions on which an image in the initrd is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Use it if there is one and it can be mounted; else stay out of the way.
@@ -87,7 +87,7 @@ impl<'a> Digests<'a> {
             .map(move |hex| Digest::from_hex(algorithm, hex))
     }
 
-    /// The digests, in order.
+    /// Returns the digests, in order.
     pub fn iter(&self) -> impl Iterator<Item = Digest> + 'a {
         self.items().flatten()
     }
@@ -109,7 +109,7 @@ pub enum Root {
 /// The options of the boot parameter. Later options win over earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options<'a> {
-    /// When to act.
+    /// The conditions on which the image is used.
     pub mode: Mode,
     /// The size of the tmpfs in its own syntax, digits with an optional unit; [`None`] for that of
     /// the root that an archive would be unpacked into.

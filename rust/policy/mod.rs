@@ -46,13 +46,13 @@ pub(crate) enum Refusal {
     },
     /// A missing trailer.
     Unsealed,
-    /// Its trailer makes no sense.
+    /// The trailer makes no sense.
     Trailer(SealError),
     /// Another digest than the command line states: this one.
     Digest(Digest),
-    /// Its trailer has no signature.
+    /// The trailer has no signature.
     Unsigned,
-    /// Its signature is not good; what the kernel's PKCS#7 verification says.
+    /// The signature is not good; what the kernel's PKCS#7 verification says.
     Signature(Error),
     /// There is no memory to remember what was checked.
     Memory(Error),
@@ -147,7 +147,9 @@ impl Policy<'_> {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("the policy is malformed"),
+            Self::Malformed => {
+                f.write_str("verify= or unsigned-cpio= on the command line is malformed")
+            }
             Self::Count { images, digests } => {
                 let (images, digests) = (Count(*images, "image"), Count(*digests, "digest"));
                 f.write_fmt(fmt!("{images}, but {digests}"))
@@ -179,7 +181,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The problem of a trailer, in words.
+/// Returns the problem of a trailer, in words.
 pub(crate) fn fmt_trailer(error: &SealError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         SealError::Truncated { need, have } => {

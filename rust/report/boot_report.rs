@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What there is to tell about the way to the root: in the log, and in debugfs.
+//! The report of the way to the root: in the log, and in debugfs.
 //!
 //! Nothing of it is told on the way. Each line of the log may have to go through a serial line, and
 //! making files in debugfs takes as long as mounting.
@@ -128,7 +128,10 @@ mod files {
         /// Shows it in debugfs for good, as far as there is memory for that.
         pub(super) fn publish(self) {
             if let Err(error) = self.make_files() {
-                pr_warn!("no files in debugfs: error {}\n", error.to_errno());
+                pr_warn!(
+                    "making files in debugfs failed: error {}, there are no statistics\n",
+                    error.to_errno()
+                );
             }
         }
 
@@ -157,12 +160,12 @@ mod files {
         }
     }
 
-    /// A line for each phase: its name, and nanoseconds.
+    /// Returns a line for each phase: its name, and nanoseconds.
     fn fmt_phases(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_fmt(fmt!("{}", account.timeline))
     }
 
-    /// A line for each layer.
+    /// Returns a line for each layer.
     fn fmt_layers(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("# layer kind bytes held reads served touched\n")?;
         for (layer, usage) in account.layers.iter().enumerate() {
@@ -171,7 +174,7 @@ mod files {
         Ok(())
     }
 
-    /// The number of the root's device, as `/proc/PID/mountinfo` has it.
+    /// Returns the number of the root's device, as `/proc/PID/mountinfo` has it.
     fn fmt_device(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match account.device {
             Some(device) => f.write_fmt(fmt!("{}:{}\n", device.major(), device.minor())),
@@ -179,7 +182,7 @@ mod files {
         }
     }
 
-    /// A line for each run of blocks that were read: layer, first block, last block.
+    /// Returns a line for each run of blocks that were read: layer, first block, last block.
     fn fmt_touched(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (layer, usage) in account.layers.iter().enumerate() {
             for (first, last) in usage.runs() {

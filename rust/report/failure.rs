@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How a failure on the way to the root is told: which step, which segment, why.
+//! The message of a failure on the way to the root: which step, which segment, why.
 
 use kernel::{
     fmt,
@@ -12,7 +12,7 @@ use crate::{
     policy::Refusal, //
 };
 
-/// A filesystem's name in a message.
+/// Returns a filesystem's name in a message.
 pub(crate) fn title(filesystem: Filesystem) -> &'static str {
     match filesystem {
         Filesystem::Erofs => "EROFS",

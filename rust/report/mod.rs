@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is told of the way to the root: in the log, in a panic, in debugfs.
+//! Reports of the way to the root: in the log, in a panic, in debugfs.
 //!
-//! Nothing is decided here. May use: initrd, memory, parameter, policy, sys,
-//! words.
+//! Nothing is decided here. May use: initrd, memory, parameter, policy, sys, words.
 
 pub(crate) mod boot_report;
 pub(crate) mod failure;

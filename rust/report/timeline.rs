@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How long the phases took.
+//! The time that the phases took.
 
 use kernel::{
     fmt,
@@ -55,7 +55,7 @@ impl fmt::Display for Phase {
 pub(crate) struct Timeline {
     /// With nanoseconds.
     phases: KVec<(Phase, u64)>,
-    /// When the last one ended, or the time was taken up again.
+    /// The end of the last phase, or the moment when the time was taken up again.
     since: u64,
 }
 
@@ -81,7 +81,7 @@ impl Timeline {
         self.since = now;
     }
 
-    /// The time that these phases took together, in microseconds.
+    /// Returns the time that these phases took together, in microseconds.
     pub(crate) fn micros(&self, is_meant: impl Fn(Phase) -> bool) -> u64 {
         let nanos = self.phases.iter().filter(|(phase, _)| is_meant(*phase));
         nanos.map(|(_, took)| took).sum::<u64>() / 1000

@@ -83,7 +83,7 @@ static MAPPING_OPS: ConstTable<bindings::address_space_operations> =
 ///
 /// # Errors
 ///
-/// `ENOMEM`, or what the VFS says.
+/// `ENOMEM`, and errors of `fs_context_for_mount()` and `fc_mount()`.
 pub(crate) fn mount(files: &Segments) -> Result<Mount> {
     // SAFETY: `TYPE` is a complete file system type that lives forever.
     let context = unsafe { Context::of_type(TYPE.get(), Access::ReadOnly) }?;
@@ -197,7 +197,7 @@ unsafe fn fill(sb: *mut bindings::super_block) -> Result {
     Ok(())
 }
 
-/// The sizes of the files, in bytes. Called where nobody may sleep.
+/// Returns the sizes of the files, in bytes. Called where nobody may sleep.
 fn sizes(files: &KVec<File>) -> Result<KVec<i64>> {
     let mut sizes = KVec::with_capacity(files.len(), GFP_ATOMIC)?;
     for file in files {
@@ -206,7 +206,7 @@ fn sizes(files: &KVec<File>) -> Result<KVec<i64>> {
     Ok(sizes)
 }
 
-/// The address of a C static, which is only read.
+/// Returns the address of a C static, which is only read.
 fn addr_of_static<T>(object: &'static T) -> *const T {
     object
 }
@@ -270,7 +270,7 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, size: i64) -> R
 ///
 /// # Errors
 ///
-/// `EIO` if its memory was withdrawn, and what `work` says.
+/// `EIO` if its memory was withdrawn, and errors of `work`.
 ///
 /// # Safety
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What filesystems are mounted from: files that show images in memory, and block devices.
+//! Sources to mount filesystems from: files that show images in memory, and block devices.
 //!
 //! Which image is mounted how is decided in layers. May use: memory, sys.
 

@@ -14,7 +14,7 @@ use crate::{
     sys::bindings, //
 };
 
-/// The digest of some pieces that follow each other, as [`initrd::digest::Hash`] wants it.
+/// Returns the digest of some pieces that follow each other, as [`initrd::digest::Hash`] wants it.
 ///
 /// Does not sleep.
 ///
@@ -28,7 +28,7 @@ pub(crate) fn hash(algorithm: Algorithm, pieces: &[&[u8]]) -> Digest {
     Digest::from_padded(algorithm, bytes)
 }
 
-/// The SHA-256 digest of some bytes.
+/// Returns the SHA-256 digest of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut digest = [0; MAX_DIGEST];
     sha256_of(&[bytes], &mut digest);
@@ -40,14 +40,14 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     short
 }
 
-/// The XXH64 checksum of some bytes: `lib/xxhash.c`.
+/// Returns the XXH64 checksum of some bytes: `lib/xxhash.c`.
 #[cfg(CONFIG_BTRFS_FS = "y")]
 pub(crate) fn xxh64(bytes: &[u8]) -> u64 {
     // SAFETY: The slice is valid for its length.
     unsafe { bindings::xxh64(bytes.as_ptr().cast(), bytes.len(), 0) }
 }
 
-/// The BLAKE2b digest of 256 bits: `lib/crypto/blake2b.c`.
+/// Returns the BLAKE2b digest of 256 bits: `lib/crypto/blake2b.c`.
 #[cfg(CONFIG_BTRFS_FS = "y")]
 pub(crate) fn blake2b(bytes: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
@@ -69,7 +69,7 @@ pub(crate) fn xxh64(_bytes: &[u8]) -> u64 {
     0
 }
 
-/// As [`xxh64`].
+/// Never called, like [`xxh64`].
 #[cfg(not(CONFIG_BTRFS_FS = "y"))]
 pub(crate) fn blake2b(_bytes: &[u8]) -> [u8; 32] {
     [0; 32]

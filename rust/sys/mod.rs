@@ -2,14 +2,15 @@
 
 //! Every call into C, wrapped so that it can be used without `unsafe`.
 //!
-//! Decisions do not belong here, nor anything that knows what an initrd is. May use: no other room,
-//! but for the types of digests in [`initrd`](crate::initrd).
+//! Decisions do not belong here, nor anything that knows what an initrd is. May use: initrd (the
+//! types of digests).
 
 pub(crate) mod background;
 pub(crate) mod bindings;
 pub(crate) mod clock;
 pub(crate) mod command_line;
 pub(crate) mod digest;
+pub(crate) mod initcall;
 pub(crate) mod panic;
 pub(crate) mod signature;
 pub(crate) mod table;

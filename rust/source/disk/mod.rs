@@ -91,7 +91,7 @@ static NEXT: Atomic<u32> = Atomic::new(0);
 /// `opened` is a file of a device of ours, and holds a reference to it.
 pub(crate) struct Disk {
     opened: NonNull<bindings::file>,
-    /// Its number in device nodes.
+    /// The number in device nodes.
     dev: bindings::dev_t,
     number: u32,
 }
@@ -102,8 +102,9 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a block size below 512 bytes, `ENOMEM`, and what the block layer says. The
-    /// image is dropped then.
+    /// `EINVAL` for a block size below 512 bytes, `ENOMEM`, `ENXIO`, and errors of
+    /// `blk_mq_alloc_tag_set()`, `device_add_disk()` and `bdev_file_open_by_dev()`. The image is
+    /// dropped then.
     pub(crate) fn new(image: &Segments, block_size: usize) -> Result<Self> {
         let (len, is_writable) = image.with(0, |file| Ok((file.len(), file.is_writable())))?;
         let block_size = block_size.min(*BLOCK_SIZES.end());
@@ -132,8 +133,8 @@ impl Disk {
             bindings::initoverlayfs_disk_open(raw)
         })?;
         let opened = NonNull::new(opened).ok_or(ENXIO)?;
-        // SAFETY: As above. Whoever has opened it besides is not the last one to close it as long
-        // as we have it open, and nobody else looks at the private data.
+        // SAFETY: The disk is alive, because we have it open. Only `release` reads the private data,
+        // after the last user has closed the disk, which we have not.
         unsafe { (*raw).private_data = retirement.into_foreign() };
         Ok(Self {
             // INVARIANT: It was opened for us.
@@ -144,12 +145,12 @@ impl Disk {
         })
     }
 
-    /// The number in its name.
+    /// Returns the number in its name.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    /// Its device number.
+    /// Returns its device number.
     pub(crate) fn dev(&self) -> bindings::dev_t {
         self.dev
     }
@@ -296,12 +297,12 @@ unsafe extern "C" fn copy(
         let files = image.try_access().ok_or(EIO)?;
         let file = files.first().ok_or(EIO)?;
         let rest = if is_read {
-            // SAFETY: By this function's contract; the direction is right.
+            // SAFETY: By this function's contract the iterator is valid; its direction is to memory.
             let iter = unsafe { IovIterDest::from_raw(iter) };
             file.read(&mut { position }, iter)?;
             iter.len()
         } else {
-            // SAFETY: As above.
+            // SAFETY: By this function's contract the iterator is valid; its direction is from memory.
             let iter = unsafe { IovIterSource::from_raw(iter) };
             file.write(position, iter)?;
             iter.len()

@@ -45,7 +45,7 @@ const MAX_SIZE: usize = 65536;
 ///
 /// # Errors
 ///
-/// `ENOMEM`, and what making the directory and looking at the other one say.
+/// `ENOMEM`, and errors of `init_mkdir()`, `kern_path()` and `vfs_getattr()`.
 #[init]
 pub(crate) fn make_dir_like(name: &CStr, model: &Path) -> Result<Path> {
     vfs::make_dir(name)?;
@@ -54,7 +54,7 @@ pub(crate) fn make_dir_like(name: &CStr, model: &Path) -> Result<Path> {
     match copy_xattrs(model, &made) {
         Err(error) if error != ENOMEM => {
             pr_warn!(
-                "extended attributes of the root directory: error {}\n",
+                "copying the root directory's extended attributes failed: error {}, / lacks some\n",
                 error.to_errno()
             );
         }
@@ -80,7 +80,7 @@ pub(crate) fn make_dir_like(name: &CStr, model: &Path) -> Result<Path> {
     match copied {
         Err(error) if error != ENOMEM => {
             pr_warn!(
-                "owner, mode or time of the root directory: error {}\n",
+                "copying the root directory's owner, mode and time failed: error {}, / has others\n",
                 error.to_errno()
             );
         }
@@ -154,7 +154,8 @@ fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
             )
         }
     })?;
-    // SAFETY: As above, and the value has that many bytes.
+    // SAFETY: The dentry is valid as long as the path, the name is NUL-terminated, and the value has
+    // `value.len()` bytes.
     let set = to_result(unsafe {
         bindings::vfs_setxattr(
             idmap,

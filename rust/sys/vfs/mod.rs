@@ -39,7 +39,7 @@ pub(crate) use self::{
 ///
 /// # Errors
 ///
-/// Errors of the filesystem.
+/// Errors of `init_mkdir()`.
 #[init]
 pub(crate) fn make_dir(name: &CStr) -> Result {
     // SAFETY: The name is NUL-terminated.
@@ -50,7 +50,7 @@ pub(crate) fn make_dir(name: &CStr) -> Result {
 ///
 /// # Errors
 ///
-/// Errors of the filesystem.
+/// Errors of `init_mknod()`.
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 #[init]
 pub(crate) fn make_block_node(name: &CStr, dev: bindings::dev_t) -> Result {
@@ -82,7 +82,7 @@ pub(crate) fn pivot_root() -> Result {
 ///
 /// # Errors
 ///
-/// `ENOENT` if the root has no such directory, and what mounting says.
+/// `ENOENT` if the root has no such directory, and errors of `devtmpfs_mount()`.
 #[init]
 pub(crate) fn mount_devtmpfs() -> Result {
     #[cfg(CONFIG_DEVTMPFS)]

@@ -33,11 +33,11 @@ pub(crate) enum Access {
 pub(crate) struct Context(NonNull<bindings::fs_context>);
 
 impl Context {
-    /// A filesystem of type `kind`, which `source` is shown as the source of.
+    /// Returns a filesystem of type `kind`, which `source` is shown as the source of.
     ///
     /// # Errors
     ///
-    /// `ENODEV` if there is no such type, `ENOMEM`, and what the filesystem says.
+    /// `ENODEV` if there is no such type, and errors of `fs_context_for_mount()`.
     pub(crate) fn new(kind: &CStr, source: Option<&CStr>, access: Access) -> Result<Self> {
         // SAFETY: The name is NUL-terminated.
         let kind = unsafe { bindings::get_fs_type(kind.as_char_ptr()) };
@@ -52,11 +52,11 @@ impl Context {
         Ok(context)
     }
 
-    /// A filesystem of a type that need not be registered.
+    /// Returns a filesystem of a type that need not be registered.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what the filesystem says.
+    /// Errors of `fs_context_for_mount()`.
     ///
     /// # Safety
     ///
@@ -84,7 +84,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what the filesystem says.
+    /// Errors of `vfs_parse_fs_string()`: `EINVAL` for an option or a value that is not known.
     pub(crate) fn set(&mut self, key: &CStr, value: Option<&CStr>) -> Result {
         let value = value.map_or(core::ptr::null(), |value| value.as_char_ptr());
         // SAFETY: The context is valid, and the strings are NUL-terminated.
@@ -97,7 +97,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), and why the place cannot be opened.
+    /// Errors of [`set`](Self::set) and of `dentry_open()`.
     pub(crate) fn set_path(&mut self, key: &CStr, place: &Path, handle: Handle) -> Result {
         let flags = match handle {
             Handle::Place => bindings::O_PATH,
@@ -118,7 +118,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Errors of the filesystem.
+    /// Errors of `fc_mount()`, which are those of the filesystem.
     pub(crate) fn mount(self) -> Result<Mount> {
         // SAFETY: The context is valid.
         let mount = unsafe { bindings::fc_mount(self.0.as_ptr()) };
@@ -140,11 +140,11 @@ impl Drop for Context {
 pub(crate) enum Handle {
     /// The place itself.
     Place,
-    /// Its contents.
+    /// The contents.
     Reader,
 }
 
-/// When reading a file changes its time of access.
+/// The rule by which reading a file changes its time of access.
 #[derive(Clone, Copy)]
 pub(crate) enum AccessTimes {
     /// Always, as in the kernel's own initial root.
@@ -161,7 +161,7 @@ pub(crate) enum AccessTimes {
 pub(crate) struct Mount(NonNull<bindings::vfsmount>);
 
 impl Mount {
-    /// Its root directory.
+    /// Returns its root directory.
     pub(crate) fn root(&self) -> Path {
         let mnt = self.0.as_ptr();
         // SAFETY: By the type invariant the mount is valid.
@@ -191,7 +191,7 @@ impl Mount {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if something is mounted there, and what the VFS says.
+    /// `EBUSY` if something is mounted there, and errors of `finish_automount()`.
     pub(crate) fn attach(self, place: &Path, times: AccessTimes) -> Result<Path> {
         let is_relative = matches!(times, AccessTimes::Relative);
         let root = self.root();

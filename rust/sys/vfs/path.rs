@@ -199,9 +199,9 @@ impl Drop for Path {
     }
 }
 
-/// As long as it lives, the calling thread has another root and works there: neither an absolute
-/// symlink nor `..` leads out of it. No other thread notices, as the thread gets an `fs` of its
-/// own. The caller must not fork.
+/// A guard: while one lives, the calling thread has another root and works there. Neither an
+/// absolute symlink nor `..` leads out of it. No other thread notices, because the thread gets an
+/// `fs` of its own. The caller must not fork.
 ///
 /// # Invariants
 ///
@@ -224,7 +224,7 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant the thread's `fs` is ours to drop, and this is the one before.
         unsafe { bindings::initoverlayfs_leave_view(self.0.as_ptr()) };
     }
 }

@@ -6,17 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Rooms in which `unsafe` may stand. The crate root is among them: it sets up the lock of what was claimed and
-/// finds the initrd, both of which depend on the order of the initcalls. So are `faults` and `kunit`, which test the
-/// kernel from within.
-const MAY_BE_UNSAFE: [&str; 6] = [
-    "sys",
-    "source",
-    "memory",
-    "faults",
-    "kunit",
-    "initoverlayfs",
-];
+/// Rooms in which `unsafe` may stand. `faults` and `kunit` are among them, because they test the kernel from within.
+const MAY_BE_UNSAFE: [&str; 5] = ["sys", "source", "memory", "faults", "kunit"];
 
 /// Returns all Rust files below a directory.
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -191,4 +182,85 @@ fn circles_are_found() {
     );
     let code = "use crate::{\n a::{B, c},\n d,\n e::F,\n};\nlet x = crate::g::h();";
     assert_eq!(used(code), ["a", "d", "e", "g"].map(str::to_owned).into());
+}
+
+/// Words that a doc comment does not begin with, because it would not stand alone.
+const NO_BEGINNINGS: [&str; 12] = [
+    "All of them",
+    "As",
+    "How",
+    "It",
+    "Its",
+    "None of them",
+    "The same",
+    "They",
+    "This one",
+    "What",
+    "Where",
+    "Whether",
+];
+
+#[test]
+fn doc_comments_stand_alone() {
+    let tools = root().join("userspace-tools");
+    let sources = ["cli/src", "image/src", "handover/src", "core/src"].map(|name| tools.join(name));
+    for source in sources.iter().chain([&root().join("rust")]) {
+        for path in files(source) {
+            let text = fs::read_to_string(&path).expect("a file");
+            let mut is_inside = false;
+            for (number, line) in (1..).zip(text.lines()) {
+                let comment = ["///", "//!"]
+                    .iter()
+                    .find_map(|start| line.trim().strip_prefix(start));
+                let Some(comment) = comment else {
+                    is_inside = false;
+                    continue;
+                };
+                let begins = |start: &&str| {
+                    let rest = comment.trim().strip_prefix(start);
+                    rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+                };
+                let bad = NO_BEGINNINGS
+                    .iter()
+                    .find(|start| !is_inside && begins(start));
+                assert!(bad.is_none(), "{}:{number}: {comment}", path.display());
+                is_inside = true;
+            }
+        }
+    }
+}
+
+#[test]
+fn rooms_say_what_they_may_use() {
+    let source = root().join("rust");
+    let ties = ties(&source);
+    for room in [
+        "initrd",
+        "layers",
+        "memory",
+        "parameter",
+        "policy",
+        "report",
+        "source",
+        "sys",
+    ] {
+        let text = fs::read_to_string(source.join(room).join("mod.rs")).expect("a room");
+        let heading: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! "))
+            .collect();
+        let heading = heading.join(" ");
+        let (_, said) = heading
+            .split_once("May use: ")
+            .unwrap_or_else(|| panic!("{room}: nothing said"));
+        let said = said.split('.').next().unwrap_or_default();
+        let names = said
+            .split(", ")
+            .map(|name| name.split(" (").next().unwrap_or_default());
+        let names: BTreeSet<String> = names
+            .filter(|name| *name != "no other room")
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(names, ties[room], "{room} says what it may use, and uses");
+    }
 }
