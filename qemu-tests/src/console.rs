@@ -38,12 +38,12 @@ impl Console {
         Self(String::from_utf8_lossy(bytes).replace('\r', ""))
     }
 
-    /// The whole log.
+    /// Returns the whole log.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// Whether `text` occurs.
+    /// Returns whether `text` occurs.
     pub fn has(&self, text: &str) -> bool {
         self.0.contains(text)
     }
@@ -67,13 +67,13 @@ impl Console {
         found.map(|(_, line)| *line).collect()
     }
 
-    /// What was printed before the kernel panicked, if it did.
+    /// Returns what was printed before the kernel panicked, if it did.
     pub fn before_panic(&self) -> Self {
         let lines = self.0.split_inclusive('\n');
         Self(lines.take_while(|line| !line.contains("Kernel panic")).collect())
     }
 
-    /// The panic's line, if the kernel panicked.
+    /// Returns the panic's line, if the kernel panicked.
     pub fn panic(&self) -> Option<&str> {
         self.0.lines().find(|line| line.contains("Kernel panic"))
     }

@@ -84,7 +84,7 @@ impl Default for Machine {
 }
 
 impl Machine {
-    /// A machine with one processor, 512 MiB and neither initrd nor disk.
+    /// Returns a machine with one processor, 512 MiB and neither initrd nor disk.
     pub fn new() -> Self {
         Self {
             initrd: None,
@@ -188,7 +188,7 @@ impl Machine {
         self
     }
 
-    /// The kernel command line.
+    /// Returns the kernel command line.
     pub fn command_line(&self) -> String {
         let more = tools::kernel_append();
         format!("{COMMAND_LINE}{more} probe.do={}{}", self.orders, self.append)
@@ -296,7 +296,7 @@ impl Machine {
         })
     }
 
-    /// The emulator's command line, with files in `place`.
+    /// Returns the emulator's command line, with files in `place`.
     fn command(&self, place: &Path) -> Result<Command> {
         let mut command = Command::new(tools::qemu());
         command.env("TMPDIR", place); // for what a guest writes to its disk
@@ -354,7 +354,7 @@ impl Machine {
 }
 
 impl Ending {
-    /// What the guest sent; firmware writes to every serial port it finds before.
+    /// Returns what the guest sent; firmware writes to every serial port it finds before.
     fn report(&self) -> &[u8] {
         const START: &[u8] = b"stage ";
         let lines = self.result.split_inclusive(|&byte| byte == b'\n');
@@ -362,7 +362,7 @@ impl Ending {
         self.result.get(before.map(<[u8]>::len).sum()..).unwrap_or_default()
     }
 
-    /// The log, for an error message.
+    /// Returns the log, for an error message.
     fn story(&self) -> String {
         format!("after {:.1} s\n{}\nboot failed", self.elapsed.as_secs_f64(), self.console)
     }
@@ -387,7 +387,7 @@ fn wait(
     Ok(None)
 }
 
-/// The shared memory of a process, in kB.
+/// Returns the shared memory of a process, in kB.
 fn shared(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let value = status.lines().find_map(|line| line.strip_prefix("RssShmem:"))?;

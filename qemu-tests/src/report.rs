@@ -43,25 +43,25 @@ impl Report {
         }
     }
 
-    /// What was sent at a stage.
+    /// Returns what was sent at a stage.
     pub fn stage(&self, name: &str) -> Result<&Section> {
         let found = self.sections.iter().find(|section| section.all("stage") == [name]);
         found.with_context(|| format!("the report has no stage {name:?}"))
     }
 
-    /// What the first init sent: the one of the initrd, if the boot had one.
+    /// Returns what the first init sent: the one of the initrd, if the boot had one.
     pub fn first(&self) -> Result<&Section> {
         self.sections.first().context("the report has no section")
     }
 
-    /// What the last init sent: the one of the disk after a switch of root.
+    /// Returns what the last init sent: the one of the disk after a switch of root.
     pub fn last(&self) -> Result<&Section> {
         self.sections.last().context("the report has no section")
     }
 }
 
 impl Section {
-    /// The last value sent for a key.
+    /// Returns the last value sent for a key.
     pub fn get(&self, key: &str) -> Result<&str> {
         self.all(key).last().copied().with_context(|| format!("the report has no {key}"))
     }
@@ -71,7 +71,7 @@ impl Section {
         self.facts.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// A value that is a number.
+    /// Returns a value that is a number.
     pub fn number(&self, key: &str) -> Result<u64> {
         let value = self.get(key)?;
         value.parse().with_context(|| format!("{key} is {value:?}, not a number"))
@@ -83,7 +83,7 @@ impl Section {
         Ok(self.number("memory.MemAvailable")? + self.number("memory.PerCpuFree")?)
     }
 
-    /// The module's lines in the kernel log, without level and prefix.
+    /// Returns the module's lines in the kernel log, without level and prefix.
     pub fn module_lines(&self) -> Vec<&str> {
         self.all("kmsg").into_iter().filter_map(|line| line.split_once(": ")).map(|l| l.1).collect()
     }

@@ -15,7 +15,7 @@ pub fn usual() -> Result<Machine> {
     Ok(Machine::new().initrd(erofs::image(&Tree::standard()?, &USUAL)?))
 }
 
-/// The bytes of the usual image of the standard tree.
+/// Returns the bytes of the usual image of the standard tree.
 pub fn usual_bytes() -> Result<Vec<u8>> {
     Ok(fs::read(erofs::image(&Tree::standard()?, &USUAL)?)?)
 }

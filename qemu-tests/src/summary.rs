@@ -19,7 +19,7 @@ const MILESTONES: [&str; 3] = ["found", "mounted", "handed off"];
 pub struct Summary {
     /// How the init was called.
     pub init: String,
-    /// Its process id and user.
+    /// The process id and user.
     pub process: (String, String),
     /// All processes but kernel threads.
     pub processes: Vec<String>,
@@ -73,12 +73,12 @@ impl Summary {
         })
     }
 
-    /// What the init of an image mounted in place must find.
+    /// Returns what the init of an image mounted in place must find.
     pub fn in_place() -> Self {
         Self { mounts: owned(["overlay /"]), milestones: owned(MILESTONES), ..Self::stock() }
     }
 
-    /// What the init of a cpio archive finds, with the module or without it.
+    /// Returns what the init of a cpio archive finds, with the module or without it.
     pub fn stock() -> Self {
         Self {
             init: "/init".to_owned(),
@@ -92,7 +92,7 @@ impl Summary {
         }
     }
 
-    /// What the init of the disk finds if the disk was the kernel's own choice of root.
+    /// Returns what the init of the disk finds if the disk was the kernel's own choice of root.
     pub fn disk() -> Self {
         Self {
             init: "/sbin/init".to_owned(),

@@ -27,22 +27,22 @@ pub const COUNTING: &str = "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount 
 pub const COUNTING_WITH_DISK: &str =
     "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount shift=1 -rtc clock=vm";
 
-/// The probe, which the build script of this crate made.
+/// Returns the probe, which the build script of this crate made.
 pub fn probe() -> &'static Path {
     Path::new(env!("PROBE_BINARY"))
 }
 
-/// The init of the mini-initramfs that the benchmark compares with; made like the probe.
+/// Returns the init of the mini-initramfs that the benchmark compares with; made like the probe.
 pub fn mini_init() -> &'static Path {
     Path::new(env!("MINI_INIT_BINARY"))
 }
 
-/// The project's directory.
+/// Returns the project's directory.
 pub fn project_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The project's build directory.
+/// Returns the project's build directory.
 pub fn build_dir() -> PathBuf {
     match env::var_os("BUILD_DIR") {
         Some(dir) => dir.into(),
@@ -50,7 +50,7 @@ pub fn build_dir() -> PathBuf {
     }
 }
 
-/// The kernel to boot.
+/// Returns the kernel to boot.
 pub fn kernel() -> Result<PathBuf> {
     let kernel =
         setting("KERNEL").map_or_else(|| build_dir().join("x86_64/bzImage"), PathBuf::from);
@@ -62,18 +62,18 @@ pub fn kernel() -> Result<PathBuf> {
     Ok(kernel)
 }
 
-/// What every kernel command line has as well, with a space in front; usually nothing.
+/// Returns what every kernel command line has as well, with a space in front; usually nothing.
 pub fn kernel_append() -> String {
     setting("KERNEL_APPEND").map_or_else(String::new, |words| format!(" {}", words.trim()))
 }
 
-/// The configuration of the kernel to boot.
+/// Returns the configuration of the kernel to boot.
 pub fn kernel_config() -> Result<PathBuf> {
     let config = setting("KERNEL_CONFIG").map(PathBuf::from);
     config.map_or_else(|| kernel().map(|path| path.with_file_name("config")), Ok)
 }
 
-/// Whether the kernel to boot is configured with this option built in.
+/// Returns whether the kernel to boot is configured with this option built in.
 pub fn kernel_has(option: &str) -> Result<bool> {
     let config = kernel_config()?;
     let text = fs::read_to_string(&config)
@@ -81,33 +81,33 @@ pub fn kernel_has(option: &str) -> Result<bool> {
     Ok(text.lines().any(|line| line.strip_prefix(option) == Some("=y")))
 }
 
-/// The emulator.
+/// Returns the emulator.
 pub fn qemu() -> String {
     setting("QEMU").unwrap_or_else(|| "qemu-system-x86_64".to_owned())
 }
 
-/// The emulator's arguments that choose accelerator and processor.
+/// Returns the emulator's arguments that choose accelerator and processor.
 pub fn accel() -> Vec<String> {
     let words = setting("QEMU_ACCEL").unwrap_or_else(|| PORTABLE_ACCEL.to_owned());
     words.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The EROFS image builder: 1.8 or newer for all compressors.
+/// Returns the EROFS image builder: 1.8 or newer for all compressors.
 pub fn mkfs_erofs() -> PathBuf {
     built_tool("MKFS_EROFS", "mkfs.erofs")
 }
 
-/// The program that tells what an EROFS image is made of.
+/// Returns the program that tells what an EROFS image is made of.
 pub fn dump_erofs() -> PathBuf {
     built_tool("DUMP_EROFS", "dump.erofs")
 }
 
-/// The btrfs image builder: 6.14 or newer, which compresses.
+/// Returns the btrfs image builder: 6.14 or newer, which compresses.
 pub fn mkfs_btrfs() -> PathBuf {
     built_tool("MKFS_BTRFS", "mkfs.btrfs")
 }
 
-/// The one that is set, that was built, or that is installed.
+/// Returns the one that is set, that was built, or that is installed.
 fn built_tool(variable: &str, name: &str) -> PathBuf {
     let own = build_dir().join("host/bin").join(name);
     match setting(variable) {
@@ -117,12 +117,12 @@ fn built_tool(variable: &str, name: &str) -> PathBuf {
     }
 }
 
-/// A statically linked busybox, if the setup script has found one.
+/// Returns a statically linked busybox, if the setup script has found one.
 pub fn busybox() -> Option<PathBuf> {
     setting("BUSYBOX").map(PathBuf::from)
 }
 
-/// The ext4 image builder.
+/// Returns the ext4 image builder.
 pub fn mke2fs() -> PathBuf {
     setting("MKE2FS").unwrap_or_else(|| "/sbin/mke2fs".to_owned()).into()
 }
@@ -161,7 +161,7 @@ pub fn run(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// A variable of the environment or of `build/tools.env`; empty counts as unset.
+/// Returns a variable of the environment or of `build/tools.env`; empty counts as unset.
 fn setting(name: &str) -> Option<String> {
     let in_file = || {
         let text = fs::read_to_string(build_dir().join("tools.env")).ok()?;

@@ -19,18 +19,18 @@ fn sealed() -> Result<Sealed> {
     Sealed::new(&usual_bytes()?, &[])
 }
 
-/// An image whose tree has three levels of 1, 2 and 80 blocks.
+/// Returns an image whose tree has three levels of 1, 2 and 80 blocks.
 fn large() -> Result<Sealed> {
     let image = std::fs::read(erofs::image(&Tree::large(20)?, &[])?)?;
     Sealed::new(&image, &["--hash-alg", "sha512"])
 }
 
-/// A layer with a file of its own, as an image.
+/// Returns a layer with a file of its own, as an image.
 fn upper_layer() -> Result<Sealed> {
     Sealed::new(&erofs::of_layer(&Layer::new().file("upper", 0o644, "upper\n"), &[])?, &[])
 }
 
-/// A layer that boots.
+/// Returns a layer that boots.
 fn lower_layer() -> Result<Sealed> {
     Sealed::new(&erofs::of_layer(&base()?, &[])?, &[])
 }

@@ -25,7 +25,7 @@ fn summary(boot: &Boot) -> Result<Summary> {
     Summary::new(boot.report.first()?, &Tree::standard()?)
 }
 
-/// The usual image at this offset of the initrd.
+/// Returns the usual image at this offset of the initrd.
 fn image_at(offset: usize) -> Result<Vec<u8>> {
     Ok(behind(&vec![0; offset], &usual_bytes()?))
 }

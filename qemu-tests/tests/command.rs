@@ -78,7 +78,7 @@ fn what_the_early_boot_reads_is_where_it_looks() -> Result<()> {
     Ok(())
 }
 
-/// What systemd-stub puts behind the image (`src/boot/stub.c` of systemd).
+/// Returns what systemd-stub puts behind the image (`src/boot/stub.c` of systemd).
 fn of_the_stub() -> [Vec<u8>; 5] {
     [
         (".extra/credentials/a.cred", "secret"),
@@ -113,7 +113,7 @@ fn what_a_boot_stub_assembles_boots() -> Result<()> {
     Ok(())
 }
 
-/// An initramfs of busybox with a shell script as its init, which switches to the disk.
+/// Returns an initramfs of busybox with a shell script as its init, which switches to the disk.
 fn of_busybox() -> Result<Vec<u8>> {
     let busybox = tools::busybox().context("no busybox: run `make setup`")?;
     let script = "#!/bin/busybox sh\n\

@@ -15,20 +15,20 @@ use qemu_tests::report::Section;
 use qemu_tests::scenario::with_fallback;
 use qemu_tests::tools;
 
-/// An error unless the kernel has this option.
+/// Returns an error unless the kernel has this option.
 fn needs(option: &str) -> Result<()> {
     ensure!(tools::kernel_has(option)?, "the kernel has no {option}: make test-debug");
     Ok(())
 }
 
-/// An archive, an image, a compressed archive: every kind of layer.
+/// Returns an archive, an image, a compressed archive: every kind of layer.
 fn layers() -> Result<Vec<u8>> {
     let archive = newc(&Layer::new().file("etc-drill", 0o644, "content"), Style::default());
     let image = std::fs::read(erofs::image(&Tree::probe_only()?, &USUAL)?)?;
     Ok([&archive[..], &image, &compress(&archive, Compressor::Gzip)?].concat())
 }
 
-/// An error if kmemleak blames a function of ours.
+/// Returns an error if kmemleak blames a function of ours.
 fn check_leaks(found: &Section) -> Result<()> {
     let leaks = found.all("leak");
     let ours = leaks.iter().any(|line| line.contains("initoverlayfs"));
@@ -37,7 +37,7 @@ fn check_leaks(found: &Section) -> Result<()> {
     Ok(())
 }
 
-/// How many attempts of this drill were undone.
+/// Returns how many attempts of this drill were undone.
 fn undone(found: &Section, name: &str) -> Result<u32> {
     let start = format!("faults: {name}: ");
     let line = found.module_lines().into_iter().find_map(|line| line.strip_prefix(&start));
@@ -89,12 +89,12 @@ fn nothing_leaks_when_a_mount_is_undone() -> Result<()> {
     check_leaks(boot.report.first()?)
 }
 
-/// An archive of 1 MiB.
+/// Returns an archive of 1 MiB.
 fn newc_too_large() -> Vec<u8> {
     newc(&Layer::new().file("large", 0o644, vec![0xa5; 1 << 20]), Style::default())
 }
 
-/// The tree of the disk, with the probe as `/sbin/init` and as `/init`.
+/// Returns the tree of the disk, with the probe as `/sbin/init` and as `/init`.
 fn old_kind() -> Result<Tree> {
     let disk = Tree::disk()?;
     Tree::filled("old-kind", &[&disk.id()], |root| {

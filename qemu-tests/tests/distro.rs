@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// Free memory of two boots of a whole system may differ by this much, in kB.
 const TOLERANCE_KB: u64 = 12 << 10;
 
-/// A file that `scripts/distro` has made.
+/// Returns a file that `scripts/distro` has made.
 fn made(name: &str) -> Result<PathBuf> {
     let path = tools::build_dir().join("distro").join(name);
     ensure!(path.is_file(), "no {}: run `make test-distro`", path.display());
@@ -39,7 +39,7 @@ fn boot(name: &str, machine: Machine, option: &str) -> Result<Section> {
     Ok(found)
 }
 
-/// What must be so however the system came up.
+/// Returns what must be so however the system came up.
 fn check_system(found: &Section) -> Result<()> {
     assert_eq!(found.get("state")?, "running");
     assert_eq!(found.all("failed"), [""; 0]);
@@ -121,7 +121,7 @@ fn debian_with_initramfs_tools_stops_without_the_handover_program() -> Result<()
     Ok(())
 }
 
-/// What was in `/boot` after a step of `scripts/distro.d/install`: each file's mode, size and path.
+/// Returns what was in `/boot` after a step of `scripts/distro.d/install`: each file's mode, size and path.
 fn listing(step: &str) -> Result<Vec<(String, u64, String)>> {
     let text = fs::read_to_string(made("trixie.hooks.txt")?)?;
     let lines = text.lines().filter_map(|line| line.strip_prefix(step)?.strip_prefix(' '));
@@ -133,7 +133,7 @@ fn listing(step: &str) -> Result<Vec<(String, u64, String)>> {
     entries.collect()
 }
 
-/// The names of the initramfs images after a step, without the kernel's version.
+/// Returns the names of the initramfs images after a step, without the kernel's version.
 fn images(step: &str) -> Result<Vec<String>> {
     let listed = listing(step)?;
     let names = listed.into_iter().map(|(_, _, path)| path.replace(&version(), "VERSION"));
@@ -143,7 +143,7 @@ fn images(step: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The version of the kernel under test.
+/// Returns the version of the kernel under test.
 fn version() -> String {
     let path = tools::build_dir().join("x86_64/obj/include/config/kernel.release");
     fs::read_to_string(path).expect("a kernel").trim().to_owned()

@@ -15,13 +15,13 @@ fn on_disk(boot: &Boot) -> Result<Summary> {
     Ok(Summary { milestones: Vec::new(), ..found })
 }
 
-/// The line of the panic that this initrd leads to under `require`.
+/// Returns the line of the panic that this initrd leads to under `require`.
 fn panic_line(initrd: Vec<u8>) -> Result<String> {
     let console = with_fallback(initrd)?.append("initoverlayfs=require").run_to_panic()?;
     Ok(console.panic().context("no panic")?.to_owned())
 }
 
-/// Whether a line tells that mounting failed, and with EUCLEAN, by number or by name.
+/// Returns whether a line tells that mounting failed, and with EUCLEAN, by number or by name.
 fn names_step_and_error(line: &str) -> bool {
     line.contains("mount") && (line.contains("117") || line.contains("EUCLEAN"))
 }
@@ -78,7 +78,7 @@ fn archive_of_nothing_known_falls_back_to_the_disk() -> Result<()> {
     Ok(())
 }
 
-/// The usual image, stating blocks of 2 to the power of `bits` bytes, with a checksum that is right.
+/// Returns the usual image, stating blocks of 2 to the power of `bits` bytes, with a checksum that is right.
 fn with_block_size(bits: u8) -> Result<Vec<u8>> {
     let mut editor = Editor::new(usual_bytes()?)?;
     editor.set_block_size(bits)?;

@@ -18,7 +18,7 @@ use qemu_tests::tools;
 /// The device of the first image.
 const DEVICE: &str = "initoverlayfs0";
 
-/// The standard tree in an image made with these arguments.
+/// Returns the standard tree in an image made with these arguments.
 fn standard(filesystem: Filesystem, arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(fs::read(filesystem::image(filesystem, &Tree::standard()?, arguments)?)?)
 }
@@ -169,14 +169,14 @@ fn image_itself_is_the_root_with_ro() -> Result<()> {
     Ok(())
 }
 
-/// A btrfs of the tree with a `/dev`, with room to write.
+/// Returns a btrfs of the tree with a `/dev`, with room to write.
 fn writable() -> Result<Vec<u8>> {
     let image =
         filesystem::image(Filesystem::Btrfs, &Tree::with_dev()?, &["--byte-count", "128M"])?;
     Ok(fs::read(image)?)
 }
 
-/// What the init of [`writable`] must find with `rw`.
+/// Returns what the init of [`writable`] must find with `rw`.
 fn check_writable(found: &Section) -> Result<()> {
     let expected = Summary {
         mounts: vec!["btrfs /".to_owned(), "devtmpfs /dev".to_owned()],

@@ -15,7 +15,7 @@ const PATH: &str = "lib/firmware/regulatory.db";
 const MISSING: &str = "cfg80211: failed to load regulatory.db";
 const MALFORMED: &str = "cfg80211: loaded regulatory.db is malformed";
 
-/// The base with a file like this.
+/// Returns the base with a file like this.
 fn with_database(content: &[u8]) -> Result<Layer> {
     let mut layer = base()?;
     layer.objects.extend(layer_of_file(PATH, content).objects);

@@ -14,7 +14,7 @@ use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::hostile::{both_ways, Outcome};
 use qemu_tests::scenario::with_fallback;
 
-/// A small image: the probe alone.
+/// Returns a small image: the probe alone.
 fn image() -> Result<Vec<u8>> {
     Ok(fs::read(erofs::image(&Tree::probe_only()?, &USUAL)?)?)
 }

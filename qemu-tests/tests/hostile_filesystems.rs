@@ -102,7 +102,7 @@ fn extremes_of_the_ext4_superblock_are_survived() -> Result<()> {
     )
 }
 
-/// A little-endian number of `len` bytes.
+/// Returns a little-endian number of `len` bytes.
 fn number(bytes: &[u8], at: usize, len: usize) -> usize {
     bytes[at..at + len].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }

@@ -59,7 +59,7 @@ fn missing_program_panics_if_required() -> Result<()> {
     Ok(())
 }
 
-/// An image whose `/init` is found on a way that goes up to the root, as in Buildroot's.
+/// Returns an image whose `/init` is found on a way that goes up to the root, as in Buildroot's.
 fn image_with_init_behind_the_root() -> Result<Vec<u8>> {
     let mut layer = Layer::new().directory("bin", 0o755).directory("sbin", 0o755);
     for name in ["dev", "proc", "sys", "tmp"] {

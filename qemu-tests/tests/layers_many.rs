@@ -12,7 +12,7 @@ use qemu_tests::summary::Summary;
 /// What is said of too many.
 const TOO_MANY: &str = "the initrd has more than 64 segments";
 
-/// An initrd of this many segments, images and archives by turns, the init in the first.
+/// Returns an initrd of this many segments, images and archives by turns, the init in the first.
 fn segments(count: usize) -> Result<Stack> {
     (1..count).try_fold(Stack::new()?.image(&base()?)?, |stack, number| {
         let layer = Layer::new()

@@ -12,7 +12,7 @@ use qemu_tests::summary::Summary;
 /// What has to be in front of a squashfs image behind an archive whose end nobody knows.
 const NULS: usize = 1024;
 
-/// A layer that has files of its own, and files and directories that others have too.
+/// Returns a layer that has files of its own, and files and directories that others have too.
 fn layer(number: u32) -> Layer {
     let words = format!("layer {number}\n");
     Layer::new()

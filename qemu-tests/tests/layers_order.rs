@@ -12,7 +12,7 @@ use qemu_tests::tools;
 const PLAIN: Compressor = Compressor::None;
 const ZSTD: Compressor = Compressor::Zstd(9);
 
-/// A layer that has files of its own, and files and directories that others have too.
+/// Returns a layer that has files of its own, and files and directories that others have too.
 fn layer(number: u32) -> Layer {
     let (next, words) = (number + 1, format!("layer {number}\n"));
     Layer::new()

@@ -71,8 +71,8 @@ fn unsigned_images_are_refused() -> Result<()> {
 #[test]
 #[ignore = "needs a kernel of its own; make test-locked"]
 fn archives_alone_are_refused() -> Result<()> {
-    check_refused(classic()?, "", "no image that could be authentic")?;
-    check_refused(classic()?, "initoverlayfs=auto", "no image that could be authentic")
+    check_refused(classic()?, "", "no image to authenticate")?;
+    check_refused(classic()?, "initoverlayfs=auto", "no image to authenticate")
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn tolerance_kb() -> Result<u64> {
     Ok(if is_watched()? { 24 << 10 } else { 1024 })
 }
 
-/// Whether the kernel watches every access, and so never comes to rest.
+/// Returns whether the kernel watches every access, and so never comes to rest.
 fn is_watched() -> Result<bool> {
     tools::kernel_has("CONFIG_KASAN")
 }
@@ -52,7 +52,7 @@ fn settled(machine: Machine, orders: &str, option: &str) -> Result<Section> {
     Ok(found)
 }
 
-/// The memory of a boot that never had an initrd.
+/// Returns the memory of a boot that never had an initrd.
 fn without_initrd() -> Result<Section> {
     settled(Machine::new(), "settle", "")
 }
@@ -65,12 +65,12 @@ fn check_same_memory(after: &Section, plain: &Section) -> Result<()> {
     Ok(())
 }
 
-/// An image of 64 MiB, so that a leak of a hundredth shows.
+/// Returns an image of 64 MiB, so that a leak of a hundredth shows.
 fn image() -> Result<std::path::PathBuf> {
     erofs::image(&Tree::large(64)?, &[])
 }
 
-/// A layer of one file that does not compress.
+/// Returns a layer of one file that does not compress.
 fn random(name: &str, mib: usize) -> Layer {
     let mut content = vec![0; mib << 20];
     fastrand::Rng::with_seed(content.len() as u64).fill(&mut content);
@@ -111,7 +111,7 @@ fn check_fallback_gives_back(archive: &[u8], option: &str) -> Result<()> {
     check_same_memory(&after, &plain)
 }
 
-/// A compressed archive of 16 MiB.
+/// Returns a compressed archive of 16 MiB.
 fn compressed_archive() -> Result<Vec<u8>> {
     compress(&newc(&random("a", 16), Style::default()), Compressor::Gzip)
 }
@@ -185,7 +185,7 @@ fn without_retain_no_image_is_shown() -> Result<()> {
     Ok(())
 }
 
-/// The settled memory of the init of an image, with an archive behind it whose only file is of this
+/// Returns the settled memory of the init of an image, with an archive behind it whose only file is of this
 /// size first, and then empty.
 fn beside_an_archive(mib: usize) -> Result<Section> {
     let layer = Layer::new().file("a", 0o644, vec![0xa5; mib << 20]).file("a", 0o644, "");
@@ -236,7 +236,7 @@ fn failed_unpacking_gives_the_memory_back() -> Result<()> {
     check_fallback_gives_back(&newc(&layer, Style::default()), ",size=1M")
 }
 
-/// How often the secret of an image is in the guest's memory after the switch to the disk.
+/// Returns how often the secret of an image is in the guest's memory after the switch to the disk.
 fn secrets_left(option: &str) -> Result<usize> {
     const MIB: usize = 256;
     let secret: Vec<u8> = (0..64u8).map(|byte| byte.wrapping_mul(151) ^ 0x5a).collect();

@@ -32,7 +32,7 @@ struct Figures {
     touched: u64,
 }
 
-/// The layers at a stage.
+/// Returns the layers at a stage.
 fn layers(found: &Section, stage: &str) -> Result<Vec<Figures>> {
     let lines = found.all(&format!("layer.{stage}"));
     let (header, lines) = lines.split_first().context("no layers")?;
@@ -52,7 +52,7 @@ fn layers(found: &Section, stage: &str) -> Result<Vec<Figures>> {
     lines.iter().enumerate().map(figures).collect()
 }
 
-/// A few files, a list of those that are to be read, and something else to read.
+/// Returns a few files, a list of those that are to be read, and something else to read.
 fn tree() -> Result<Tree> {
     let ingredients = [FILES.concat(), SIZE.to_string(), READ.concat()];
     let ingredients: Vec<&str> = ingredients.iter().map(String::as_str).collect();
@@ -173,7 +173,7 @@ fn what_a_boot_read_makes_an_image_that_boots() -> Result<()> {
     Ok(())
 }
 
-/// The bytes of the files of a tree.
+/// Returns the bytes of the files of a tree.
 fn total(tree: &Tree) -> Result<u64> {
     let files = fs::read_dir(&tree.root)?.map(|entry| Ok(entry?.metadata()?));
     let files = files.collect::<Result<Vec<_>>>()?;

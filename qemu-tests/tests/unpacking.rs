@@ -16,17 +16,17 @@ use qemu_tests::report::Section;
 use qemu_tests::scenario::{usual_bytes, with_fallback};
 use qemu_tests::summary::Summary;
 
-/// An archive of 4 MiB.
+/// Returns an archive of 4 MiB.
 fn large() -> Vec<u8> {
     newc(&Layer::new().file("large", 0o644, vec![0xa5; 4 << 20]), Style::default())
 }
 
-/// The usual image with these bytes behind it.
+/// Returns the usual image with these bytes behind it.
 fn with_archive(archive: &[u8]) -> Result<Vec<u8>> {
     Ok([&usual_bytes()?, archive].concat())
 }
 
-/// Whether the log has an error that says all of these words.
+/// Returns whether the log has an error that says all of these words.
 fn has_error(found: &Section, words: &[&str]) -> bool {
     let said = found.all("kmsg");
     said.iter().any(|line| line.starts_with("3 ") && words.iter().all(|word| line.contains(word)))
@@ -55,7 +55,7 @@ fn check_goes_on(
     Ok(entry)
 }
 
-/// The probe's line about a file.
+/// Returns the probe's line about a file.
 fn file(found: &Section, name: &str) -> Option<String> {
     let lines = found.all("entry");
     let line = lines.into_iter().find(|line| line.starts_with(&format!("{name} ")));
@@ -127,7 +127,7 @@ fn archive_larger_than_memory_panics_without_a_limit() -> Result<()> {
     Ok(())
 }
 
-/// An archive whose compressed data is damaged in the middle.
+/// Returns an archive whose compressed data is damaged in the middle.
 fn damaged(compressor: Compressor) -> Result<Vec<u8>> {
     // The kernel does not look at gzip's checksum: the damage has to make no sense by itself.
     let content: String = (0..20_000).map(|line: u32| format!("{line:x}, ")).collect();
@@ -209,7 +209,7 @@ fn plain_archive_that_is_not_aligned_panics_if_required() -> Result<()> {
     check_panic(&archives, "", &["unpacking cpio (segment 1) failed: "])
 }
 
-/// An entry of an archive, whose name ends with a NUL only if that is in it.
+/// Returns an entry of an archive, whose name ends with a NUL only if that is in it.
 fn raw_entry(name: &[u8], mode: usize, content: &[u8]) -> Vec<u8> {
     let fields = [1, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len(), 0];
     let mut bytes = b"070701".to_vec();

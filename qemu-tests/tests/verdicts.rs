@@ -12,7 +12,7 @@ use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::fixtures::stack::base;
 use qemu_tests::machine::Machine;
 
-/// An archive of one file with some text.
+/// Returns an archive of one file with some text.
 fn archive() -> Vec<u8> {
     let text: String = (0..5000).map(|number: u32| format!("{number} ")).collect();
     let mut archive = newc(&Layer::new().file("extra", 0o644, text), Style::default());
@@ -35,7 +35,7 @@ fn through(program: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// The archive by gzip, with this field in the header.
+/// Returns the archive by gzip, with this field in the header.
 fn gzip_with(flag: u8, field: &[u8]) -> Result<Vec<u8>> {
     let mut bytes = through("gzip -nc", &archive())?;
     bytes[3] |= flag;
@@ -43,7 +43,7 @@ fn gzip_with(flag: u8, field: &[u8]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether an initrd boots in place, and why not.
+/// Returns whether an initrd boots in place, and why not.
 fn boots(initrd: Vec<u8>) -> Result<(bool, String)> {
     let machine = Machine::new().initrd_bytes(initrd).append("initoverlayfs=require").quiet();
     let (report, console) = machine.run_to_any_end()?;
@@ -60,7 +60,7 @@ fn judge(name: &str, initrd: Vec<u8>) -> Result<bool> {
     Ok(says)
 }
 
-/// The usual image, with this behind it.
+/// Returns the usual image, with this behind it.
 fn beside_image(archive: &[u8]) -> Result<Vec<u8>> {
     Ok([&erofs::of_layer(&base()?, &[])?, archive].concat())
 }

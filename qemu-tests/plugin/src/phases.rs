@@ -20,7 +20,7 @@ impl Phase {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Claim, Self::Between, Self::Mount, Self::Start];
 
-    /// Its name in the output.
+    /// Returns its name in the output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -54,7 +54,7 @@ impl Beginnings {
         [Phase::Claim, Phase::Mount, Phase::Start].into_iter().all(has).then_some(Self(found))
     }
 
-    /// The phase that begins with this function.
+    /// Returns the phase that begins with this function.
     pub fn of(&self, function: Function) -> Option<Phase> {
         self.0.iter().find(|(beginning, _)| *beginning == function).map(|(_, phase)| *phase)
     }

@@ -53,12 +53,12 @@ impl Profiler {
         Ok(Self { symbols, beginnings, output, course: None })
     }
 
-    /// What is at an address.
+    /// Returns what is at an address.
     pub fn place(&self, address: u64) -> Place {
         self.symbols.place(address)
     }
 
-    /// The guest is about to run code at `place`, with this stack pointer, after `count` instructions. When
+    /// Returns the guest is about to run code at `place`, with this stack pointer, after `count` instructions. When
     /// that is `/init`'s first, the output is written, and the answer is yes.
     pub fn step(
         &mut self,
@@ -119,7 +119,7 @@ impl Course {
         }
     }
 
-    /// The output.
+    /// Returns the output.
     fn text(&self, symbols: &Symbols) -> String {
         let mut text = String::new();
         for (phase, stack, count) in self.stacks.tree.stacks() {

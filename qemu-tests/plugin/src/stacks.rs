@@ -33,7 +33,7 @@ struct Frame {
 struct Stack {
     /// What its outermost function hangs below.
     base: Node,
-    /// Its functions, the outermost first: no stack pointer is above the one before.
+    /// The functions, the outermost first: no stack pointer is above the one before.
     frames: Vec<Frame>,
 }
 
@@ -57,7 +57,7 @@ impl Stacks {
         Self { tree: Tree::default(), stacks, first, nested: vec![first] }
     }
 
-    /// Whether this is an address on the stack of PID 1.
+    /// Returns whether this is an address on the stack of PID 1.
     pub fn is_first(&self, pointer: u64) -> bool {
         pointer >> STACK_BITS == self.first
     }
@@ -128,7 +128,7 @@ impl Stack {
         self.begin(symbols, tree, place.function, pointer)
     }
 
-    /// A function has begun, or goes on that was not seen beginning.
+    /// Returns a function has begun, or goes on that was not seen beginning.
     fn begin(
         &mut self,
         symbols: &Symbols,

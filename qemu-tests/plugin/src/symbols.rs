@@ -48,7 +48,7 @@ pub struct Symbols(Vec<Symbol>);
 pub struct Place {
     /// The function that it belongs to.
     pub function: Function,
-    /// Whether it is that function's first instruction.
+    /// Set if it is that function's first instruction.
     pub is_entry: bool,
 }
 
@@ -69,7 +69,7 @@ impl Symbols {
         symbols.is_sorted_by_key(|symbol| symbol.address).then_some(Self(symbols))
     }
 
-    /// What is at an address.
+    /// Returns what is at an address.
     pub fn place(&self, address: u64) -> Place {
         let after = self.0.partition_point(|symbol| symbol.address <= address);
         let index = after.saturating_sub(1);
@@ -80,17 +80,17 @@ impl Symbols {
         }
     }
 
-    /// The function of that name.
+    /// Returns the function of that name.
     pub fn find(&self, name: &str) -> Option<Function> {
         self.0.iter().position(|symbol| symbol.name == name)?.try_into().ok()
     }
 
-    /// A function's name.
+    /// Returns a function's name.
     pub fn name(&self, function: Function) -> &str {
         self.get(function).map_or("", |symbol| &symbol.name)
     }
 
-    /// A function's kind.
+    /// Returns a function's kind.
     pub fn kind(&self, function: Function) -> Kind {
         self.get(function).map_or(Kind::Ordinary, |symbol| symbol.kind)
     }

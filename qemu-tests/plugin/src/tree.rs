@@ -35,7 +35,7 @@ impl Default for Tree {
 }
 
 impl Tree {
-    /// The node of `function` called from `parent`.
+    /// Returns the node of `function` called from `parent`.
     pub fn child(&mut self, parent: Node, function: Function) -> Node {
         let nodes = &mut self.nodes;
         *self.children.entry((parent, function)).or_insert_with(|| {
@@ -61,7 +61,7 @@ impl Tree {
         })
     }
 
-    /// The functions from the outermost to this node's.
+    /// Returns the functions from the outermost to this node's.
     fn path(&self, mut node: Node) -> Vec<Function> {
         let mut path = Vec::new();
         while node != ROOT {

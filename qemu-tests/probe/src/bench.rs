@@ -102,7 +102,7 @@ fn timed(channel: &mut Channel, key: &str, work: impl FnOnce() -> Result<u64>) -
     Ok(channel.say(key, format!("{} {bytes}", start.elapsed().as_nanos()))?)
 }
 
-/// The files of the list; none where there is no list.
+/// Returns the files of the list; none where there is no list.
 fn listed() -> Result<Vec<PathBuf>> {
     match fs::read_to_string(TENTH) {
         Ok(text) => Ok(text.lines().map(PathBuf::from).collect()),

@@ -12,7 +12,7 @@ use rustix::termios::OptionalActions;
 
 /// Where devtmpfs has the port.
 const PORT: &str = "/dev/ttyS1";
-/// Its device number, for roots without devtmpfs.
+/// The device number, for roots without devtmpfs.
 const PORT_DEVICE: (u32, u32) = (4, 65);
 /// An image directory that can be covered for a moment to make a device node.
 const SCRATCH: &str = "/tmp";

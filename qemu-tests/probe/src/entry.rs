@@ -142,12 +142,12 @@ impl Entry {
     }
 }
 
-/// Whether an attribute of this name is compared: not those that a host's security module gives.
+/// Returns whether an attribute of this name is compared: not those that a host's security module gives.
 fn is_compared(name: &[u8]) -> bool {
     name.starts_with(b"user.") || name.starts_with(b"trusted.") || name == b"security.capability"
 }
 
-/// The attributes of a file; none where the file system has no attributes.
+/// Returns the attributes of a file; none where the file system has no attributes.
 fn xattrs(path: &Path) -> io::Result<Vec<String>> {
     let mut names = vec![0_u8; 4096];
     let length = match rustix::fs::llistxattr(path, &mut names[..]) {

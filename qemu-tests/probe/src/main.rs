@@ -79,7 +79,7 @@ fn run(start_ns: i64, cycles: u64) -> Result<()> {
     Ok(channel.finish(verdict)?)
 }
 
-/// Whether this is the init of the disk.
+/// Returns whether this is the init of the disk.
 fn on_disk() -> bool {
     std::env::args().next().is_some_and(|name| name == DISK_INIT)
 }

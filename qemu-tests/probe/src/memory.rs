@@ -54,7 +54,7 @@ pub fn settle(channel: &mut Channel) -> Result<()> {
     Ok(())
 }
 
-/// A figure of `/proc/meminfo`, in kB.
+/// Returns a figure of `/proc/meminfo`, in kB.
 fn meminfo(name: &str) -> Result<u64> {
     fs::read_to_string("/proc/meminfo")?
         .lines()

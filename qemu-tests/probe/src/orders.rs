@@ -25,7 +25,7 @@ impl Orders {
         Ok(Self { names })
     }
 
-    /// Whether the host asked for `name`.
+    /// Returns whether the host asked for `name`.
     pub fn has(&self, name: &str) -> bool {
         self.names.iter().any(|order| order == name)
     }

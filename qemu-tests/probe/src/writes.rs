@@ -81,7 +81,7 @@ fn remove_image_file() -> io::Result<()> {
     }
 }
 
-/// An error unless both are equal.
+/// Returns an error unless both are equal.
 fn same(found: &[u8], expected: &[u8]) -> io::Result<()> {
     if found == expected {
         return Ok(());

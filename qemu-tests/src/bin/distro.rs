@@ -66,7 +66,7 @@ impl Figure {
         }
     }
 
-    /// The best of several boots: the least time, the most memory.
+    /// Returns the best of several boots: the least time, the most memory.
     fn best(self, boots: &[Report]) -> Result<u64> {
         let figures: Vec<u64> = boots.iter().map(|found| self.of(found)).collect::<Result<_>>()?;
         let best = match self {
@@ -76,7 +76,7 @@ impl Figure {
         best.context("no boots")
     }
 
-    /// A time in seconds.
+    /// Returns a time in seconds.
     fn seconds(self, boots: &[Report]) -> Result<String> {
         Ok(format!("{:.2} s", Duration::from_micros(self.best(boots)?).as_secs_f64()))
     }
@@ -103,7 +103,7 @@ fn boots(initrd: &[u8], option: &str) -> Result<Vec<Report>> {
     PADDINGS.into_iter().map(boot).collect()
 }
 
-/// A row of the table, and what the boots reported.
+/// Returns a row of the table, and what the boots reported.
 fn row(name: &str, initrd: &[u8], option: &str) -> Result<(String, Vec<Report>)> {
     eprintln!("distro: booting {name}");
     let boots = boots(initrd, option)?;
@@ -121,7 +121,7 @@ fn row(name: &str, initrd: &[u8], option: &str) -> Result<(String, Vec<Report>)>
     Ok((row, boots))
 }
 
-/// The image that is made for what a boot of the usual one read.
+/// Returns the image that is made for what a boot of the usual one read.
 fn profiled(initramfs: &Path, usual: &[u8], boots: &[Report]) -> Result<Vec<u8>> {
     let found = boots.first().context("no boots")?.last()?;
     let counted = ["phases", "layers", "touched"].map(|name| {
@@ -134,7 +134,7 @@ fn profiled(initramfs: &Path, usual: &[u8], boots: &[Report]) -> Result<Vec<u8>>
     convert(initramfs, &["--profile", path])
 }
 
-/// The same archives, as far as they are compressed by zstd not compressed.
+/// Returns the same archives, as far as they are compressed by zstd not compressed.
 fn uncompressed(bytes: &[u8]) -> Result<Vec<u8>> {
     let at = bytes.windows(ZSTD.len()).position(|window| window == ZSTD);
     let (head, tail) = bytes.split_at(at.context("Debian does not use zstd any more")?);

@@ -128,7 +128,7 @@ impl Material {
         })
     }
 
-    /// The initrd of boot `number`, and what it is.
+    /// Returns the initrd of boot `number`, and what it is.
     fn mutated(&self, number: u64) -> (&'static str, Vec<u8>) {
         let mut random = fastrand::Rng::with_seed(number);
         match random.u8(0..10) {

@@ -41,12 +41,12 @@ impl Stacks {
         Ok(Self(text.lines().map(stack).collect::<Result<_>>()?))
     }
 
-    /// The instructions of a part of the boot.
+    /// Returns the instructions of a part of the boot.
     pub fn total(&self, phase: &str) -> u64 {
         self.of(phase).map(|(_, count)| count).sum()
     }
 
-    /// A part of the boot: the functions from its first on, if that is what called them, and the
+    /// Returns a part of the boot: the functions from its first on, if that is what called them, and the
     /// instructions of the innermost.
     pub fn of<'a>(&'a self, phase: &'a str) -> impl Iterator<Item = (&'a [String], u64)> + 'a {
         self.0.iter().filter(move |stack| stack.phase == phase).map(|stack| {

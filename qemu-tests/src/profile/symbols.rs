@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{ensure, Context, Result};
 use rustc_demangle::demangle;
 
-/// The functions of a `System.map`, as the plugin reads them: one a line, address and name, by address. Rust's
+/// Returns the functions of a `System.map`, as the plugin reads them: one a line, address and name, by address. Rust's
 /// names are as the source has them.
 pub fn for_plugin(system_map: &str) -> Result<String> {
     let mut functions: BTreeMap<u64, &str> = BTreeMap::new();
@@ -32,12 +32,12 @@ pub fn for_plugin(system_map: &str) -> Result<String> {
     Ok(functions.iter().map(line).collect())
 }
 
-/// How much a name looks like a linker's label, which may stand where a function begins.
+/// Returns how much a name looks like a linker's label, which may stand where a function begins.
 fn underscores(name: &str) -> usize {
     name.chars().take_while(|&c| c == '_').count()
 }
 
-/// A name without mangling, and without what separates names in a stack.
+/// Returns a name without mangling, and without what separates names in a stack.
 fn readable(name: &str) -> String {
     format!("{:#}", demangle(name)).replace(';', ",")
 }

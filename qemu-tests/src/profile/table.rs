@@ -58,7 +58,7 @@ pub fn print(out: &mut impl Write, name: &str, window: &Window, extent: Extent) 
     Ok(())
 }
 
-/// The time of that many instructions on the counting clock, in microseconds.
+/// Returns the time of that many instructions on the counting clock, in microseconds.
 fn micros(instructions: u64) -> f64 {
     // PRECISION: See above.
     instructions as f64 * 2.0 / 1000.0

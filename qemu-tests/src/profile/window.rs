@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A part of the boot.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// Its instructions.
+    /// The instructions.
     pub total: u64,
     functions: BTreeMap<String, Function>,
     calls: BTreeMap<String, Call>,
@@ -35,7 +35,7 @@ pub struct Line<'a> {
     pub depth: usize,
     /// The function's name.
     pub name: &'a str,
-    /// Its instructions, with those of all that it called.
+    /// The instructions, with those of all that it called.
     pub inclusive: u64,
 }
 
@@ -61,14 +61,14 @@ impl Window {
         window
     }
 
-    /// The functions by their own instructions, most first.
+    /// Returns the functions by their own instructions, most first.
     pub fn functions(&self) -> Vec<(&str, Function)> {
         let mut all: Vec<_> = self.functions.iter().map(|(name, f)| (name.as_str(), *f)).collect();
         all.sort_by_key(|(_, function)| std::cmp::Reverse(function.own));
         all
     }
 
-    /// The call tree as far as its branches have `least` instructions.
+    /// Returns the call tree as far as its branches have `least` instructions.
     pub fn tree(&self, least: u64) -> Vec<Line<'_>> {
         let mut lines = Vec::new();
         list(&self.calls, 0, least, &mut lines);

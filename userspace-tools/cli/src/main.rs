@@ -89,7 +89,7 @@ enum Command {
     Manual(generate::Arguments),
 }
 
-/// How a command ended that ended without an error.
+/// The outcome of a command that ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Good,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whatever bytes an archive has for names, targets, modes, owners, times and devices, they go through
+//! Any bytes that an archive has for names, targets, modes, owners, times and devices go through
 //! `convert`, `ls`, `extract` and `create` unchanged.
 
 mod common;
@@ -34,7 +34,7 @@ struct Wanted {
     device: (u32, u32),
 }
 
-/// A name that stands for itself.
+/// Returns a name that stands for itself.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     vec(1..=u8::MAX, 1..=255).prop_filter("a name", |name: &Vec<u8>| {
         !name.contains(&b'/') && ![&b"."[..], b"..", b"dev", b"root"].contains(&&name[..])
@@ -64,7 +64,7 @@ prop_compose! {
     }
 }
 
-/// What is in a directory that `extract` has made.
+/// Returns what is in a directory that `extract` has made.
 fn found(directory: &Path) -> BTreeMap<Vec<u8>, Wanted> {
     let entries = fs::read_dir(directory).expect("a directory");
     let file = |entry: fs::DirEntry| {

@@ -61,7 +61,7 @@ fn files_come_out_again() {
     assert_eq!(place.succeed("diff image again"), "");
 }
 
-/// A line for each name below a directory: type, mode, owner, links, size, time, content.
+/// Returns a line for each name below a directory: type, mode, owner, links, size, time, content.
 fn survey(directory: &Path) -> Vec<String> {
     fn visit(root: &Path, path: &Path, lines: &mut Vec<String>) {
         let found = fs::symlink_metadata(path).expect("metadata");

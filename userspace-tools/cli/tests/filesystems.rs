@@ -63,20 +63,20 @@ fn everything<'a>(large: &'a [u8]) -> Vec<Entry<'a>> {
     ]
 }
 
-/// What another program prints; it has to succeed.
+/// Returns what another program prints; it has to succeed.
 fn printed(command: &mut Command) -> String {
     let ended = ended(command.output().expect("a program"));
     assert_eq!(ended.status, 0, "{command:?}: {}{}", ended.out, ended.err);
     ended.out
 }
 
-/// What `debugfs` says of an image.
+/// Returns what `debugfs` says of an image.
 fn debugfs(place: &Place, image: &str, request: &str) -> String {
     let mut command = Command::new("/usr/sbin/debugfs");
     printed(command.args(["-R", request]).arg(place.path(image)))
 }
 
-/// What `btrfs` says of one.
+/// Returns what `btrfs` says of one.
 fn btrfs(place: &Place, words: &[&str], image: &str) -> String {
     printed(
         Command::new(erofs_tool("BTRFS"))
@@ -85,7 +85,7 @@ fn btrfs(place: &Place, words: &[&str], image: &str) -> String {
     )
 }
 
-/// What the tool of the filesystem says of the soundness of an image.
+/// Returns what the tool of the filesystem says of the soundness of an image.
 fn fsck(place: &Place, filesystem: &str, image: &str) {
     match filesystem {
         "btrfs" => drop(btrfs(place, &["check", "--check-data-csum"], image)),

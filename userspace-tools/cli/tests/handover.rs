@@ -8,7 +8,7 @@ use std::fs;
 
 use common::{file, newc, node, Entry, Place};
 
-/// A program.
+/// Returns a program.
 fn program<'a>(name: &'a str, content: &'a [u8]) -> Entry<'a> {
     Entry {
         mode: 0o100_755,
@@ -16,7 +16,7 @@ fn program<'a>(name: &'a str, content: &'a [u8]) -> Entry<'a> {
     }
 }
 
-/// A symbolic link.
+/// Returns a symbolic link.
 fn link<'a>(name: &'a str, target: &'a str) -> Entry<'a> {
     Entry {
         content: target.as_bytes(),
@@ -27,10 +27,10 @@ fn link<'a>(name: &'a str, target: &'a str) -> Entry<'a> {
 /// A busybox with the applet, as its list of names shows.
 const BUSYBOX: &[u8] = b"\x7fELF BusyBox v1.37\0sh\0switch_root\0sync\0";
 
-/// What the tests put in the place of tools.
+/// The bytes that the tests put in the place of tools.
 const REPLACEMENT: &str = "#!initoverlayfs-handover";
 
-/// A place with the replacement, and the initramfs `a` of these entries beside an init.
+/// Returns a place with the replacement, and the initramfs `a` of these entries beside an init.
 fn place_with(entries: &[Entry<'_>]) -> Place {
     let place = Place::new();
     place.write("handover", REPLACEMENT);
@@ -197,7 +197,7 @@ fn scripts_that_call_the_applet_are_named() {
     }
 }
 
-/// The header of a program for a machine, and a text.
+/// Returns the header of a program for a machine, and a text.
 fn elf(class: u8, machine: u16, text: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 64];
     bytes[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, 1, 1]);

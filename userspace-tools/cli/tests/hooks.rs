@@ -237,7 +237,7 @@ fn staged_images_are_left_to_the_plugin_of_kernel_install() {
     assert!(!place.path("var/lib/initoverlayfs").exists());
 }
 
-/// What a system going down has in `/run/initramfs`; returns what the program said.
+/// Returns what a system going down has in `/run/initramfs`; returns what the program said.
 fn restore(place: &Place) -> String {
     place.write("run/initramfs/.need_shutdown", "");
     place.write("run/initramfs/shutdown", "");

@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 
 use common::{ended, erofs_tool, Place};
 
-/// What the command may take, in bytes. The large file alone takes three times as much.
+/// The memory that the command may take, in bytes. The large file alone takes three times as much.
 const MEMORY: u64 = 40 << 20;
 const LARGE: u64 = 3 * MEMORY;
 
-/// A place with `root`, which has a large file with little in it.
+/// Returns a place with `root`, which has a large file with little in it.
 fn large() -> Place {
     let place = Place::new();
     place.write("root/init", "#!/bin/sh\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is said when the machine is at fault, not the image: programs that are missing, full disks.
+//! Messages when the machine is at fault, not the image: missing programs, full disks.
 
 mod common;
 
@@ -82,7 +82,7 @@ fn an_image_without_room_for_its_files_is_not_called_damaged() {
     }
 }
 
-/// What is made on the way is made elsewhere.
+/// Returns what is made on the way is made elsewhere.
 #[test]
 fn an_image_needs_no_more_room_than_it_takes() {
     let place = Place::new();

@@ -13,7 +13,7 @@ use initoverlayfs_image::programs::PROGRAMS;
 
 use common::{ended, erofs_tool, file, newc, node, Ended, Entry, Place};
 
-/// The pages, by their file names.
+/// Returns the pages, by their file names.
 fn pages() -> BTreeMap<String, String> {
     let place = Place::new();
     place.succeed("manual out");
@@ -29,7 +29,7 @@ fn pages() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The lines of the examples of a page, as a reader would copy them.
+/// Returns the lines of the examples of a page, as a reader would copy them.
 fn examples(page: &str) -> Vec<String> {
     let parts = page.split("\n.EX\n").skip(1);
     let parts = parts.map(|part| part.split_once("\n.EE").expect("an end").0);
@@ -37,7 +37,7 @@ fn examples(page: &str) -> Vec<String> {
     parts.map(plain).collect()
 }
 
-/// The commands that `--help` lists.
+/// Returns the commands that `--help` lists.
 fn commands() -> Vec<String> {
     let help = Place::new().succeed("--help");
     let (_, list) = help.split_once("\nMake:\n").expect("a list");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the commands write: whole or not at all, for nobody's eyes who could not see it before.
+//! The commands' results: whole or not at all, and readable by nobody who could not read the source.
 
 mod common;
 

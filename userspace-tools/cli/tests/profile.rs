@@ -34,7 +34,7 @@ fn tree(place: &Place) {
     }
 }
 
-/// The names among `NAMES` that are stored as they are.
+/// Returns the names among `NAMES` that are stored as they are.
 fn uncompressed(place: &Place, image: &str) -> BTreeSet<&'static str> {
     let names = NAMES.into_iter();
     names

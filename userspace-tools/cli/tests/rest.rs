@@ -8,7 +8,7 @@ use std::process::Command;
 
 use common::{file, kernel_source, newc, node, Entry, Place};
 
-/// The archive of an init.
+/// Returns the archive of an init.
 fn init() -> Vec<u8> {
     newc(&[Entry {
         mode: 0o100_755,
@@ -74,7 +74,7 @@ impl EarlySearch {
         Self(place)
     }
 
-    /// A line for each file that the early boot would find: name, size, alignment, first bytes.
+    /// Returns a line for each file that the early boot would find: name, size, alignment, first bytes.
     fn find(&self, initrd: &[u8]) -> String {
         self.0.write("initrd", initrd);
         let found = ["kernel/x86/microcode/", "kernel/firmware/acpi/"].map(|path| {
@@ -104,7 +104,7 @@ fn early() -> Vec<Entry<'static>> {
     ]
 }
 
-/// Whatever else is in the archives of early files.
+/// Other files stand beside the early ones in their archives.
 #[test]
 fn early_files_are_found_in_the_result_as_in_the_original() {
     let search = EarlySearch::new();
@@ -169,7 +169,7 @@ fn early_files_are_found_in_the_result_as_in_the_original() {
     }
 }
 
-/// What the kernel's unpacker stops at, keeping what came before.
+/// Returns what the kernel's unpacker stops at, keeping what came before.
 #[test]
 fn bytes_behind_the_archives_are_left_out_and_named() {
     let place = Place::new();
@@ -199,7 +199,7 @@ fn bytes_behind_the_archives_are_left_out_and_named() {
         .contains("offset 0x0"));
 }
 
-/// A bootconfig, as the kernel's `tools/bootconfig` adds it.
+/// Returns a bootconfig, as the kernel's `tools/bootconfig` adds it.
 fn bootconfig(text: &[u8]) -> Vec<u8> {
     let sum: u32 = text.iter().map(|byte| u32::from(*byte)).sum();
     let size = u32::try_from(text.len()).expect("a short text");

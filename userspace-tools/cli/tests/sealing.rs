@@ -14,7 +14,7 @@ use common::{file, newc, node, Place};
 const BLOCK: usize = 4096;
 const DESCRIPTOR: std::ops::Range<usize> = 64..320;
 
-/// An image of some hundred blocks, `image`, and nothing else.
+/// Returns an image of some hundred blocks, `image`, and nothing else.
 fn usual() -> Place {
     let place = Place::new();
     let noise: Vec<u8> = (0..1_000_000_u32)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What starts `/init` is stored as it is, and nothing else.
+//! The files that start `/init` are stored uncompressed, and no others.
 
 mod common;
 #[path = "../../image/tests/common/elf.rs"]
@@ -17,7 +17,7 @@ use elf::Elf;
 
 const LINKER: &str = "/lib64/ld.so";
 
-/// A program that needs libraries.
+/// Returns a program that needs libraries.
 fn program<'a>(needed: &'a [&'a str]) -> Elf<'a> {
     Elf {
         interpreter: Some(LINKER),
@@ -36,7 +36,7 @@ fn library<'a>(needed: &'a [&'a str]) -> Elf<'a> {
 /// A file, by its name in the tree.
 type Named<'a> = (&'a str, Elf<'a>);
 
-/// A tree of ELF files, with a linker and with `other`, which nothing needs.
+/// Returns a tree of ELF files, with a linker and with `other`, which nothing needs.
 fn tree(files: &[Named]) -> Place {
     let place = Place::new();
     place.write("root/other", library(&[]).bytes(&text("other")));
@@ -47,7 +47,7 @@ fn tree(files: &[Named]) -> Place {
     place
 }
 
-/// The names of regular files below a directory of the place.
+/// Returns the names of regular files below a directory of the place.
 fn files(place: &Place, directory: &str) -> BTreeSet<String> {
     fn visit(root: &Path, path: &Path, names: &mut BTreeSet<String>) {
         for entry in fs::read_dir(path).expect("a directory") {
@@ -67,7 +67,7 @@ fn files(place: &Place, directory: &str) -> BTreeSet<String> {
     names
 }
 
-/// The files of `root` that an image of it stores as they are.
+/// Returns the files of `root` that an image of it stores as they are.
 fn uncompressed(place: &Place, options: &str) -> BTreeSet<String> {
     place.succeed(&format!("create root -o image --force {options}"));
     let mut names = files(place, "root");

@@ -102,7 +102,7 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 /// Bytes of a mark, which LZ4 copies as they are.
 const MARK: usize = 48;
 
-/// A file that gets smaller, with a mark of its own in every 4096 bytes, and those marks. A length that
+/// Returns a file that gets smaller, with a mark of its own in every 4096 bytes, and those marks. A length that
 /// is no multiple of 4096 leaves the last one in a tail, among the inodes, where files are stored as they are.
 fn marked(seed: u64, len: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let line = format!("the same line all over again in file {seed}, as text is\n");
@@ -150,7 +150,7 @@ fn tree(place: &Place) -> Vec<Known> {
     known
 }
 
-/// Where bytes stand in an image; nothing if that is not one place.
+/// Returns where bytes stand in an image; nothing if that is not one place.
 fn find(image: &[u8], piece: &[u8]) -> Option<usize> {
     let mut found = image
         .windows(piece.len())
@@ -160,7 +160,7 @@ fn find(image: &[u8], piece: &[u8]) -> Option<usize> {
     found.next().is_none().then_some(at)
 }
 
-/// The blocks that hold the pieces of a file; most have to be found.
+/// Returns the blocks that hold the pieces of a file; most have to be found.
 fn blocks(image: &[u8], known: &Known) -> Vec<usize> {
     let found = known.pieces.iter().filter_map(|piece| find(image, piece));
     let found: Vec<usize> = found.map(|at| at / 4096).collect();
@@ -174,12 +174,12 @@ fn blocks(image: &[u8], known: &Known) -> Vec<usize> {
     found
 }
 
-/// What `layers` has for an image.
+/// Returns what `layers` has for an image.
 fn layer(number: usize, bytes: usize) -> String {
     format!("{number} erofs {bytes} 0 1 1 1\n")
 }
 
-/// The files that the command lists.
+/// Returns the files that the command lists.
 fn listed(place: &Place, image: &str) -> BTreeSet<String> {
     let list = place.succeed(&format!("{STATS} --least 0 --files {image}"));
     list.lines().map(str::to_owned).collect()

@@ -8,10 +8,10 @@ use std::process::Command;
 
 use common::{ended, file, newc, node, Place};
 
-/// Where the first section starts, and what sections start at multiples of.
+/// The start of the first section. All sections start at multiples of it.
 const ALIGNMENT: usize = 512;
 
-/// A PE file for x86_64 with these sections, as small as it can be.
+/// Returns a PE file for x86_64 with these sections, as small as it can be.
 fn pe(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = b"MZ".to_vec();
     // Where the PE header is.
@@ -60,7 +60,7 @@ fn pe(sections: &[(&str, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// An initramfs, the image made of it, and a unified kernel image with that.
+/// Returns an initramfs, the image made of it, and a unified kernel image with that.
 fn usual() -> Place {
     let place = Place::new();
     place.write(
@@ -78,7 +78,7 @@ fn usual() -> Place {
     place
 }
 
-/// As files, an initrd and the unified kernel image with it are the same to a command.
+/// Checks that a command prints the same for an initrd and for the unified kernel image with it.
 fn is_the_same(place: &Place, line: &str) {
     let initrd = place.run(&line.replace('@', "image"));
     let uki = place.run(&line.replace('@', "uki.efi"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whatever happens to the hooks, updates work that work without them.
+//! Updates that work without the hooks work with them, whatever happens.
 
 mod common;
 
@@ -42,7 +42,7 @@ fn run_in_small_boot(place: &Place, options: &str, before: &str) -> Option<Strin
     Some(said)
 }
 
-/// The image in the small file system after the hook.
+/// Returns the image in the small file system after the hook.
 fn small_boot_is_converted(place: &Place) -> bool {
     is_converted(place, "out/initrd.img-7.3")
 }
@@ -215,7 +215,7 @@ fn originals_of_earlier_hooks_move() {
     assert!(place.read(KEPT) == new);
 }
 
-/// What is needed most when an image is damaged is its original.
+/// Returns what is needed most when an image is damaged is its original.
 #[test]
 fn originals_stay_beside_what_is_damaged_or_cannot_be_looked_at() {
     let place = system();

@@ -13,7 +13,7 @@ pub mod initrd;
 pub mod options;
 pub mod trailer;
 
-/// What superblocks are checked with.
+/// The checksums that superblocks are checked with.
 pub const CHECKSUMS: Checksums = Checksums {
     crc32c,
     xxh64: |bytes| xxhash_rust::xxh64::xxh64(bytes, 0),

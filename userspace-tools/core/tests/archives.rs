@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How far an archive reaches, and when it is damaged.
+//! The reach of archives, and damaged ones.
 
 mod common;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where images of several filesystems are found in one buffer.
+//! Images of several filesystems in one buffer.
 
 mod common;
 
@@ -15,7 +15,7 @@ use initoverlayfs_core::{
 };
 use proptest::prelude::*;
 
-/// An image of each filesystem, with the letter of [`shape`].
+/// Returns an image of each filesystem, with the letter of [`shape`].
 fn all() -> [(char, Vec<u8>); 4] {
     [
         ('E', Image::default().build()),

@@ -167,7 +167,7 @@ fn the_last_subvolume_wins_that_has_a_name() {
     assert_eq!(parse("subvol").1, [BadOption::Unknown(b"subvol")]);
 }
 
-/// A digest of `bytes` bytes, and how it stands on the command line.
+/// Returns a digest of `bytes` bytes, and how it stands on the command line.
 fn digest(algorithm: Algorithm, byte: u8) -> (Digest, String) {
     let bytes = vec![byte; algorithm.digest_len()];
     let digest = Digest::new(algorithm, &bytes).expect("a digest");

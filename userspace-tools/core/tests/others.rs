@@ -13,7 +13,7 @@ use initoverlayfs_core::{
     CHECKSUMS,
 };
 
-/// What is made of an image of which some bytes are others.
+/// Returns what is made of an image of which some bytes are others.
 fn changed(
     filesystem: Filesystem,
     image: &[u8],

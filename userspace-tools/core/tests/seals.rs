@@ -32,7 +32,7 @@ impl Seen for Marks {
     }
 }
 
-/// The trailer of an image of one block, which needs no tree.
+/// Returns the trailer of an image of one block, which needs no tree.
 fn of_block(image: &[u8], signature: &[u8]) -> Vec<u8> {
     let nothing = Digest::new(Algorithm::Sha256, &[0; 32]).expect("a digest");
     let mut shape = Shape::new(image.len(), nothing, &[]).expect("a shape");

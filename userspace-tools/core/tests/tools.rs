@@ -21,7 +21,7 @@ impl Place {
         place
     }
 
-    /// What the tool writes to `image`; nothing if there is no such tool.
+    /// Returns what the tool writes to `image`; nothing if there is no such tool.
     fn make(&self, tool: &str, arguments: &[&str]) -> Option<Vec<u8>> {
         let image = self.0.join("image");
         let _ = std::fs::remove_file(&image);
@@ -47,13 +47,13 @@ impl Place {
     }
 }
 
-/// What scripts/setup has written down.
+/// Returns what scripts/setup has written down.
 fn settings() -> Option<String> {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build");
     std::fs::read_to_string(build.join("tools.env")).ok()
 }
 
-/// The tool that it has found or built, if it is one that may be too old.
+/// Returns the tool that it has found or built, if it is one that may be too old.
 fn set_up(tool: &str) -> Option<PathBuf> {
     let name = tool.to_uppercase().replace('.', "_");
     let settings = settings()?;

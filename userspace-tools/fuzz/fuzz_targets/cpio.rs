@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How far archives reach.
+//! The reach of archives.
 
 #![no_main]
 

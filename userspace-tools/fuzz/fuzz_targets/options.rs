@@ -45,7 +45,7 @@ fn apply<'a>(mut options: Options<'a>, list: &'a [u8]) -> (Options<'a>, Vec<BadO
     (options, bad)
 }
 
-/// Whether `text` is the very bytes of `part`, not a copy.
+/// Returns whether `text` is the very bytes of `part`, not a copy.
 fn is_same(text: &[u8], part: &[u8]) -> bool {
     text.as_ptr_range() == part.as_ptr_range()
 }
@@ -121,7 +121,7 @@ fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
     options
 }
 
-/// What `fstype=` does, with the name of a filesystem or not.
+/// Returns what `fstype=` does, with the name of a filesystem or not.
 fn ask_for(options: &mut Options<'_>, filesystem: Option<Filesystem>) {
     if !options.is_restricted {
         options.filesystems = Filesystems::NONE;
@@ -144,7 +144,7 @@ fn check_digests(option: &[u8], digests: &[Digest]) {
     assert!(said.eq_ignore_ascii_case(text), "{said} for {text}");
 }
 
-/// The number of bytes, or the percentage, that a person would read there.
+/// Returns the number of bytes, or the percentage, that a person would read there.
 fn read_size(size: &[u8]) -> Option<u128> {
     let (last, rest) = size.split_last()?;
     let shift = unit_shift(*last);
@@ -180,7 +180,7 @@ fn check_size(size: &[u8]) -> &str {
     std::str::from_utf8(size).expect("it was handed out as text")
 }
 
-/// Whether nobody could object to a size: it must be accepted.
+/// Returns whether nobody could object to a size: it must be accepted.
 fn is_plain_size(size: &[u8]) -> bool {
     let most = if size.ends_with(b"%") { 100 } else { 1 << 63 };
     !size.starts_with(b"0") && read_size(size).is_some_and(|number| (1..=most).contains(&number))

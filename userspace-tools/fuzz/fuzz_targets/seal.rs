@@ -37,7 +37,7 @@ struct Input<'a> {
     overwrite: &'a [u8],
 }
 
-/// Those that matter are around blocks, and around what a block of the tree can hold.
+/// Returns those that matter are around blocks, and around what a block of the tree can hold.
 fn data_len(u: &mut Unstructured<'_>) -> Result<usize> {
     let len = u.choose(&[
         1,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the fuzz targets share.
+//! Code that the fuzz targets share.
 //!
 //! A target turns the fuzzer's bytes into an input, runs the code of `rust/` on it, and compares:
 //! with a [`reference`] that says the same in the plainest way, and with what the code's doc

@@ -18,14 +18,14 @@ pub enum Personality {
     SwitchRoot,
 }
 
-/// What is to be done.
+/// The arguments of the program.
 #[derive(Debug)]
 pub struct Arguments {
     /// Which program it is called as.
     pub personality: Personality,
-    /// Where the real root is mounted.
+    /// The place where the real root is mounted.
     pub new_root: PathBuf,
-    /// What to execute there.
+    /// The program to execute there.
     pub init: PathBuf,
     /// With these arguments, without its name.
     pub init_arguments: Vec<OsString>,

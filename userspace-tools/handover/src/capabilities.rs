@@ -9,7 +9,7 @@ use caps::{CapSet, Capability};
 
 use crate::Result;
 
-/// Where the kernel keeps what the programs that it starts may have (`kernel/umh.c`): two words.
+/// The files that say which capabilities programs have that the kernel starts (`kernel/umh.c`): two words each.
 const HELPERS: [&str; 2] = [
     "/proc/sys/kernel/usermodehelper/bset",
     "/proc/sys/kernel/usermodehelper/inheritable",

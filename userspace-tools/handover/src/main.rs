@@ -24,7 +24,7 @@ use std::process::{Command, ExitCode};
 
 use arguments::{Arguments, Personality};
 
-/// What goes wrong, in words.
+/// A result whose error is a message.
 type Result<T> = std::result::Result<T, String>;
 
 fn run() -> Result<Option<Infallible>> {

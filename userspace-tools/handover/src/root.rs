@@ -12,10 +12,10 @@ use rustix::process::{chdir, chroot, getpid, pivot_root};
 use crate::arguments::Arguments;
 use crate::Result;
 
-/// What a real root expects to find mounted.
+/// Mounts that a real root expects.
 const MOUNTS: [&str; 4] = ["dev", "proc", "sys", "run"];
 
-/// How many links the path of an init may lead through.
+/// The most links that the path of an init may lead through.
 const MOST_LINKS: usize = 40;
 
 /// Returns whether the switch can be expected to work; the reason if not.

@@ -9,7 +9,7 @@ use std::ops::Range;
 /// The last bytes of an initrd with a bootconfig.
 const MAGIC: &[u8] = b"#BOOTCONFIG\n";
 
-/// How many bytes may stand behind these: bootloaders align the size of an initrd.
+/// The most bytes that may stand behind these: bootloaders align the size of an initrd.
 const MOST_PADDING: usize = 3;
 
 /// `XBC_DATA_MAX`: the most bytes of text.

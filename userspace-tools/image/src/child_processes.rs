@@ -13,10 +13,10 @@ use std::time::Duration;
 use rustix::process::{kill_process_group, Pid, Signal};
 use shared_child::SharedChild;
 
-/// How long a group has to end by itself.
+/// The time that a group has to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many times it is looked at until then.
+/// The number of times that it is looked at until then.
 const ASKED: u32 = 200;
 
 /// A program that was started.
@@ -45,7 +45,7 @@ impl Started {
     }
 }
 
-/// Those that are running, by a number that no other one has at that time.
+/// The children that are running, by a number that no other one has at that time.
 static RUNNING: Mutex<BTreeMap<u64, Started>> = Mutex::new(BTreeMap::new());
 
 fn running() -> MutexGuard<'static, BTreeMap<u64, Started>> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel decompresses an initramfs with, on the host: `lib/decompress.c` and the files of
+//! Decompressing an initramfs on the host as the kernel does: `lib/decompress.c` and the files of
 //! its methods.
 
 use std::fmt;

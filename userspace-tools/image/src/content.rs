@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What files hold: small contents in memory, large ones in files, which are read in pieces.
+//! The contents of files: small ones in memory, large ones in files, which are read in pieces.
 
 use std::cell::OnceCell;
 use std::env;
@@ -19,10 +19,10 @@ use crate::disk_space;
 /// Contents of at least this size, in bytes, are not held in memory.
 pub const LARGE: u64 = 1 << 20;
 
-/// How much of a large file is handled at once, in bytes.
+/// The part of a large file that is handled at once, in bytes.
 const PIECE: u64 = 1 << 16;
 
-/// Where bytes are.
+/// The place of bytes.
 enum Place {
     /// In memory.
     Memory(Vec<u8>),
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-/// What a file holds: a part of what is in a place, which others may share.
+/// The content of a file: a part of the bytes in a place, which others may share.
 #[derive(Clone)]
 pub struct Content {
     place: Rc<Place>,
@@ -216,9 +216,9 @@ fn explain(error: io::Error) -> io::Error {
 /// A part of a sparse file that is no hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Where it is in the file, in bytes.
+    /// The offset in the file, in bytes.
     pub offset: usize,
-    /// How many bytes it has.
+    /// The size, in bytes.
     pub len: usize,
 }
 

@@ -52,9 +52,9 @@ pub enum CpioError {
 /// One entry, its trailer included.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
-    /// Where its header is, in bytes from the start of the archives.
+    /// The offset of its header, in bytes from the start of the archives.
     pub offset: usize,
-    /// Its name as it stands there, without the NUL; [`None`] if the kernel passes over the entry.
+    /// The name as it stands there, without the NUL; [`None`] if the kernel passes over the entry.
     pub name: Option<&'a [u8]>,
     /// Type and permissions.
     pub mode: u32,
@@ -62,15 +62,15 @@ pub struct Entry<'a> {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
-    /// How many names the file has.
+    /// The number of the file's names.
     pub links: u32,
     /// Seconds since 1970.
     pub mtime: u32,
-    /// What names of the same file have in common: inode number, major and minor of its device.
+    /// The identity that names of the same file share: inode number, major and minor of its device.
     pub identity: (u32, u32, u32),
     /// A device's major and minor.
     pub device: (u32, u32),
-    /// Where its content is, in bytes from the start of the archives.
+    /// The place of its content, in bytes from the start of the archives.
     pub content: std::ops::Range<usize>,
     /// The sum of its bytes, in a `crc` archive.
     pub checksum: Option<u32>,

@@ -117,7 +117,7 @@ fn content(place: &Path, len: u64) -> io::Result<Content> {
     Ok(Content::named(place.to_owned(), len))
 }
 
-/// As `stat()` of the C library returns devices.
+/// Returns the major number of a device as `stat()` of the C library returns it.
 fn major(device: u64) -> u32 {
     u32::try_from((device >> 8 & 0xfff) | (device >> 32 & 0xffff_f000)).unwrap_or_default()
 }

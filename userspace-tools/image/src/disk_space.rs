@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether a disk is full: the programs of erofs-utils, when they meet one, complain of other things.
+//! Full disks: the programs of erofs-utils complain of other things when they meet one.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What those programs write at once, at most.
+/// The most that those programs write at once, in bytes.
 const ENOUGH: usize = 1 << 20;
 
 /// Returns whether an error says that there is no room, on the disk or in a quota.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What an ELF file asks of the dynamic linker.
+//! Requests of an ELF file to the dynamic linker.
 //!
 //! Only what the program headers lead to is read, as the kernel and the linker do: section headers
 //! may be missing. No bytes lead to more work than is proportional to their number.
@@ -14,7 +14,7 @@ use object::Endianness;
 /// Bytes of program headers that the kernel takes at most.
 const MOST_HEADERS: usize = 65_536;
 
-/// How many libraries a file may need at most; `ld.so` has no limit.
+/// The most libraries that a file may need; `ld.so` has no limit.
 const MOST_NEEDED: usize = 1_024;
 
 /// Bytes that a path may have (`PATH_MAX`).
@@ -23,7 +23,7 @@ const LONGEST_PATH: usize = 4_096;
 /// Bytes that a list of directories may have here; `ld.so` has no limit.
 const LONGEST_LIST: usize = 65_536;
 
-/// What files must have in common to be used together.
+/// The properties that files must share to be used together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abi {
     is_64_bit: bool,
@@ -47,22 +47,22 @@ fn abi<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Abi> {
     })
 }
 
-/// What a file asks for.
+/// The requests of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Requests {
     /// The dynamic linker (`PT_INTERP`).
     pub(crate) interpreter: Option<Vec<u8>>,
     /// Libraries (`DT_NEEDED`), in their order.
     pub(crate) needed: Vec<Vec<u8>>,
-    /// Where to look for libraries, of this file and of those that it needs (`DT_RPATH`), separated
+    /// The directories of libraries of this file and of those that it needs (`DT_RPATH`), separated
     /// by colons. Empty if there is a `run_path`, which `ld.so` prefers.
     pub(crate) inherited_path: Vec<u8>,
-    /// Where to look for libraries of this file (`DT_RUNPATH`), separated by colons.
+    /// The directories of libraries of this file (`DT_RUNPATH`), separated by colons.
     pub(crate) run_path: Vec<u8>,
 }
 
 impl Requests {
-    /// Those of a file; of what is no ELF file, or a broken one, as far as they can be read.
+    /// Returns those of a file; of what is no ELF file, or a broken one, as far as they can be read.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         requests::<FileHeader64<Endianness>>(bytes)
             .or_else(|| requests::<FileHeader32<Endianness>>(bytes))

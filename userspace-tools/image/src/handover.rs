@@ -15,7 +15,7 @@ use crate::tree::{split, Content, Id, Inode, Kind, Tree, Xattrs};
 /// Names that tools are called by.
 const NAMES: [&[u8]; 2] = [b"run-init", b"switch_root"];
 
-/// Where busybox itself puts its link when it makes them at boot (`busybox --install`). It leaves alone
+/// The place where busybox itself puts its link when it makes links at boot (`busybox --install`). It leaves alone
 /// what is there.
 const APPLET_PLACE: &[u8] = b"sbin/switch_root";
 
@@ -25,7 +25,7 @@ const LONGEST_SCRIPT: usize = 1 << 20;
 /// A file that is larger, in bytes, is no busybox.
 const LARGEST_BUSYBOX: usize = 64 << 20;
 
-/// What an unsuited tool is.
+/// The kind of an unsuited tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
     /// `run-init` of klibc.
@@ -70,7 +70,7 @@ impl Tool {
 /// A tool at some path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What it is.
+    /// The kind.
     pub tool: Tool,
     /// For which machine; [`None`] if it is no ELF file.
     abi: Option<Abi>,

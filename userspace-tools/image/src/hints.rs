@@ -6,11 +6,11 @@
 //! which is compared with the path from the root, without a slash in front. The size 0 leaves a file
 //! uncompressed. A line that is no such expression is reported, and the image is made without it.
 
-/// As many bytes as an expression may have. `mkfs.erofs` takes lines of less than `PATH_MAX` + 100
+/// The most bytes that an expression may have. `mkfs.erofs` takes lines of less than `PATH_MAX` + 100
 /// bytes (4196) and compares each file with each line, so that few long ones are much faster.
 const LONGEST: usize = 4096;
 
-/// What stands around the names of a line.
+/// The text around the names of a line.
 const START: &[u8] = b"0 0 ^(";
 const END: &[u8] = b")$\n";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What an initrd holds: its segments as the kernel divides them, and the archives in them as the
+//! The content of an initrd: its segments as the kernel divides them, and the archives in them as the
 //! kernel's unpacker would find them (`unpack_to_rootfs()` in `init/initramfs.c`).
 
 use std::io::{self, Write};
@@ -53,7 +53,7 @@ pub enum InitrdError {
     /// Compressed data.
     #[error("offset {0:#x}: {1}")]
     Compressed(usize, DecompressError),
-    /// What an archive holds finds no room.
+    /// There is no room for what an archive holds.
     #[error("the archive at offset {0:#x} cannot be put into a temporary file: {1}")]
     Temporary(usize, io::Error),
     /// An archive; offsets within it count from its start, decompressed.
@@ -86,15 +86,15 @@ impl InitrdError {
 /// One archive: up to its trailer, or what was compressed together.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    /// Where it is, in bytes from the start of the initrd.
+    /// The place, in bytes from the start of the initrd.
     pub range: Range<usize>,
-    /// How it is compressed.
+    /// The compression.
     pub method: Option<Method>,
-    /// Its bytes, decompressed.
+    /// The bytes, decompressed.
     pub plain: Content,
 }
 
-/// What a segment holds.
+/// The content of a segment.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// An image.
@@ -108,11 +108,11 @@ pub enum Part {
 /// A segment, which becomes a layer.
 #[derive(Clone, Debug)]
 pub struct Layer {
-    /// Where it is, in bytes from the start of the initrd.
+    /// The place, in bytes from the start of the initrd.
     pub range: Range<usize>,
-    /// Where the trailer is that seals it; empty if there is none.
+    /// The place of the trailer that seals it; empty if there is none.
     pub trailer: Range<usize>,
-    /// What it holds.
+    /// The content.
     pub part: Part,
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel's decompressors do not read although the usual tools write it: `lib/decompress_*.c`,
+//! Streams that the usual tools write and the kernel's decompressors do not read: `lib/decompress_*.c`,
 //! `lib/xz`.
 
 use crate::compression::Method;
 
-/// What a kernel needs, or cannot do at all, to decompress something.
+/// A demand on the kernel to decompress something, or the reason why none can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand {
     /// An option, without `CONFIG_`.

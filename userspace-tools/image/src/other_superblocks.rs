@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the superblocks of other images than those of EROFS say, beyond what the kernel's part looks at.
+//! Superblocks of btrfs, squashfs and ext4, beyond what the kernel's part looks at.
 //!
 //! Layouts are those of `fs/squashfs/squashfs_fs.h`, `include/uapi/linux/btrfs_tree.h` and
 //! `fs/ext4/ext4.h` of Linux 7.3. All numbers are little-endian.
@@ -10,9 +10,9 @@ use initoverlayfs_core::initrd::filesystem::Filesystem;
 /// Facts about an image. What its filesystem does not state is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Its identity.
+    /// The identity.
     pub uuid: Option<[u8; 16]>,
-    /// Its name, up to the first NUL.
+    /// The name, up to the first NUL.
     pub volume_name: Vec<u8>,
     /// Files of all kinds.
     pub inodes: Option<u64>,

@@ -16,7 +16,7 @@ pub struct Output {
     file: NamedTempFile,
     path: PathBuf,
     may_replace: bool,
-    /// What it will have, less the umask: that of the file it replaces, or 0644.
+    /// The mode that it will have, less the umask: that of the file it replaces, or 0644.
     mode: u32,
     /// Whose it will be, if this process may give it away: the user and group of the file it replaces.
     owner: Option<(u32, u32)>,

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where a name in an archive leads, as the kernel's system calls look it up.
+//! The place that a name in an archive leads to, as the kernel's system calls look it up.
 
 use crate::tree::{join, split, Kind, Tree};
 
-/// How many symbolic links a path may lead through: `MAXSYMLINKS` of the kernel.
+/// The most symbolic links that a path may lead through: `MAXSYMLINKS` of the kernel.
 const MOST_LINKS: usize = 40;
 
 /// Bytes that a name in a directory may have: `NAME_MAX`.
 const LONGEST_PART: usize = 255;
 
-/// Where a name leads.
+/// The place that a name leads to.
 pub struct Place {
     /// From the root, without links in the directories.
     pub path: Vec<u8>,
-    /// How the name ends.
+    /// The ending of the name.
     pub ending: Ending,
 }
 
-/// How a name ends. It decides what the kernel's system calls do with it.
+/// The ending of a name. It decides what the kernel's system calls do with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// With a name: the kernel follows no link there.

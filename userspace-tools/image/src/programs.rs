@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// Where programs are that `PATH` does not lead every user to.
+/// Directories of programs that are not in every user's `PATH`.
 const SYSTEM_PLACES: [&str; 2] = ["/usr/sbin", "/sbin"];
 
 const BTRFS_PROGS: &str = "btrfs-progs 6.14 or newer";
@@ -18,7 +18,7 @@ const SQUASHFS_TOOLS: &str = "squashfs-tools 4.5 or newer";
 /// A program, and what to install where it is missing.
 #[derive(Debug)]
 pub struct Program {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
     /// The variable of the environment that can name another one.
     pub variable: &'static str,
@@ -36,7 +36,7 @@ macro_rules! programs {
             };
         )+
 
-        /// All of them.
+        /// All programs.
         pub static PROGRAMS: &[&Program] = &[$(&$program),+];
     };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is wrong with a trailer, in words.
+//! Messages about trailers.
 
 use std::fmt;
 

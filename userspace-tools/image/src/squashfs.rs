@@ -24,7 +24,7 @@ pub enum SquashfsError {
     /// The programs that read it.
     #[error(transparent)]
     Programs(#[from] MkfsError),
-    /// What they made of it.
+    /// Their tarball cannot be read.
     #[error("the files that unsquashfs took out: {0}")]
     Tarball(#[from] TarError),
     /// A temporary file.

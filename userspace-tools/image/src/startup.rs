@@ -12,10 +12,10 @@ use std::rc::Rc;
 use crate::elf::{Abi, Requests};
 use crate::tree::{join, split, Id, Kind, Tree, LONGEST_PATH};
 
-/// Where the kernel looks for what it starts.
+/// The path of the program that the kernel starts.
 const INIT: &[u8] = b"init";
 
-/// What glibc's `ld.so` reads on its own behalf.
+/// The file that glibc's `ld.so` reads on its own behalf.
 const LINKER_CACHE: &[u8] = b"etc/ld.so.cache";
 
 /// Directories that `ldconfig` adds to the usual ones.
@@ -24,20 +24,20 @@ const LINKER_CONFIGURATION: &[u8] = b"etc/ld.so.conf";
 /// The usual directories for libraries, in their order.
 const DIRECTORIES: [&[u8]; 4] = [b"lib64", b"usr/lib64", b"lib", b"usr/lib"];
 
-/// What the names of directories for one of several architectures have in them, below the usual ones:
+/// Part of the names of directories for one of several architectures, below the usual ones:
 /// `x86_64-linux-gnu`.
 const MULTIARCH: &[u8] = b"-linux-";
 
 /// Bytes of a script that the kernel looks at for its interpreter.
 const SCRIPT_START: usize = 256;
 
-/// How many paths are tried at most. systemd takes less than 300; only a hostile tree takes as many.
+/// The most paths that are tried. systemd takes less than 300; only a hostile tree takes as many.
 const MOST_TRIES: usize = 4_096;
 
-/// How many directories of one kind are looked into at most.
+/// The most directories of one kind that are looked into.
 const MOST_DIRECTORIES: usize = 256;
 
-/// What is read to start `/init`.
+/// The files that are read to start `/init`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Startup {
     /// The first name of each file.
@@ -127,7 +127,7 @@ fn directories<'a>(list: &'a [u8], origin: &'a [u8]) -> impl Iterator<Item = Rc<
 struct Search<'a> {
     tree: &'a Tree,
     found: BTreeSet<Id>,
-    /// How many paths may still be tried.
+    /// The number of paths that may still be tried.
     tries: usize,
 }
 

@@ -32,7 +32,7 @@ pub fn write_plain(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
     write_all(tree, out, Xattrs::LeftOut)
 }
 
-/// What becomes of extended attributes.
+/// The treatment of extended attributes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Xattrs {
     Kept,

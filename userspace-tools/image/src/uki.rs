@@ -17,13 +17,13 @@ const SECTION: &[u8; 8] = b".initrd\0";
 /// Why there is no initrd in a PE file.
 #[derive(Debug, Error)]
 pub enum UkiError {
-    /// Its headers lead nowhere.
+    /// The headers lead nowhere.
     #[error("it starts as a PE file, as unified kernel images are, and is damaged: {0}")]
     Damaged(#[from] object::Error),
     /// A kernel alone, or a program.
     #[error("it is a PE file without a section .initrd: no unified kernel image with an initrd")]
     NoInitrd,
-    /// Of several, the boot menu decides.
+    /// There are several: the boot menu decides.
     #[error("it has {0} sections .initrd: take one of them out (objcopy)")]
     Several(usize),
 }

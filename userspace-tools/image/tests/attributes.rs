@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whatever bytes a tarball has for names, targets, attributes, owners and times, an image made of it has the
+//! Any bytes that a tarball has for names, targets, attributes, owners and times: an image made of it has the
 //! same. The tarballs are written here, byte by byte.
 
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ prop_compose! {
     }
 }
 
-/// A record of pax, whose length counts its own digits.
+/// Returns a record of pax, whose length counts its own digits.
 fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = [b" ", key, b"=", value, b"\n"].concat();
     let mut len = rest.len() + 1;
@@ -66,7 +66,7 @@ fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     [len.to_string().as_bytes(), &rest].concat()
 }
 
-/// A time as pax writes it: with a sign in front of all of it.
+/// Returns a time as pax writes it: with a sign in front of all of it.
 fn decimal(time: Time) -> String {
     let nanoseconds = i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanoseconds);
     let sign = if nanoseconds < 0 { "-" } else { "" };
@@ -77,7 +77,7 @@ fn decimal(time: Time) -> String {
     format!("{sign}{whole}.{part:09}")
 }
 
-/// A header, and what follows it up to the next block.
+/// Returns a header, and what follows it up to the next block.
 fn entry(kind: u8, mode: u32, device: (u32, u32), contents: &[u8]) -> Vec<u8> {
     let mut header = [0; 512];
     let mut put =
@@ -131,7 +131,7 @@ fn tarball(files: &BTreeMap<Vec<u8>, Inode>) -> Vec<u8> {
     bytes
 }
 
-/// The files of a tree, without its root.
+/// Returns the files of a tree, without its root.
 fn files(tree: &Tree) -> BTreeMap<Vec<u8>, Inode> {
     let files = tree.iter().filter(|(path, _)| !path.is_empty());
     files

@@ -14,7 +14,7 @@ use initoverlayfs_image::unpack::Unpacker;
 use initoverlayfs_image::{initrd, untar};
 use proptest::prelude::*;
 
-/// An entry of an archive, whose fields may lie.
+/// Returns an entry of an archive, whose fields may lie.
 fn entry() -> impl Strategy<Value = Vec<u8>> {
     let name = prop_oneof!["[ab./]{0,8}", Just("TRAILER!!!".to_owned()), "dev/console"];
     let kind = prop::sample::select(vec![
@@ -79,7 +79,7 @@ fn is_whole(tree: &Tree) -> bool {
     })
 }
 
-/// A tree in which a program needs a library, and that another.
+/// Returns a tree in which a program needs a library, and that another.
 fn linked() -> [(&'static str, Vec<u8>); 4] {
     let program = elf::Elf {
         interpreter: Some("/lib/ld.so"),

@@ -101,7 +101,7 @@ extern "C" {
 }
 
 impl Info {
-    /// Whether it is a machine with one processor that is emulated.
+    /// Returns whether it is a machine with one processor that is emulated.
     pub fn is_uniprocessor(&self) -> bool {
         self.is_system && self.processors == 1
     }
@@ -138,7 +138,7 @@ pub unsafe fn for_each_instruction(block: *const Block, mut f: impl FnMut(&mut I
 }
 
 impl Instruction {
-    /// Its address.
+    /// Returns its address.
     pub fn address(&self) -> u64 {
         // SAFETY: It is valid.
         unsafe { qemu_plugin_insn_vaddr(self) }
@@ -158,14 +158,14 @@ impl Instruction {
 }
 
 impl Counter {
-    /// A counter at 0.
+    /// Returns a counter at 0.
     pub fn new() -> Self {
         // SAFETY: There are no preconditions.
         let scoreboard = unsafe { qemu_plugin_scoreboard_new(size_of::<u64>()) };
         Self { scoreboard, offset: 0 }
     }
 
-    /// What it has counted on a processor.
+    /// Returns what it has counted on a processor.
     pub fn get(self, processor: c_uint) -> u64 {
         // SAFETY: Counters are never freed. QEMU checks the processor's number.
         unsafe { qemu_plugin_u64_get(self, processor) }
@@ -197,7 +197,7 @@ impl Register {
         Some(Self { handle: all.next()?.handle, bytes })
     }
 
-    /// Its value; nothing if QEMU does not tell.
+    /// Returns its value; nothing if QEMU does not tell.
     ///
     /// # Safety
     ///

@@ -112,12 +112,12 @@ extern "C" fn on_execution(processor: c_uint, data: *mut c_void) {
     }
 }
 
-/// A place as the pointer that a callback is given back.
+/// Returns a place as the pointer that a callback is given back.
 fn pack(place: Place) -> *mut c_void {
     ptr::without_provenance_mut((place.function as usize) << 1 | usize::from(place.is_entry))
 }
 
-/// The same back again.
+/// Returns the same back again.
 fn unpack(data: *mut c_void) -> Place {
     let bits = data.addr();
     // PRECISION: It was made from 32 bits and one.

@@ -204,7 +204,7 @@ fn chmod(path: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// The first bytes of a file, as text.
+/// Returns the first bytes of a file, as text.
 fn text(file: &mut impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(100).read_to_end(&mut bytes)?;
@@ -220,7 +220,7 @@ fn both(one: &str, two: &str, fact: fn(&fs::Metadata) -> String) -> io::Result<S
     Ok(format!("{} {}", fact(&fs::metadata(one)?), fact(&fs::metadata(two)?)))
 }
 
-/// Whether a file keeps its device's and its own number.
+/// Returns whether a file keeps its device's and its own number.
 fn unchanged(path: &str, change: fn(&str) -> io::Result<()>) -> io::Result<String> {
     let number = || fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
     let before = number()?;

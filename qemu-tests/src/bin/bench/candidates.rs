@@ -54,7 +54,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether the kernel component mounts it.
+    /// Returns whether the kernel component mounts it.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Image(_) | Self::Writable(_) | Self::Sealed(_) | Self::Signed(_))
     }
@@ -76,7 +76,7 @@ pub struct Format {
     pub name: &'static str,
     pub kind: Kind,
     pub run: Run,
-    /// Whether a boot takes so long that one has to do for the larger sizes.
+    /// Set if a boot takes so long that one has to do for the larger sizes.
     pub is_slow: bool,
 }
 
@@ -168,7 +168,7 @@ impl Candidate {
     }
 }
 
-/// The image with its Merkle tree, and the option that has the kernel check it.
+/// Returns the image with its Merkle tree, and the option that has the kernel check it.
 fn sealed(image: &Path) -> Result<(PathBuf, String)> {
     let sealed = Sealed::new(&fs::read(image)?, &[])?;
     let path = image.with_extension("sealed");
@@ -176,14 +176,14 @@ fn sealed(image: &Path) -> Result<(PathBuf, String)> {
     Ok((path, format!("{REQUIRE},verify={}", sealed.digest()?)))
 }
 
-/// The image with its Merkle tree and a signature.
+/// Returns the image with its Merkle tree and a signature.
 fn signed(image: &Path) -> Result<PathBuf> {
     let path = image.with_extension("signed");
     fs::write(&path, Sealed::new(&fs::read(image)?, &[])?.signed("trusted")?.bytes)?;
     Ok(path)
 }
 
-/// The kinds of a run which the kernel under test can boot.
+/// Returns the kinds of a run which the kernel under test can boot.
 pub fn formats(is_quick: bool, is_the_size: bool) -> Result<Vec<&'static Format>> {
     let has_loop = tools::kernel_has("CONFIG_BLK_DEV_LOOP")?;
     let wanted = |format: &&Format| match format.run {

@@ -78,7 +78,7 @@ struct Options {
 }
 
 impl Options {
-    /// Whether this is a run that the project shows its figures of.
+    /// Returns whether this is a run that the project shows its figures of.
     fn is_complete(&self) -> bool {
         let is_all = self.sizes.is_empty() && self.only.is_none() && self.payload.is_none();
         let is_usual = self.rounds == ROUNDS && self.memory == MEMORY;
@@ -158,7 +158,7 @@ fn counted(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The same on two processors.
+/// Returns the same on two processors.
 fn wall(options: &Options) -> Result<()> {
     let wanted = |format: &Format| wall::KINDS.contains(&format.name);
     let candidates = candidates(options, wanted)?;
@@ -182,7 +182,7 @@ fn print(text: &str) -> Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 
-/// The results of earlier runs; the floors of the first.
+/// Returns the results of earlier runs; the floors of the first.
 fn joined(files: &[PathBuf]) -> Result<Results> {
     let mut all = files.iter().map(|path| read(path));
     let mut joined = all.next().context("no files")??;

@@ -81,7 +81,7 @@ enum Purpose {
     Phases,
 }
 
-/// How many command lines an initrd is booted with. What that moves is less than 0.1 ms, so one is
+/// Returns how many command lines an initrd is booted with. What that moves is less than 0.1 ms, so one is
 /// enough where a boot takes minutes.
 fn lengths(candidate: &Candidate) -> usize {
     let most = if candidate.format.is_slow { 100 } else { 300 };
@@ -157,7 +157,7 @@ fn find(candidate: &Candidate, memory_mib: u32, purpose: Purpose) -> Result<Foun
     }
 }
 
-/// The machine for a boot; everything but the initrd is the same for all.
+/// Returns the machine for a boot; everything but the initrd is the same for all.
 fn machine(candidate: &Candidate, memory_mib: u32, step: usize) -> Machine {
     let option = format!("{} probe.fill={:.<2$}", candidate.option, "", OPTION);
     let padding = "x".repeat(step * PADDING);
@@ -217,7 +217,7 @@ fn stages([init, tenth, all]: [f64; 3]) -> Stages {
     Stages { init, tenth, all }
 }
 
-/// The bytes copied up to each stage.
+/// Returns the bytes copied up to each stage.
 fn copied(candidate: &Candidate, found: &Section) -> Result<Option<Stages>> {
     if let Kind::Cpio(_) = candidate.format.kind {
         let content = candidate.content as f64;
@@ -240,7 +240,7 @@ fn copied(candidate: &Candidate, found: &Section) -> Result<Option<Stages>> {
     Ok(all_known.map(|((init, tenth), all)| stages([init, tenth, all].map(|n| n as f64))))
 }
 
-/// The component's own phases, of which the kernel tells nanoseconds.
+/// Returns the component's own phases, of which the kernel tells nanoseconds.
 fn phases(found: &Section) -> Result<Vec<Phase>> {
     let phase = |line: &str| -> Result<Phase> {
         let (name, ns) = line.split_once(' ').with_context(|| format!("phase {line:?}"))?;
@@ -249,7 +249,7 @@ fn phases(found: &Section) -> Result<Vec<Phase>> {
     found.all("phase").into_iter().map(phase).collect()
 }
 
-/// The medians; with a disk the least, as the host's load can only add to what it takes.
+/// Returns the medians; with a disk the least, as the host's load can only add to what it takes.
 fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
     let Findings { samples, phases } = found;
     let of = |figure: &dyn Fn(&Sample) -> f64| match candidate.disk {
@@ -286,7 +286,7 @@ fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
     })
 }
 
-/// The middle value.
+/// Returns the middle value.
 pub fn median(mut values: Vec<f64>) -> Result<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().context("nothing was measured")

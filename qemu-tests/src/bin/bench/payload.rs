@@ -34,7 +34,7 @@ struct Object {
     identity: String,
 }
 
-/// The tree of this size, with the probe as its init; the bytes of all its files.
+/// Returns the tree of this size, with the probe as its init; the bytes of all its files.
 pub fn tree(mb: u64, pool: Option<&Path>) -> Result<(Tree, u64)> {
     let mut objects = Vec::new();
     for root in roots(mb, pool)? {
@@ -57,7 +57,7 @@ pub fn tree(mb: u64, pool: Option<&Path>) -> Result<(Tree, u64)> {
     Ok((tree, content))
 }
 
-/// The directories that packages were unpacked to, each a root.
+/// Returns the directories that packages were unpacked to, each a root.
 fn roots(mb: u64, pool: Option<&Path>) -> Result<Vec<PathBuf>> {
     if let Some(pool) = pool {
         return Ok(vec![pool.to_owned()]);

@@ -24,7 +24,7 @@ struct Plot {
     title: &'static str,
     unit: &'static str,
     figure: Figure,
-    /// Whether the documents show it.
+    /// Set if the documents show it.
     is_shown: bool,
 }
 
@@ -81,12 +81,12 @@ fn colour(name: &str, index: usize) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-/// The plots, each as the name of its file and its text.
+/// Returns the plots, each as the name of its file and its text.
 pub fn plots(results: &Results) -> Result<Vec<(&'static str, String)>> {
     PLOTS.iter().map(|plot| Ok((plot.file, draw(plot, results)?))).collect()
 }
 
-/// The kinds that have a point at two sizes at least, with their points.
+/// Returns the kinds that have a point at two sizes at least, with their points.
 fn lines(plot: &Plot, results: &Results) -> Vec<(String, Vec<(f64, f64)>)> {
     let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for row in &results.rows {
@@ -143,14 +143,14 @@ fn draw(plot: &Plot, results: &Results) -> Result<String> {
     Ok(text)
 }
 
-/// How many of the same family come before this line.
+/// Returns how many of the same family come before this line.
 fn family_index(lines: &[(String, Vec<(f64, f64)>)], index: usize) -> usize {
     let family = |name: &str| name.chars().take(4).collect::<String>();
     let own = lines.get(index).map(|(name, _)| family(name)).unwrap_or_default();
     lines.iter().take(index).filter(|(name, _)| family(name) == own).count()
 }
 
-/// The names of the lines, beside the plot.
+/// Returns the names of the lines, beside the plot.
 fn legend<B: DrawingBackend>(
     area: &DrawingArea<B, plotters::coord::Shift>,
     lines: &[(String, Vec<(f64, f64)>)],

@@ -33,7 +33,7 @@ pub struct Stages {
 pub struct Row {
     /// Kind of initrd.
     pub initrd: String,
-    /// Whether there was a disk to wait for: then the clock goes with the host's while the guest waits, and the
+    /// Set if there was a disk to wait for: then the clock goes with the host's while the guest waits, and the
     /// figures do not repeat.
     pub has_disk: bool,
     /// The files beside init, in MB.
@@ -65,7 +65,7 @@ pub struct Row {
 }
 
 impl Results {
-    /// How much later than on its floor, which has nothing to read, a row reached the stages.
+    /// Returns how much later than on its floor, which has nothing to read, a row reached the stages.
     pub fn over(&self, row: &Row) -> Stages {
         let floor = match &self.disk_floor {
             Some(floor) if row.has_disk => floor.at_ms.init,

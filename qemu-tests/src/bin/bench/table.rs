@@ -67,7 +67,7 @@ fn sizes(results: &Results) -> Vec<u64> {
     sizes
 }
 
-/// What is behind "over the floor".
+/// Returns what is behind "over the floor".
 fn floors(out: &mut String, results: &Results) -> Result<()> {
     let floor = &results.floor;
     writeln!(
@@ -92,7 +92,7 @@ fn floors(out: &mut String, results: &Results) -> Result<()> {
     Ok(writeln!(out, "\n{LEGEND}")?)
 }
 
-/// The table of a size.
+/// Returns the table of a size.
 fn size(out: &mut String, results: &Results, mb: u64) -> Result<()> {
     let content = format!("{mb} MB of files");
     writeln!(
@@ -107,7 +107,7 @@ fn size(out: &mut String, results: &Results, mb: u64) -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// A line of that table.
+/// Returns a line of that table.
 fn line(out: &mut String, results: &Results, row: &Row) -> Result<()> {
     let (times, floor) = (results.over(row), &results.floor);
     let (available, base) = (row.available_mib, floor.available_mib);
@@ -134,7 +134,7 @@ fn line(out: &mut String, results: &Results, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// The table of the phases, if the kernel tells them.
+/// Returns the table of the phases, if the kernel tells them.
 fn phases(out: &mut String, rows: &[Row]) -> Result<()> {
     let ours: Vec<&Row> = rows.iter().filter(|row| !row.phases.is_empty()).collect();
     let mut names: Vec<&str> = Vec::new();

@@ -68,7 +68,7 @@ pub fn measure(candidates: &[Candidate], rounds: usize, memory_mib: u32) -> Resu
     Ok(all)
 }
 
-/// When `/init` starts, and when it has read everything, in milliseconds.
+/// Returns when `/init` starts, and when it has read everything, in milliseconds.
 fn boot(candidate: &Candidate, memory_mib: u32) -> Result<[f64; 2]> {
     let machine = Machine::new().initrd(&candidate.initrd).orders("start,read10,read");
     let machine = machine.append(&candidate.option).cpus(PROCESSORS).memory(memory_mib);
@@ -87,7 +87,7 @@ fn boot(candidate: &Candidate, memory_mib: u32) -> Result<[f64; 2]> {
     Ok([start, all].map(|ns| Duration::from_nanos(ns).as_secs_f64() * 1e3))
 }
 
-/// The table of all sizes.
+/// Returns the table of all sizes.
 pub fn table(all: &[Series], rounds: usize) -> Result<String> {
     let mut out = String::new();
     let ours: Vec<&str> = all.iter().filter(|one| one.is_ours).map(|one| &*one.initrd).collect();
@@ -125,7 +125,7 @@ pub fn table(all: &[Series], rounds: usize) -> Result<String> {
     Ok(out)
 }
 
-/// The ratio of two kinds, round by round.
+/// Returns the ratio of two kinds, round by round.
 fn ratio(one: &[f64], other: &[f64]) -> Result<String> {
     let ratios: Vec<f64> = one.iter().zip(other).map(|(one, other)| one / other).collect();
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);

@@ -37,12 +37,12 @@ pub struct Arguments {
     tree: TreeOptions,
 }
 
-/// What `--json` prints of an image.
+/// The fields that `--json` prints of an image.
 #[derive(Serialize)]
 struct Digested {
     /// Bytes from the start of the initrd.
     offset: usize,
-    /// As `fsverity digest` prints it.
+    /// The digest as `fsverity digest` prints it.
     digest: String,
     /// Set if the image is sealed.
     sealed: bool,

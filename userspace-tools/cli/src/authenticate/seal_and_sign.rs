@@ -38,7 +38,7 @@ impl From<Algorithm> for digest::Algorithm {
     }
 }
 
-/// How the tree is made.
+/// The options for making the tree.
 #[derive(Args)]
 pub struct TreeOptions {
     /// Hash algorithm of the tree [default: sha256]
@@ -94,7 +94,7 @@ impl KeyOptions {
     }
 }
 
-/// Whether `create` and `convert` seal what they have made.
+/// Set if `create` and `convert` seal what they have made.
 #[derive(Args)]
 #[command(next_help_heading = "Authentication")]
 pub struct NewOptions {
@@ -157,7 +157,7 @@ impl TreeOptions {
     }
 }
 
-/// What becomes of a file.
+/// A change of a file.
 #[derive(Args)]
 struct Change {
     /// An initrd with one or more images

@@ -38,7 +38,7 @@ struct Checked {
     boots_in_place: bool,
     /// Why it does not.
     problems: Vec<String>,
-    /// What works otherwise than one might expect.
+    /// Texts about what works otherwise than one might expect.
     warnings: Vec<String>,
 }
 

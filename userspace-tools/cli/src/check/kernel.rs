@@ -50,7 +50,7 @@ pub fn configuration(path: &Path) -> Result<String> {
 /// Why a kernel without support for extended attributes will not do.
 const NO_XATTRS: &str = "extended attributes, file capabilities among them, are not seen";
 
-/// What a kernel is configured to do.
+/// A kernel's configuration.
 pub struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Kernel<'a> {

@@ -52,11 +52,11 @@ pub struct Arguments {
     json: bool,
 }
 
-/// How good a finding is.
+/// The mark of a finding.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Mark {
-    /// As it should be.
+    /// All is as it should be.
     Good,
     /// Neither good nor bad, or not known.
     Neutral,

@@ -6,24 +6,24 @@ use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_image::kernel_decompressors::Demand;
 use serde::Serialize;
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Serialize)]
 pub struct View {
     /// Bytes.
     pub size: usize,
-    /// Its segments, in the order of the file: each is a layer over those before it.
+    /// The segments, in the order of the file: each is a layer over those before it.
     pub segments: Vec<Segment>,
-    /// How the kernel boots it.
+    /// The way in which the kernel boots it.
     pub boot: Boot,
     /// Parameters for the kernel at its end.
     pub bootconfig: Option<Bootconfig>,
-    /// What will not work.
+    /// Texts about what will not work.
     pub problems: Vec<String>,
-    /// What works otherwise than one might expect.
+    /// Texts about what works otherwise than one might expect.
     pub warnings: Vec<String>,
 }
 
-/// Where parameters for the kernel are.
+/// The place of the parameters for the kernel.
 #[derive(Debug, Serialize)]
 pub struct Bootconfig {
     /// Bytes from the start of the file.
@@ -32,7 +32,7 @@ pub struct Bootconfig {
     pub size: usize,
 }
 
-/// What the kernel makes of it.
+/// The way in which the kernel uses an initrd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Boot {
@@ -51,12 +51,12 @@ pub struct Segment {
     pub offset: usize,
     /// Bytes.
     pub size: usize,
-    /// What it is.
+    /// The kind.
     #[serde(flatten)]
     pub content: Content,
 }
 
-/// What a segment is.
+/// The content of a segment.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Content {
@@ -84,7 +84,7 @@ pub struct Image {
     pub block_size: u64,
     /// 32 hexadecimal digits.
     pub uuid: String,
-    /// Its name.
+    /// The name.
     pub volume_name: String,
     /// Files of all kinds.
     pub inodes: u64,
@@ -96,7 +96,7 @@ pub struct Image {
     pub unknown_features: u32,
     /// Algorithms that files may be compressed with.
     pub compression: Vec<&'static str>,
-    /// What seals it, if anything.
+    /// The trailer that seals it, if there is one.
     pub seal: Option<Sealed>,
 }
 
@@ -107,7 +107,7 @@ pub struct OtherImage {
     pub block_size: usize,
     /// 32 hexadecimal digits.
     pub uuid: Option<String>,
-    /// Its name.
+    /// The name.
     pub volume_name: String,
     /// Files of all kinds.
     pub inodes: Option<u64>,
@@ -117,7 +117,7 @@ pub struct OtherImage {
     pub build_time: Option<u64>,
     /// Algorithms that files may be compressed with, as far as that shows: zlib in btrfs does not.
     pub compression: Vec<&'static str>,
-    /// What seals it, if anything.
+    /// The trailer that seals it, if there is one.
     pub seal: Option<Sealed>,
 }
 
@@ -161,7 +161,7 @@ pub struct Sealed {
     pub tree: usize,
     /// Bytes of the signature; 0 without one.
     pub signature: usize,
-    /// What is wrong with it.
+    /// The problem of the trailer.
     pub problem: Option<String>,
 }
 
@@ -174,13 +174,13 @@ pub struct CpioArchive {
     pub size: usize,
     /// Bytes when decompressed.
     pub unpacked: usize,
-    /// How it is compressed; nothing if it is not.
+    /// The compression; nothing if there is none.
     pub compression: Option<String>,
     /// Entries, without the trailer.
     pub entries: usize,
     /// Set if only the early boot reads it: microcode, ACPI tables.
     pub early: bool,
-    /// What the kernel has to have to decompress it, besides the method.
+    /// Demands on the kernel that decompresses it, besides the method.
     #[serde(skip)]
     pub demands: Vec<Demand>,
 }

@@ -18,13 +18,13 @@ pub const MOST_SEGMENTS: usize = 64;
 
 /// A file, taken apart.
 pub struct Opened {
-    /// What to show.
+    /// The description to show.
     pub view: View,
     /// The tree of all layers; nothing if they cannot be read.
     pub tree: Option<Tree>,
     /// Why they cannot, if that is no fault of theirs.
     pub obstacle: Option<InitrdError>,
-    /// What was not looked into, as nothing here can.
+    /// The error that kept the content from being read, if there was one.
     pub unread: Option<InitrdError>,
 }
 

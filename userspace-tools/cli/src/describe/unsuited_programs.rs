@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What programs in an image cannot do on an overlay root, or do at its cost, with the cure for each.
+//! Programs in an image that do not work on an overlay root, or keep it in memory, with the cure for each.
 
 use initoverlayfs_image::tree::{split, Tree};
 

@@ -32,17 +32,17 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What `--json` prints of a file; what a file of this type does not have is left out.
+/// The fields that `--json` prints of a file. Fields that a file of this type does not have are left out.
 #[derive(Serialize)]
 struct Listed {
-    /// As text, with what is no text escaped.
+    /// The path, with bytes escaped that are no text.
     path: String,
     /// `directory`, `file`, `symlink`, `character`, `block`, `fifo`, `socket`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// Octal digits.
     mode: String,
-    /// How many names it has.
+    /// The number of its names.
     links: usize,
     uid: u32,
     gid: u32,
@@ -52,7 +52,7 @@ struct Listed {
     /// Major and minor number of a device.
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<(u32, u32)>,
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     /// Seconds since 1970.

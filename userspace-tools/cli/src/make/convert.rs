@@ -24,14 +24,14 @@ use crate::Verdict;
 /// Owners, modes, devices, links and times are kept, without root.
 #[derive(Args)]
 pub struct Arguments {
-    /// What dracut, initramfs-tools, mkinitcpio or mkosi made; `-` for standard input
+    /// Initramfs that dracut, initramfs-tools, mkinitcpio or mkosi made; `-` for standard input
     #[arg(value_name = "INITRAMFS")]
     source: PathBuf,
     #[command(flatten)]
     making: Options,
 }
 
-/// What is in an initramfs.
+/// The parts of an initramfs.
 struct Parts {
     /// Bytes at the start that only the early boot reads.
     early: usize,
@@ -130,7 +130,7 @@ fn take_apart(bytes: &[u8], source: &Path) -> Result<Parts> {
     })
 }
 
-/// Where the hooks keep originals, in a directory for each kernel.
+/// The place where the hooks keep originals, in a directory for each kernel.
 const KEPT: &str = "/var/lib/initoverlayfs";
 
 /// Returns the original of an image, if the hooks have kept it: by this version of theirs, or by earlier ones

@@ -27,14 +27,14 @@ use crate::terminal::disk_full;
 use crate::terminal::streams::Target;
 use crate::terminal::summary;
 
-/// Where an image starts behind archives: a multiple of this, so that its blocks lie in pages.
+/// An image behind archives starts at a multiple of this, in bytes, so that its blocks lie in pages.
 const ALIGNMENT: usize = 4096;
 
-/// How many NUL bytes have to be in front of an image for the kernel to find it behind an archive, whatever
+/// The number of NUL bytes in front of an image with which the kernel finds it behind an archive, whatever
 /// that is like. All but squashfs begin with as many themselves.
 const LEAST_PADDING: usize = 1024;
 
-/// What the initrd is to be like, and where it goes.
+/// The options of an initrd, and the place where it goes.
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub struct Making<'a> {
     progress: ProgressBar,
 }
 
-/// What came of it.
+/// The result.
 pub struct Made {
     /// Bytes of the initrd.
     pub size: u64,
@@ -65,7 +65,7 @@ pub struct Made {
     digest: Option<Digest>,
     choice: Choice,
     tools: BTreeMap<Vec<u8>, Found>,
-    /// What takes the place of tools, unless they are left alone.
+    /// The program that takes the place of tools, unless they are left alone.
     replacement: Option<Vec<u8>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,

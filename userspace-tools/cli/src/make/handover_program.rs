@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where things come from that the user does not name.
+//! The hand-over program for converted images: where it is found.
 
 use std::env;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, Context, Result};
 
-/// Where `make install` puts the hand-over program, from where it puts the command.
+/// The path from the installed command to the hand-over program, as `make install` places them.
 const INSTALLED: &str = "../libexec/initoverlayfs/handover";
 
 /// Returns the program that takes the place of tools which cannot hand over: `INITOVERLAYFS_HANDOVER` in the

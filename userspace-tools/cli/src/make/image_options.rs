@@ -24,7 +24,7 @@ enum Type {
     Ext4,
 }
 
-/// How the image is compressed.
+/// The compression of the image.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Compression {
     Lz4hc,
@@ -39,7 +39,7 @@ enum Compression {
     None,
 }
 
-/// What the image is to be like.
+/// The options of the image.
 #[derive(Args)]
 #[command(next_help_heading = "Image")]
 pub struct ImageOptions {

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::terminal::files::create;
 use crate::terminal::streams::{self, Target};
 
-/// Where the result goes.
+/// The place of the result.
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputOptions {

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What may stand behind a number, and by how many bits it shifts that.
+/// The letters that may stand behind a number, and the bits by which each shifts the number.
 const SUFFIXES: [(char, u32); 3] = [('K', 10), ('M', 20), ('G', 30)];
 
 /// A number of bytes: `65536`, or `64K`.

@@ -9,11 +9,11 @@ use initoverlayfs_image::tree::Tree;
 
 use crate::terminal::summary;
 
-/// What is to be quick to read.
+/// The files that are stored uncompressed.
 pub struct Quick {
     /// The files of a list.
     pub profile: Option<Profile>,
-    /// What starts `/init`.
+    /// Set if the files that start `/init` are.
     pub startup: bool,
 }
 

@@ -19,7 +19,7 @@ use crate::Verdict;
 /// Write manual pages and shell completions.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where to; it is made if it is missing
+    /// Directory to write to; it is made if it is missing
     directory: PathBuf,
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What manual pages say beyond what `--help` says.
+//! The texts of manual pages beyond those of `--help`.
 
 /// The page of a command.
 pub struct Page {
     /// The command; empty for the page of all.
     pub command: &'static str,
-    /// What to do, and how. `tests/manual.rs` runs them all.
+    /// Purposes and command lines. `tests/manual.rs` runs them all.
     pub examples: &'static [(&'static str, &'static str)],
-    /// What exit status 1 means, if the command has it.
+    /// The meaning of exit status 1, if the command has it.
     pub bad: Option<&'static str>,
-    /// What it reads of the environment: names in [`VARIABLES`], and of programs.
+    /// The variables that it reads: names in [`VARIABLES`], and of programs.
     pub environment: &'static [&'static str],
     /// Files that it reads or that have to do with it.
     pub files: &'static [(&'static str, &'static str)],
@@ -41,10 +41,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What commands read of it that look into images.
+/// The variables that commands read which look into images.
 const READING: &[&str] = &["FAKEROOT", "FSCK_EROFS", "TMPDIR", "UNSQUASHFS"];
 
-/// What commands read of it that make images.
+/// The variables that commands read which make images.
 const MAKING: &[&str] = &[
     "E2FS_DEBUGFS",
     "FAKEROOT",

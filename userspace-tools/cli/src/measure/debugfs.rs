@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel shows in `/sys/kernel/debug/initoverlayfs`, read into numbers.
+//! The kernel's statistics in `/sys/kernel/debug/initoverlayfs`, read into numbers.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,12 +16,12 @@ use crate::terminal::files::read;
 /// The bytes of a block as the kernel counts them, whatever the image's own blocks are.
 pub const BLOCK: u64 = 4096;
 
-/// How the boot went.
+/// The statistics of a boot.
 #[derive(Debug, Serialize)]
 pub struct Stats {
-    /// What was done, in this order.
+    /// The phases, in their order.
     pub phases: Vec<Phase>,
-    /// What the root was made of, the lowest layer first.
+    /// The layers of the root, the lowest first.
     pub layers: Vec<Layer>,
     /// Who still uses it, after the switch to another root.
     pub holders: Vec<Holder>,
@@ -32,14 +32,14 @@ pub struct Stats {
 pub struct Phase {
     /// The kernel's name for it.
     pub name: String,
-    /// How long it took.
+    /// The time that it took.
     pub nanoseconds: u64,
 }
 
 /// A layer.
 #[derive(Debug, Serialize)]
 pub struct Layer {
-    /// Its number, from 0.
+    /// The number, from 0.
     pub layer: usize,
     /// `cpio`, or the filesystem: `erofs`, `btrfs`, `squashfs`, `ext4`.
     pub kind: String,
@@ -47,7 +47,7 @@ pub struct Layer {
     pub bytes: u64,
     /// Bytes of the initrd's memory that are still held for it.
     pub held: u64,
-    /// How many reads there were.
+    /// The number of reads.
     pub reads: u64,
     /// Bytes that were copied out of it, each as often as it was read.
     pub served: u64,

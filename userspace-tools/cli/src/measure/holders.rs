@@ -12,9 +12,9 @@ use serde::Serialize;
 /// A process, and what it holds.
 #[derive(Debug, Serialize)]
 pub struct Holder {
-    /// Its number.
+    /// The number.
     pub pid: u32,
-    /// Its name.
+    /// The name.
     pub name: String,
     /// `root`, `working directory`, `program`, `file N` for its open file N, `mapping`, or `mount PLACE` for
     /// a mount in its namespace.

@@ -46,14 +46,14 @@ pub struct Arguments {
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
     force: bool,
-    /// Where the kernel shows its statistics
+    /// Directory in which the kernel shows its statistics
     #[arg(
         long,
         value_name = "DIRECTORY",
         default_value = "/sys/kernel/debug/initoverlayfs"
     )]
     debugfs: PathBuf,
-    /// Where the kernel shows processes
+    /// Directory in which the kernel shows processes
     #[arg(long, value_name = "DIRECTORY", default_value = "/proc", hide = true)]
     proc: PathBuf,
 }

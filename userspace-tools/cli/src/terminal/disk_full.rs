@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is said when there is no room for an image.
+//! The message when there is no room for an image.
 
 use std::env;
 use std::path::Path;

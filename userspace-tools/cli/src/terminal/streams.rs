@@ -15,7 +15,7 @@ use initoverlayfs_image::{temporary, uki};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-/// Where the system shows standard output. A new file must not take the place of these links.
+/// The names of standard output. A new file must not take the place of these links.
 const OUTPUTS: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// Returns whether this is standard input.
@@ -101,9 +101,9 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
 
 /// A result that is being made.
 pub enum Target {
-    /// It will be a file.
+    /// A file.
     File(Output),
-    /// It will be written to standard output; `mkfs.erofs` makes it in a file nevertheless.
+    /// Standard output. `mkfs.erofs` makes the image in this file first.
     Standard(NamedTempFile),
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the user is told: progress on long work, a summary at the end.
+//! Words for the user: progress on long work, a summary at the end.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -9,17 +9,17 @@ use std::{env, fs};
 
 use super::{newc, node, Place};
 
-/// Where the original of the usual image is kept.
+/// The place where the original of the usual image is kept.
 pub const KEPT: &str = "var/lib/initoverlayfs/7.3/initrd.img-7.3.cpio";
 
-/// The program that people install.
+/// Returns the program that people install.
 pub fn hook(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../hooks")
         .join(name)
 }
 
-/// A system with a kernel 7.3 that can mount images in place, and 6.12 that cannot.
+/// Returns a system with a kernel 7.3 that can mount images in place, and 6.12 that cannot.
 pub fn system() -> Place {
     let place = Place::new();
     let options = ["INITOVERLAYFS", "EROFS_FS", "OVERLAY_FS", "EROFS_FS_ZIP"];
@@ -54,7 +54,7 @@ fn hook_output(place: &Place, name: &str, arguments: &[&str]) -> Output {
     hook_command(place, name, arguments).output().expect(name)
 }
 
-/// A hook in the system, with what it needs to know of that.
+/// Returns a hook in the system, with what it needs to know of that.
 pub fn hook_command(place: &Place, name: &str, arguments: &[&str]) -> Command {
     let usual = place.command();
     let mut command = Command::new(hook(name));
@@ -84,7 +84,7 @@ pub fn hook_command(place: &Place, name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Whether a file boots in place.
+/// Returns whether a file boots in place.
 pub fn is_converted(place: &Place, image: &str) -> bool {
     place
         .succeed(&format!("inspect --json {image}"))
@@ -97,7 +97,7 @@ pub fn program(place: &Place, name: &str, text: &str) {
     fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).expect("a mode");
 }
 
-/// What is in a directory.
+/// Returns what is in a directory.
 pub fn names(place: &Place, directory: &str) -> Vec<String> {
     let entries = fs::read_dir(place.path(directory)).expect("a directory");
     let names = entries.map(|entry| entry.expect("an entry").file_name());

@@ -12,12 +12,12 @@ use std::{env, fs};
 
 use tempfile::TempDir;
 
-/// The project's build directory.
+/// Returns the project's build directory.
 fn build_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build")
 }
 
-/// A tool that the setup script has found.
+/// Returns a tool that the setup script has found.
 fn tool(name: &str) -> Option<String> {
     let text = fs::read_to_string(build_dir().join("tools.env")).ok()?;
     let value = text
@@ -26,13 +26,13 @@ fn tool(name: &str) -> Option<String> {
     Some(value.trim_matches(['"', '\'']).to_owned())
 }
 
-/// A program that makes or reads images, by the variable that names it.
+/// Returns a program that makes or reads images, by the variable that names it.
 pub fn erofs_tool(name: &str) -> String {
     let found = env::var(name).ok().or_else(|| tool(name));
     found.unwrap_or_else(|| name.to_lowercase().replace('_', "."))
 }
 
-/// The kernel's source that `make setup` has found.
+/// Returns the kernel's source that `make setup` has found.
 pub fn kernel_source() -> PathBuf {
     let found = env::var("KDIR").ok().filter(|name| !name.is_empty());
     let found = found
@@ -61,7 +61,7 @@ pub fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// What `dump.erofs` says about a file of an image.
+/// Returns what `dump.erofs` says about a file of an image.
 pub fn dump(image: &Path, path: &str) -> String {
     let output = Command::new(erofs_tool("DUMP_EROFS"))
         .arg(format!("--path=/{path}"))
@@ -73,13 +73,13 @@ pub fn dump(image: &Path, path: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What gets smaller when it is compressed; different for each file.
+/// Returns what gets smaller when it is compressed; different for each file.
 pub fn text(name: &str) -> Vec<u8> {
     let lines = (0..2_000).map(|line| format!("{name} {line}\n"));
     lines.collect::<String>().into_bytes()
 }
 
-/// Whether a file of an image is, by the layout that `dump.erofs` shows: 0 plain, 1 and 3 compressed, 2 inline.
+/// Returns whether a file of an image is, by the layout that `dump.erofs` shows: 0 plain, 1 and 3 compressed, 2 inline.
 pub fn is_compressed(place: &Place, image: &str, path: &str) -> bool {
     let shown = dump(&place.path(image), path);
     let (_, layout) = shown.split_once("Layout: ").expect("a layout");
@@ -95,7 +95,7 @@ pub struct Place {
     directory: TempDir,
 }
 
-/// How a run of the command ended.
+/// The end of a run of the command.
 pub struct Ended {
     pub status: i32,
     pub out: String,
@@ -109,7 +109,7 @@ impl Place {
         }
     }
 
-    /// A path in it.
+    /// Returns a path in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -125,7 +125,7 @@ impl Place {
         fs::read(self.path(name)).expect(name)
     }
 
-    /// The names in it.
+    /// Returns the names in it.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory.path()).expect("the directory");
         let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
@@ -136,7 +136,7 @@ impl Place {
         names
     }
 
-    /// The command, to be run in it.
+    /// Returns the command, to be run in it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_initoverlayfs"));
         for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS", "MKFS_BTRFS"] {
@@ -220,7 +220,7 @@ pub struct Entry<'a> {
     pub device: (u32, u32),
 }
 
-/// A regular file.
+/// Returns a regular file.
 pub fn file<'a>(name: &'a str, content: &'a [u8]) -> Entry<'a> {
     Entry {
         name: name.as_bytes(),
@@ -233,7 +233,7 @@ pub fn file<'a>(name: &'a str, content: &'a [u8]) -> Entry<'a> {
     }
 }
 
-/// A file of another kind, without content.
+/// Returns a file of another kind, without content.
 pub fn node(name: &str, mode: u32) -> Entry<'_> {
     Entry {
         mode,
@@ -241,7 +241,7 @@ pub fn node(name: &str, mode: u32) -> Entry<'_> {
     }
 }
 
-/// An archive in the newc format.
+/// Returns an archive in the newc format.
 pub fn newc(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut archive = Vec::new();
     let trailer = Entry {

@@ -15,7 +15,7 @@ use initoverlayfs_core::{
     CHECKSUMS,
 };
 
-/// The segments of a buffer.
+/// Returns the segments of a buffer.
 pub fn scan(buffer: &[u8]) -> Result<Vec<Segment>, ScanError> {
     Scanner::new(buffer, &CHECKSUMS, Filesystems::ALL).collect()
 }
@@ -45,9 +45,9 @@ pub struct Image {
     pub block_bits: u8,
     /// Size in blocks.
     pub blocks: u32,
-    /// Whether the superblock has a checksum.
+    /// Set if the superblock has a checksum.
     pub checksum: bool,
-    /// What stands in front of the superblock, in a real image zeroes.
+    /// The bytes in front of the superblock, in a real image zeroes.
     pub boot_code: u8,
 }
 
@@ -63,7 +63,7 @@ impl Default for Image {
 }
 
 impl Image {
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn build(&self) -> Vec<u8> {
         let block_size = 1usize << self.block_bits;
         let size = block_size * usize::try_from(self.blocks).unwrap();
@@ -123,7 +123,7 @@ pub fn entry(name: &str, body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A complete archive with one file.
+/// Returns a complete archive with one file.
 pub fn archive(name: &str, body: &[u8]) -> Vec<u8> {
     [entry(name, body), entry("TRAILER!!!", b"")].concat()
 }

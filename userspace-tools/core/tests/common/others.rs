@@ -29,7 +29,7 @@ impl Default for Btrfs {
 }
 
 impl Btrfs {
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn build(&self) -> Vec<u8> {
         let mut image = vec![0xa5; self.size.max(0x11000)];
         let size = (self.size as u64).to_le_bytes();
@@ -78,7 +78,7 @@ impl Default for Squashfs {
 }
 
 impl Squashfs {
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn build(&self) -> Vec<u8> {
         let mut image = vec![0xa5; self.size.max(96)];
         image[..96].fill(0);
@@ -99,13 +99,13 @@ impl Squashfs {
 
 /// The smallest image that passes for ext4, filled up.
 pub struct Ext4 {
-    /// How many times 1024 bytes are doubled to make a block.
+    /// The number of times that 1024 bytes are doubled to make a block.
     pub log_block_size: u32,
     /// Size in blocks.
     pub blocks: u32,
     /// Not 0.
     pub inodes: u32,
-    /// Whether the superblock has a checksum.
+    /// Set if the superblock has a checksum.
     pub checksum: bool,
 }
 
@@ -121,7 +121,7 @@ impl Default for Ext4 {
 }
 
 impl Ext4 {
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn build(&self) -> Vec<u8> {
         let size = (1024usize << self.log_block_size) * self.blocks as usize;
         let mut image = vec![0xa5; size.max(2048)];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the files of an image hold, taken out by `fsck.erofs` into a temporary directory.
+//! The contents of an image's files, taken out by `fsck.erofs` into a temporary directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

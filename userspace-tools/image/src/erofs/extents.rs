@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where in an image the data of its files lies.
+//! The place in an image where the data of each file lies.
 //!
 //! Data that is stored as it is has one place, which the inode names. That of other files
 //! `dump.erofs` of erofs-utils looks up, one process for each.
@@ -22,7 +22,7 @@ use crate::temporary;
 /// A regular file, and where its data lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileExtents {
-    /// Its names.
+    /// The names.
     pub paths: Vec<Vec<u8>>,
     /// In bytes from the start of the image; of an empty file there is none.
     pub extents: Vec<Range<u64>>,

@@ -17,7 +17,7 @@ use crate::cpio::{
 };
 use crate::tree::Time;
 
-/// What kind of file it is.
+/// The kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Details {
     Directory,
@@ -29,7 +29,7 @@ pub(super) enum Details {
     Socket,
 }
 
-/// How its data is stored.
+/// The way in which its data is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     Plain,
@@ -45,7 +45,7 @@ pub(super) struct Raw {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) mtime: Time,
-    /// Where its attributes start, and how long they are, in bytes.
+    /// The start of its attributes, and their size, in bytes.
     pub(super) xattrs: (u64, u64),
     /// Bytes of data.
     pub(super) size: u64,

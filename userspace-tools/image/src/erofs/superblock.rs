@@ -38,11 +38,11 @@ const ALGORITHMS: [&str; 4] = ["lz4", "lzma", "deflate", "zstd"];
 pub struct Superblock {
     /// The number of the root directory.
     pub root: u64,
-    /// How many files there are, directories and all.
+    /// The number of files, directories included.
     pub inodes: u64,
-    /// Its identity, 16 bytes.
+    /// The identity, 16 bytes.
     pub uuid: [u8; 16],
-    /// Its name, without the NULs behind it.
+    /// The name, without the NULs behind it.
     pub volume_name: Vec<u8>,
     /// Seconds since 1970 when it was made.
     pub build_time: u64,

@@ -8,10 +8,10 @@ use super::inode::{Details, Raw};
 use super::{ErofsError, Superblock};
 use crate::tree::join;
 
-/// As many names as an image may have here.
+/// The most names that an image may have here.
 const MOST_NAMES: usize = 4_000_000;
 
-/// As deep as directories may lie in each other; no path is longer than 4096 bytes.
+/// The most directories that may lie in each other; no path is longer than 4096 bytes.
 const DEEPEST: usize = 2048;
 
 /// Calls `each` with every path, the number of its file and the inode, a directory before what is in
@@ -34,7 +34,7 @@ pub(super) fn walk<'a>(
 struct Walk<'a, F> {
     image: &'a [u8],
     superblock: &'a Superblock,
-    /// Those that were met, by their number.
+    /// The directories that were met, by their number.
     directories: HashSet<u64>,
     names: usize,
     each: F,

@@ -15,7 +15,7 @@ use initoverlayfs_core::crc32c;
 use super::MkfsError;
 use crate::programs::MKFS_BTRFS;
 
-/// Where the superblock is, and its copies if the image reaches that far, in bytes from the start.
+/// The offsets of the superblock and of its copies, if the image reaches that far, in bytes.
 const SUPERBLOCKS: [u64; 3] = [64 << 10, 64 << 20, 256 << 30];
 const SUPERBLOCK_LEN: usize = 4096;
 
@@ -48,7 +48,7 @@ const POINTER_LEN: usize = 33;
 /// All checksums are of what is behind them, and have this much room.
 const CHECKSUM_LEN: usize = 32;
 
-/// As high as trees can be.
+/// The largest height that trees can have.
 const HIGHEST: usize = 8;
 
 /// Types of keys.
@@ -60,16 +60,16 @@ pub(super) const ROOT_ITEM: u8 = 132;
 const DEVICE_ITEM: u8 = 216;
 const CHUNK_ITEM: u8 = 228;
 
-/// Where the address of its root stands in what the tree of roots says of a tree.
+/// The offset of the root's address in a tree's item in the tree of roots.
 const ROOT_ITEM_BYTENR: usize = 176;
 
 /// An item of a leaf.
 pub(super) struct Item {
-    /// What it is about: an inode, or a tree.
+    /// The inode or the tree that it is about.
     pub id: u64,
-    /// Its type.
+    /// The type.
     pub kind: u8,
-    /// Its data in the leaf.
+    /// The data in the leaf.
     pub data: Range<usize>,
 }
 

@@ -15,7 +15,7 @@ use crate::tree::Tree;
 /// The oldest version that compresses the files of a directory, and makes subvolumes of it.
 const OLDEST: (u32, u32) = (6, 14);
 
-/// How the image's files are compressed.
+/// The compression of the image's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// Zstandard.
@@ -49,12 +49,12 @@ impl Compression {
     }
 }
 
-/// What the image is to be like.
+/// The options of the image.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The compression.
     pub compression: Compression,
-    /// Its level, one of [`Compression::levels`].
+    /// The level, one of [`Compression::levels`].
     pub level: Option<u32>,
     /// The subvolume that the tree goes into, below the root; into the root without one.
     pub subvolume: Option<String>,

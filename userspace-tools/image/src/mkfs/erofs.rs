@@ -19,11 +19,11 @@ use crate::{hints, tarball, temporary};
 /// The oldest version that reads all of a tarball and knows all of the options.
 const OLDEST: (u32, u32) = (1, 8);
 
-/// How large the pieces are that are compressed together, in bytes, unless told otherwise. Larger
+/// The usual size of the pieces that are compressed together, in bytes. Larger
 /// ones make smaller images; a boot that reads here and there decompresses more that it does not need.
 pub const CLUSTER_SIZE: u32 = 16 << 10;
 
-/// How the image's files are compressed.
+/// The compression of the image's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// LZ4, taking its time.
@@ -71,12 +71,12 @@ const BLOCK: u32 = 4096;
 /// Bytes in the largest cluster.
 const LARGEST_CLUSTER: u32 = 1 << 20;
 
-/// What the image is to be like.
+/// The options of the image.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The compression.
     pub compression: Compression,
-    /// Its level, within the limits that `mkfs.erofs --help` gives.
+    /// The level, within the limits that `mkfs.erofs --help` gives.
     pub level: Option<u32>,
     /// Bytes that pieces are compressed into: a multiple of the block size of 4096, up to 1 MiB.
     pub cluster_size: u32,

@@ -17,18 +17,18 @@ use crate::tree::{split, Id, Inode, Kind, Time, Tree};
 /// Bytes in a block.
 const BLOCK: u64 = 4096;
 
-/// What an image has, whatever `mke2fs.conf` says: no journal, for nobody writes to it; checksums.
+/// The features of an image, whatever `mke2fs.conf` says: no journal, as nobody writes to it; checksums.
 const FEATURES: &str = "none,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,\
     large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
 
-/// What is tried of that many blocks for trees of extents, bitmaps and descriptors. What is too much
+/// The parts of that many blocks that are tried for trees of extents, bitmaps and descriptors. What is too much
 /// `resize2fs` cuts off again, but for large images not all of it.
 const SPARE_PARTS: [u64; 3] = [256, 16, 2];
 
 /// Blocks of an empty filesystem, amply.
 const LEAST_BLOCKS: u64 = 128;
 
-/// What `debugfs` says if there were too few.
+/// The message of `debugfs` if there were too few.
 const NO_BLOCK: &str = "Could not allocate block";
 
 /// Inodes that are there before any file: the reserved ones, and that of `lost+found`.
@@ -123,7 +123,7 @@ fn make_empty(
     MKE2FS.run(arguments, environment).map(drop)
 }
 
-/// As many inodes as a tree takes, and the blocks of its files, directories and inodes.
+/// Returns the number of inodes that a tree takes, and the blocks of its files, directories and inodes.
 fn needs(tree: &Tree) -> (usize, u64) {
     let len = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let names = tree.iter().map(|(path, _)| {
@@ -148,7 +148,7 @@ fn needs(tree: &Tree) -> (usize, u64) {
     (inodes, blocks)
 }
 
-/// What `debugfs` is told.
+/// The commands for `debugfs`.
 struct Script {
     commands: Vec<u8>,
     left_out: Vec<Vec<u8>>,

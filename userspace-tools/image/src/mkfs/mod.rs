@@ -27,7 +27,7 @@ pub(crate) use self::staging::faked_shell;
 use crate::programs::Program;
 use crate::tree::Tree;
 
-/// What an image is to be like.
+/// The options of an image.
 #[derive(Clone, Debug)]
 pub enum Format {
     /// An EROFS image.
@@ -63,19 +63,19 @@ pub enum MkfsError {
     #[error("{name} is version {1}: install {package}, or name it in {variable}",
         name = .0.name, package = .0.package, variable = .0.variable)]
     TooOld(&'static Program, String),
-    /// It was built without the compression asked for.
+    /// The program was built without the compression asked for.
     #[error(
         "this {name} was built without {1}: install one with it, or choose another compression",
         name = .0.name
     )]
     Lacks(&'static Program, &'static str),
-    /// It does not like what it got.
+    /// The program failed, with this message.
     #[error("{name} failed: {1}", name = .0.name)]
     Failed(&'static Program, String),
     /// `SOURCE_DATE_EPOCH` is no number.
     #[error("SOURCE_DATE_EPOCH is {0:?}: it has to be a number of seconds since 1970")]
     Date(OsString),
-    /// What a program is to read could not be written down.
+    /// The input of a program could not be written to a temporary file.
     #[error("a temporary file cannot be used")]
     Temporary(#[source] io::Error),
     /// The tarball could not be passed on.
@@ -84,7 +84,7 @@ pub enum MkfsError {
     /// A name that no command of a tool can state.
     #[error("/{0}: {name} takes no names with line feeds: choose another --type", name = .1.name)]
     LineFeed(String, &'static Program),
-    /// What was made is not what it should be.
+    /// The program made another image than it should.
     #[error("{name} made an image that makes no sense: {1}", name = .0.name)]
     Senseless(&'static Program, &'static str),
 }

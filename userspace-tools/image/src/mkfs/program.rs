@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What programs that make or read images say, and how they end.
+//! Running the programs that make or read images, and understanding their errors.
 
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};

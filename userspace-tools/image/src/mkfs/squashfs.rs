@@ -14,10 +14,10 @@ use crate::tree::Tree;
 /// The oldest version that makes the same image of the same files, and that `unsquashfs` is used of.
 const OLDEST: (u32, u32) = (4, 5);
 
-/// How large the pieces are that are compressed together, in bytes, unless told otherwise.
+/// The usual size of the pieces that are compressed together, in bytes.
 pub const BLOCK_SIZE: u32 = 128 << 10;
 
-/// How the image is compressed.
+/// The compression of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// LZ4, taking its time.
@@ -60,12 +60,12 @@ impl Compression {
     }
 }
 
-/// What the image is to be like.
+/// The options of the image.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The compression.
     pub compression: Compression,
-    /// Its level, one of [`Compression::levels`].
+    /// The level, one of [`Compression::levels`].
     pub level: Option<u32>,
     /// Bytes that are compressed together: a power of two from 4096 to 1 MiB.
     pub block_size: u32,

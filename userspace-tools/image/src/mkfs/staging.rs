@@ -36,7 +36,7 @@ fi
 exec "$@" < /dev/null
 "#;
 
-/// How much of a tree is shown.
+/// The part of a tree that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Show {
     /// All of it.

@@ -2,7 +2,7 @@
 
 //! ELF files for tests, byte by byte: 64 bits, little-endian, x86-64.
 
-/// What the dynamic linker is asked for.
+/// The requests to the dynamic linker.
 #[derive(Clone, Copy, Default)]
 pub struct Elf<'a> {
     pub interpreter: Option<&'a str>,
@@ -19,11 +19,11 @@ pub struct Elf<'a> {
 const HEADER: usize = 64;
 const SEGMENT: usize = 56;
 
-/// Where addresses differ from offsets.
+/// The distance between addresses and offsets.
 const BASE: usize = 0x40_0000;
 
 impl Elf<'_> {
-    /// The file: headers, strings, the dynamic section, then `rest`.
+    /// Returns the file: headers, strings, the dynamic section, then `rest`.
     pub fn bytes(&self, rest: &[u8]) -> Vec<u8> {
         let start = HEADER + 3 * SEGMENT;
         let mut strings = vec![0];
