@@ -14,8 +14,7 @@ use crate::{
         filesystem::{
             Checksums,
             Filesystem,
-            Filesystems,
-            SuperblockError, //
+            Filesystems, //
         },
         Damage,
         Kind,
@@ -24,7 +23,6 @@ use crate::{
         Segment, //
     },
     memory::region::Initrd,
-    policy,
     report::failure::title,
     sys::digest, //
 };
@@ -146,68 +144,21 @@ impl fmt::Display for ScanProblem {
         match cause {
             Damage::Image(filesystem, error) => {
                 let title = title(*filesystem);
-                write!(f, "the {title} image at offset {offset:#x} of the initrd ")?;
-                fmt_superblock(error, f)
+                write!(
+                    f,
+                    "the {title} image at offset {offset:#x} of the initrd {error}"
+                )
             }
             Damage::Seal(error) => {
                 write!(
                     f,
-                    "the image at offset {offset:#x} of the initrd cannot be used: "
-                )?;
-                policy::fmt_trailer(error, f)
+                    "the trailer of the image at offset {offset:#x} of the initrd {error}"
+                )
             }
             Damage::Cpio { at } => write!(
                 f,
                 "the cpio archive at offset {offset:#x} of the initrd breaks off at {at:#x}"
             ),
         }
-    }
-}
-
-/// Returns the problem of a superblock, in words that follow the image's.
-fn fmt_superblock(error: &SuperblockError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match error {
-        SuperblockError::NoSuperblock => f.write_str("ends before its superblock does"),
-        SuperblockError::Version { major, minor } => {
-            write!(
-                f,
-                "has format version {major}.{minor}, which is not supported"
-            )
-        }
-        SuperblockError::BlockBits(bits) => {
-            write!(
-                f,
-                "has a block size of 2^{bits} bytes, which is not supported"
-            )
-        }
-        SuperblockError::BlockSize(size) => {
-            write!(
-                f,
-                "has a block size of {size} bytes, which is not supported"
-            )
-        }
-        SuperblockError::Compression(number) => write!(f, "has unknown compression {number}"),
-        SuperblockError::ChecksumType(number) => write!(f, "has unknown checksum type {number}"),
-        SuperblockError::Checksum { stored, computed } => write!(
-            f,
-            "has superblock checksum {stored:#x}, but its bytes amount to {computed:#x}"
-        ),
-        SuperblockError::Size { blocks } => {
-            write!(f, "states an impossible size of {blocks} blocks")
-        }
-        SuperblockError::Bytes { bytes } => write!(f, "states an impossible size of {bytes} bytes"),
-        SuperblockError::Truncated { need, have } => {
-            write!(f, "is truncated: {have} of {need} bytes are there")
-        }
-        SuperblockError::Table(at) => write!(f, "has a table at {at:#x}, outside of it"),
-        SuperblockError::Address(at) => write!(f, "has a superblock that belongs at {at:#x}"),
-        SuperblockError::Devices(count) => write!(f, "is one of {count} devices"),
-        SuperblockError::DeviceSize { device, total } => {
-            write!(f, "has {total} bytes on a device of {device}")
-        }
-        SuperblockError::Unfinished => f.write_str("was left by a tool in the middle of a change"),
-        SuperblockError::JournalDevice => f.write_str("is another filesystem's journal"),
-        SuperblockError::ExternalJournal => f.write_str("has its journal on another device"),
-        SuperblockError::Recovery => f.write_str("was not unmounted: its journal is needed"),
     }
 }

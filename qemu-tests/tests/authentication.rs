@@ -180,7 +180,7 @@ fn flipped_bit_in_the_reserved_part_of_the_descriptor_is_refused() -> Result<()>
     let sealed = sealed()?;
     let policy = format!("verify={}", sealed.digest()?);
     let reserved = sealed.trailer + DESCRIPTOR + 200;
-    check_refused(sealed.flip(reserved).bytes, &policy, "bits set that are reserved")
+    check_refused(sealed.flip(reserved).bytes, &policy, "reserved bits set")
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn flipped_bit_in_the_trailers_size_is_refused() -> Result<()> {
     let sealed = sealed()?;
     let policy = format!("verify={}", sealed.digest()?);
     let size = sealed.trailer + 16 + 1;
-    check_refused(sealed.clone().flip(size + 2).bytes, &policy, "its trailer is truncated")?;
+    check_refused(sealed.clone().flip(size + 2).bytes, &policy, "the trailer of the image at offset 0x0 of the initrd is truncated")?;
     let size_of_signature = sealed.trailer + 12;
     check_refused(sealed.flip(size_of_signature).bytes, &policy, "do not add up")
 }
@@ -214,8 +214,8 @@ fn trailer_of_another_image_is_refused() -> Result<()> {
     let (ours, other) = (sealed()?.signed("trusted")?, upper_layer()?.signed("trusted")?);
     let policy = format!("verify={}", ours.digest()?);
     let swapped = ours.with_trailer_of(&other);
-    check_refused(swapped.bytes.clone(), &policy, "another image's")?;
-    check_refused(swapped.bytes, SIGNATURE, "another image's")
+    check_refused(swapped.bytes.clone(), &policy, "of another image")?;
+    check_refused(swapped.bytes, SIGNATURE, "of another image")
 }
 
 /// An attacker can seal what he likes; what he cannot is to make it the image that was asked for.

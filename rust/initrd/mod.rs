@@ -40,6 +40,7 @@ pub mod ext4;
 pub mod filesystem;
 pub mod lz4;
 pub mod merkle;
+mod messages;
 pub mod seal;
 mod search;
 pub mod squashfs;

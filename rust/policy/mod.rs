@@ -155,7 +155,7 @@ impl fmt::Display for Refusal {
                 f.write_fmt(fmt!("{images}, but {digests}"))
             }
             Self::Unsealed => f.write_str("it is not sealed"),
-            Self::Trailer(error) => fmt_trailer(error, f),
+            Self::Trailer(error) => write!(f, "its trailer {error}"),
             Self::Digest(found) => {
                 write!(f, "its digest is {found:x}, which is not the one asked for")
             }
@@ -178,36 +178,6 @@ impl fmt::Display for Refusal {
             }
             Self::Memory(error) => write!(f, "error {}", error.to_errno()),
         }
-    }
-}
-
-/// Returns the problem of a trailer, in words.
-pub(crate) fn fmt_trailer(error: &SealError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match error {
-        SealError::Truncated { need, have } => {
-            write!(
-                f,
-                "its trailer is truncated: {have} of {need} bytes are there"
-            )
-        }
-        SealError::Version(version) => {
-            write!(f, "its trailer has format version {version}, not 1")
-        }
-        SealError::DescriptorVersion(version) => {
-            write!(f, "its descriptor has version {version}, not 1")
-        }
-        SealError::Algorithm(number) => {
-            write!(
-                f,
-                "its hash algorithm {number} is neither SHA-256 nor SHA-512"
-            )
-        }
-        SealError::BlockBits(bits) => {
-            write!(f, "its tree has blocks of 2^{bits} bytes, not 2^12")
-        }
-        SealError::DataLen(len) => write!(f, "its trailer is for {len} bytes: another image's"),
-        SealError::Sizes => f.write_str("the sizes in its trailer do not add up"),
-        SealError::Reserved => f.write_str("its trailer has bits set that are reserved"),
     }
 }
 

@@ -69,7 +69,7 @@ fn check_names_what_the_kernel_lacks() {
         place.write("less", KERNEL.replace(&format!("CONFIG_{option}=y\n"), ""));
         let ended = place.run("check image --kernel-config less");
         assert_eq!(ended.status, 1);
-        let expected = format!("the kernel has no CONFIG_{option}=y: ");
+        let expected = format!("the kernel has no CONFIG_{option}=y, and ");
         assert!(
             ended.out.contains(&expected) && ended.out.contains(reason),
             "{}",

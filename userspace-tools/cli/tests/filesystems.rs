@@ -154,7 +154,8 @@ fn every_compression_makes_an_image_that_is_known() {
             assert_eq!(checked.out, "image: boots in place\n", "{}", checked.err);
         } else {
             let wanted = format!(
-                "image: the kernel has no CONFIG_{symbol}=y: the image at 0x0 uses {shown}\n"
+                "image: the kernel has no CONFIG_{symbol}=y, and the image at 0x0 uses {shown}: \
+                 build it with that, or make the image with another --compression\n"
             );
             assert_eq!((checked.status, checked.out), (1, wanted), "{options}");
         }
@@ -175,7 +176,7 @@ fn the_kernel_needs_a_driver_and_a_block_device() {
         place.succeed(&format!("create tree -o image --force --type {filesystem}"));
         let said = place.run("check image --kernel-config config").out;
         for symbol in ["INITOVERLAYFS_BLOCK", driver] {
-            let wanted = format!("no CONFIG_{symbol}=y: the image at 0x0 is one of {filesystem}\n");
+            let wanted = format!("no CONFIG_{symbol}=y, and the image at 0x0 is one of {filesystem}: ");
             assert!(said.contains(&wanted), "{said}");
         }
         assert!(!said.contains("EROFS"), "{said}");

@@ -142,7 +142,7 @@ fn every_change_is_found() {
         (image + 64, "descriptor is of version"),
         (image + 65, "hash algorithm"),
         (image + 66, "blocks of"),
-        (image + 72, "another image's"),
+        (image + 72, "of another image"),
         (image + 80, "its digest is"),
         (image + 250, "has to be zero"),
         (image + 8, "format is of version"),

@@ -57,6 +57,12 @@ impl Tool {
         }
     }
 
+    /// Returns what to do, for a message.
+    pub fn cure(self) -> &'static str {
+        const CONVERT: &str = "convert the initramfs without --no-handover-shim";
+        self.remedy().unwrap_or(CONVERT)
+    }
+
     /// Returns what to do where no replacement can help, for a message.
     fn remedy(self) -> Option<&'static str> {
         match self {
@@ -86,7 +92,7 @@ impl Found {
     /// it can.
     pub fn obstacle(&self, replacement: &[u8]) -> Option<&'static str> {
         const OTHER_MACHINE: &str = "it is for another machine than the replacement here: \
-             have init call pivot_root and umount -l instead, as in the admin guide";
+             have init call pivot_root and umount -l instead, as in image.rst, \"Handing over to the real root\"";
         let is_for_another = self.abi != Abi::of(replacement);
         self.tool
             .remedy()

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use initoverlayfs_core::initrd::filesystem::{Filesystem, Filesystems, Geometry, SuperblockError};
+use initoverlayfs_core::initrd::seal::SealError;
 use initoverlayfs_core::initrd::{find, Damage, Kind, Scanner, Segment};
 use initoverlayfs_core::CHECKSUMS;
 use thiserror::Error;
@@ -15,7 +16,6 @@ use crate::compression::{DecompressError, Method};
 use crate::content::{Content, Sink};
 use crate::cpio::{CpioError, Entries, Entry};
 use crate::erofs::{self, ErofsError};
-use crate::seal_problem::SealProblem;
 use crate::squashfs::{self, SquashfsError};
 use crate::stack;
 use crate::tree::Tree;
@@ -28,11 +28,11 @@ const ALIGNMENT: usize = 4;
 #[derive(Debug, Error)]
 pub enum InitrdError {
     /// An image whose superblock is wrong.
-    #[error("the {name} image at offset {0:#x} is damaged: {2:?}", name = .1.name())]
+    #[error("the {name} image at offset {0:#x} {2}: copy the file again, or make the image anew", name = .1.name())]
     Image(usize, Filesystem, SuperblockError),
     /// An image whose trailer is damaged.
-    #[error("the trailer of the image at offset {0:#x} is damaged: {1}")]
-    Seal(usize, SealProblem),
+    #[error("the trailer of the image at offset {0:#x} {1}: seal the image again")]
+    Seal(usize, SealError),
     /// An image whose inside is not read here.
     #[error("the files in the {name} image at offset {0:#x} cannot be read here", name = .1.name())]
     Unreadable(usize, Filesystem),
@@ -48,7 +48,7 @@ pub enum InitrdError {
     #[error("in the EROFS image at offset {0:#x}: {1}")]
     Erofs(usize, ErofsError),
     /// A plain archive that ends too early, as the kernel's scan finds it.
-    #[error("the cpio archive at offset {0:#x} breaks off at offset {1:#x}")]
+    #[error("the cpio archive at offset {0:#x} breaks off at offset {1:#x}: copy the file again")]
     BreaksOff(usize, usize),
     /// Compressed data.
     #[error("offset {0:#x}: {1}")]
@@ -65,7 +65,9 @@ pub enum InitrdError {
     )]
     Misaligned(usize),
     /// Neither padding nor an archive.
-    #[error("what stands at offset {0:#x} is no archive in a format that the kernel reads")]
+    #[error(
+        "the bytes at offset {0:#x} are no archive in a format that the kernel reads: remove them"
+    )]
     Junk(usize),
 }
 
@@ -125,7 +127,7 @@ pub fn segments(bytes: &[u8]) -> Result<Vec<Segment>, InitrdError> {
     let segments = Scanner::new(bytes, &CHECKSUMS, Filesystems::ALL).map(|segment| {
         segment.map_err(|error| match error.cause {
             Damage::Image(filesystem, cause) => InitrdError::Image(error.offset, filesystem, cause),
-            Damage::Seal(cause) => InitrdError::Seal(error.offset, SealProblem(cause)),
+            Damage::Seal(cause) => InitrdError::Seal(error.offset, cause),
             Damage::Cpio { at } => InitrdError::BreaksOff(error.offset, at),
         })
     });

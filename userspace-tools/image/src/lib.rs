@@ -30,7 +30,6 @@ pub mod profile;
 pub mod programs;
 mod records;
 pub mod seal;
-pub mod seal_problem;
 pub mod squashfs;
 pub mod stack;
 pub mod startup;

@@ -6,21 +6,20 @@
 use initoverlayfs_core::initrd::digest::{Algorithm, Digest};
 use initoverlayfs_core::initrd::merkle::{Mismatch, Seen, Shape, BLOCK};
 use initoverlayfs_core::initrd::seal::{
-    Seal, DESCRIPTOR_AT, DESCRIPTOR_LEN, HEADER_BLOCK, MAX_SIGNATURE,
+    Seal, SealError, DESCRIPTOR_AT, DESCRIPTOR_LEN, HEADER_BLOCK, MAX_SIGNATURE,
 };
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_core::{hash, trailer};
 use thiserror::Error;
 
 use crate::initrd::{self, InitrdError};
-use crate::seal_problem::SealProblem;
 
 /// Why an image cannot be sealed.
 #[derive(Debug, Error)]
 pub enum SealingError {
     /// The trailer that it has is of no use.
-    #[error("its trailer is damaged: {0}")]
-    Damaged(#[from] SealProblem),
+    #[error("its trailer {0}")]
+    Damaged(#[from] SealError),
     /// The new one cannot be made.
     #[error(transparent)]
     Trailer(#[from] TrailerError),
@@ -121,7 +120,7 @@ pub fn with_signature(
     signature: &[u8],
     image_len: usize,
 ) -> Result<Vec<u8>, SealingError> {
-    let seal = Seal::parse(trailer, image_len).map_err(SealProblem)?;
+    let seal = Seal::parse(trailer, image_len)?;
     let descriptor = &trailer[DESCRIPTOR_AT..DESCRIPTOR_AT + DESCRIPTOR_LEN];
     Ok(assemble(descriptor, seal.tree, signature)?)
 }

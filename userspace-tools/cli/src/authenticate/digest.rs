@@ -11,7 +11,6 @@ use initoverlayfs_core::initrd::digest::Digest;
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal as sealing;
-use initoverlayfs_image::seal_problem::SealProblem;
 use serde::Serialize;
 
 use crate::authenticate::seal_and_sign::TreeOptions;
@@ -105,7 +104,7 @@ fn digest_of(initrd: &[u8], image: &Segment, tree: &TreeOptions) -> Result<Diges
         !tree.is_given(),
         "it is sealed already: --hash-alg and --salt are of no use"
     );
-    let seal = Seal::parse(trailer, bytes.len()).map_err(SealProblem)?;
+    let seal = Seal::parse(trailer, bytes.len())?;
     check_whole(bytes, &seal)?;
     Ok(seal.digest(hash))
 }

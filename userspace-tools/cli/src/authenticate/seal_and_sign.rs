@@ -14,7 +14,6 @@ use initoverlayfs_core::initrd::merkle::MAX_SALT;
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal::{self as sealing, Built};
-use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::authenticate::signature::{self, Signer};
 use crate::authenticate::verify::check_whole;
@@ -278,7 +277,7 @@ pub fn sign(arguments: &SignArguments) -> Result<Verdict> {
             [] => Built::of(bytes, digest::Algorithm::Sha256, &[])?.trailer(&[])?,
             trailer => trailer.to_vec(),
         };
-        let seal = Seal::parse(&trailer, bytes.len()).map_err(SealProblem)?;
+        let seal = Seal::parse(&trailer, bytes.len())?;
         if !image.trailer.is_empty() {
             // A signature is for what the seal says, whatever it was put behind.
             check_whole(bytes, &seal).with_context(|| {

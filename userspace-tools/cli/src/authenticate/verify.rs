@@ -11,7 +11,6 @@ use initoverlayfs_core::initrd::digest::{self, Digest};
 use initoverlayfs_core::initrd::seal::Seal;
 use initoverlayfs_core::initrd::Segment;
 use initoverlayfs_image::seal as sealing;
-use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::authenticate::signature;
 use crate::terminal::streams::{self, input_name};
@@ -104,8 +103,8 @@ fn verify_image(
 ) -> Result<Digest> {
     let bytes = &initrd[image.range.clone()];
     ensure!(!image.trailer.is_empty(), "it is not sealed");
-    let seal = Seal::parse(&initrd[image.trailer.clone()], bytes.len()).map_err(SealProblem);
-    let seal = seal.context("its trailer")?;
+    let seal = Seal::parse(&initrd[image.trailer.clone()], bytes.len());
+    let seal = seal.map_err(|error| anyhow!("its trailer {error}"))?;
     let found = seal.digest(hash);
     if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
         bail!("its digest is {found:x}, not {wanted:x}");

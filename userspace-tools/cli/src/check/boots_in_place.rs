@@ -127,7 +127,7 @@ fn examine(name: &str, initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Che
     }
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {
-        problems.push("there is no image: the kernel unpacks it, as any initramfs".into());
+        problems.push("there is no image, so the kernel unpacks it, as any initramfs: make one with `initoverlayfs convert`".into());
     }
     if let Some(kernel) = kernel {
         let has_xattrs = opened

@@ -50,6 +50,38 @@ pub fn configuration(path: &Path) -> Result<String> {
 /// Why a kernel without support for extended attributes will not do.
 const NO_XATTRS: &str = "extended attributes, file capabilities among them, are not seen";
 
+/// The cure where a kernel lacks an image's algorithm.
+const OTHER_COMPRESSION: &str = "make the image with another --compression";
+
+/// The cure where a kernel lacks an archive's algorithm.
+const OTHER_ARCHIVE: &str = "compress the archive otherwise";
+
+/// An option that the kernel has to have.
+struct Wanted {
+    option: String,
+    /// The reason.
+    why: String,
+    /// Another cure than to build the kernel with it; empty if there is none.
+    or: String,
+}
+
+impl Wanted {
+    fn new(option: &str, why: &str, or: &str) -> Self {
+        let (option, why, or) = (option.to_owned(), why.to_owned(), or.to_owned());
+        Self { option, why, or }
+    }
+
+    /// Returns the problem that a kernel without the option has, with its cure.
+    fn problem(&self) -> String {
+        let Self { option, why, or } = self;
+        let or = match or.as_str() {
+            "" => String::new(),
+            or => format!(", or {or}"),
+        };
+        format!("the kernel has no CONFIG_{option}=y, and {why}: build it with that{or}")
+    }
+}
+
 /// A kernel's configuration.
 pub struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
 
@@ -70,23 +102,24 @@ impl<'a> Kernel<'a> {
     /// Returns a line for each thing that is missing.
     pub fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
         let nothing = "nothing is mounted in place";
-        let mut wanted: Vec<(String, String)> = ["INITOVERLAYFS", "OVERLAY_FS"]
-            .map(|option| (option.to_owned(), nothing.to_owned()))
-            .into();
+        let mut wanted = vec![
+            Wanted::new("INITOVERLAYFS", nothing, ""),
+            Wanted::new("OVERLAY_FS", nothing, ""),
+        ];
         let has_other = view.segments.iter().any(|s| s.content.other().is_some());
         let has_erofs = view
             .segments
             .iter()
             .any(|s| matches!(s.content, Content::Erofs(_)));
         if has_erofs || !has_other {
-            wanted.push(("EROFS_FS".into(), nothing.into()));
+            wanted.push(Wanted::new("EROFS_FS", nothing, ""));
         }
         if has_erofs && has_xattrs {
-            wanted.push(("EROFS_FS_XATTR".into(), NO_XATTRS.into()));
+            wanted.push(Wanted::new("EROFS_FS_XATTR", NO_XATTRS, ""));
         }
         if view.bootconfig.is_some() {
             let why = "the bootconfig at the end is taken for a part of the initrd";
-            wanted.push(("BOOT_CONFIG".into(), why.into()));
+            wanted.push(Wanted::new("BOOT_CONFIG", why, "remove the bootconfig"));
         }
         let mut problems = Vec::new();
         for segment in &view.segments {
@@ -97,7 +130,7 @@ impl<'a> Kernel<'a> {
                 && !segment.content.seal().is_some_and(is_signed)
             {
                 problems.push(format!(
-                    "the image at {at:#x} is not signed, and the kernel is built to refuse such"
+                    "the image at {at:#x} is not signed, and the kernel is built to refuse such: sign it with `initoverlayfs sign`"
                 ));
             }
             match &segment.content {
@@ -107,18 +140,19 @@ impl<'a> Kernel<'a> {
                             "lz4" => "EROFS_FS_ZIP".to_owned(),
                             other => format!("EROFS_FS_ZIP_{}", other.to_uppercase()),
                         };
-                        wanted.push((option, format!("the image at {at:#x} uses {algorithm}")));
+                        let why = format!("the image at {at:#x} uses {algorithm}");
+                        wanted.push(Wanted::new(&option, &why, OTHER_COMPRESSION));
                     }
                     if image.block_size > self.page_size() {
                         problems.push(format!(
-                            "the image at {at:#x} has blocks of {} bytes, the kernel pages of {}",
+                            "the image at {at:#x} has blocks of {} bytes, the kernel pages of {}: make the image with smaller blocks",
                             image.block_size,
                             self.page_size()
                         ));
                     }
                     if image.unknown_features != 0 {
                         problems.push(format!(
-                            "the image at {at:#x} has features {:#x} that are not known here",
+                            "the image at {at:#x} has features {:#x} that are not known here: use a newer initoverlayfs, or an older mkfs.erofs",
                             image.unknown_features
                         ));
                     }
@@ -128,12 +162,12 @@ impl<'a> Kernel<'a> {
                         let name = archive.compression.as_deref();
                         if let Some(method) = name.and_then(method_of) {
                             let why = format!("the archive at {:#x} uses {method}", archive.offset);
-                            wanted.push((method.kernel_option().to_owned(), why));
+                            wanted.push(Wanted::new(method.kernel_option(), &why, OTHER_ARCHIVE));
                         }
                         for demand in &archive.demands {
                             if let Demand::Option(option) = demand {
                                 let why = format!("the archive at {:#x} uses it", archive.offset);
-                                wanted.push(((*option).to_owned(), why));
+                                wanted.push(Wanted::new(option, &why, OTHER_ARCHIVE));
                             }
                         }
                     }
@@ -146,43 +180,39 @@ impl<'a> Kernel<'a> {
                 Content::Unknown => {}
             }
         }
-        let missing = wanted.iter().filter(|(option, _)| !self.has(option));
-        problems.extend(
-            missing.map(|(option, why)| format!("the kernel has no CONFIG_{option}=y: {why}")),
-        );
+        let missing = wanted.iter().filter(|wanted| !self.has(&wanted.option));
+        problems.extend(missing.map(Wanted::problem));
         problems
     }
 
     /// Returns what an image of another filesystem than EROFS wants, and what is wrong with it for this kernel.
-    fn other(&self, segment: &Segment, has_xattrs: bool) -> (Vec<(String, String)>, Vec<String>) {
+    fn other(&self, segment: &Segment, has_xattrs: bool) -> (Vec<Wanted>, Vec<String>) {
         let (mut wanted, mut problems) = (Vec::new(), Vec::new());
         let at = segment.offset;
         let Some((filesystem, image)) = segment.content.other() else {
             return (wanted, problems);
         };
         let why = format!("the image at {at:#x} is one of {}", filesystem.name());
-        wanted.push(("INITOVERLAYFS_BLOCK".to_owned(), why.clone()));
-        wanted.push((driver(filesystem).to_owned(), why));
+        let options = ["INITOVERLAYFS_BLOCK", driver(filesystem)];
+        wanted.extend(options.map(|option| Wanted::new(option, &why, "make an EROFS image")));
         if filesystem == Filesystem::Squashfs {
             if has_xattrs {
-                wanted.push(("SQUASHFS_XATTR".into(), NO_XATTRS.into()));
+                wanted.push(Wanted::new("SQUASHFS_XATTR", NO_XATTRS, ""));
             }
             for algorithm in &image.compression {
                 match decompressor(algorithm) {
                     Some(option) => {
-                        wanted.push((
-                            option.into(),
-                            format!("the image at {at:#x} uses {algorithm}"),
-                        ));
+                        let why = format!("the image at {at:#x} uses {algorithm}");
+                        wanted.push(Wanted::new(option, &why, OTHER_COMPRESSION));
                     }
                     None => problems.push(format!(
-                        "the image at {at:#x} uses {algorithm}, which no kernel has for squashfs"
+                        "the image at {at:#x} uses {algorithm}, which no kernel has for squashfs: {OTHER_COMPRESSION}"
                     )),
                 }
             }
         } else if image.block_size > usize::try_from(self.page_size()).unwrap_or(usize::MAX) {
             problems.push(format!(
-                "the image at {at:#x} has blocks of {} bytes, the kernel pages of {}",
+                "the image at {at:#x} has blocks of {} bytes, the kernel pages of {}: make the image with smaller blocks",
                 image.block_size,
                 self.page_size()
             ));

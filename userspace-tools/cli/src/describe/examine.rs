@@ -80,7 +80,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
     };
     if has_image && segments.len() > MOST_SEGMENTS {
         problems.push(format!(
-            "{} segments; the kernel takes {MOST_SEGMENTS}",
+            "{} segments, and the kernel takes {MOST_SEGMENTS}: join some",
             segments.len()
         ));
         boot = Boot::Refused;
@@ -94,7 +94,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         if has_image {
             warnings.push(format!("{text}: the kernel leaves them out"));
         } else {
-            problems.push(text);
+            problems.push(format!("{text}: the kernel stops there, remove them"));
         }
     }
     for segment in &segments {
@@ -112,7 +112,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         if let Some(problem) = seal.and_then(|seal| seal.problem.as_ref()) {
             let offset = segment.offset;
             problems.push(format!(
-                "the trailer of the image at {offset:#x}: {problem}"
+                "the trailer of the image at {offset:#x} {problem}: seal the image again"
             ));
         }
     }
@@ -141,11 +141,9 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         }
         if boot == Boot::InPlace {
             let found = handover::find(tree);
-            problems.extend(
-                found
-                    .iter()
-                    .map(|(p, one)| format!("/{}: {}", shown(p), one.tool.trouble())),
-            );
+            problems.extend(found.iter().map(|(p, one)| {
+                format!("/{}: {}: {}", shown(p), one.tool.trouble(), one.tool.cure())
+            }));
         }
     }
     let view = View {
@@ -174,6 +172,6 @@ pub fn init_problem(tree: &Tree) -> Option<String> {
         Some(_) => return None,
     };
     Some(format!(
-        "{problem}: the boot goes on to root=, unless rdinit= names another"
+        "{problem}, and the boot goes on to root=: put one into the image, or name another program with rdinit="
     ))
 }

@@ -10,7 +10,6 @@ use initoverlayfs_image::erofs::Superblock;
 use initoverlayfs_image::initrd::{Archive, Layer, Part};
 use initoverlayfs_image::kernel_decompressors::demands;
 use initoverlayfs_image::other_superblocks::Facts;
-use initoverlayfs_image::seal_problem::SealProblem;
 
 use crate::describe::description::{Content, CpioArchive, Image, OtherImage, Sealed, Segment};
 use crate::terminal::summary::shown;
@@ -64,7 +63,7 @@ fn sealed(bytes: &[u8], layer: &Layer) -> Option<Sealed> {
             sealed.tree = seal.tree.len();
             sealed.signature = seal.signature.len();
         }
-        Err(error) => sealed.problem = Some(SealProblem(error).to_string()),
+        Err(error) => sealed.problem = Some(error.to_string()),
     }
     Some(sealed)
 }
