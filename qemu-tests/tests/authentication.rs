@@ -204,7 +204,11 @@ fn flipped_bit_in_the_trailers_size_is_refused() -> Result<()> {
     let sealed = sealed()?;
     let policy = format!("verify={}", sealed.digest()?);
     let size = sealed.trailer + 16 + 1;
-    check_refused(sealed.clone().flip(size + 2).bytes, &policy, "the trailer of the image at offset 0x0 of the initrd is truncated")?;
+    check_refused(
+        sealed.clone().flip(size + 2).bytes,
+        &policy,
+        "the trailer of the image at offset 0x0 of the initrd is truncated",
+    )?;
     let size_of_signature = sealed.trailer + 12;
     check_refused(sealed.flip(size_of_signature).bytes, &policy, "do not add up")
 }

@@ -90,7 +90,7 @@ impl Usage {
         }
     }
 
-    /// Returns its memory is given back.
+    /// Notes that the memory is given back.
     pub(crate) fn release(&self) {
         #[cfg(CONFIG_DEBUG_FS)]
         self.0.held.store(0, Relaxed);

@@ -98,7 +98,7 @@ fn check_names_what_will_not_boot() {
     place.write("cut", &place.read("image")[..3000]);
     let ended = place.run("check cut");
     assert_eq!(
-        (ended.status, ended.out.contains("offset 0x0 is damaged")),
+        (ended.status, ended.out.contains("offset 0x0 is truncated")),
         (1, true)
     );
 }

@@ -82,7 +82,7 @@ fn an_image_without_room_for_its_files_is_not_called_damaged() {
     }
 }
 
-/// Returns what is made on the way is made elsewhere.
+/// What is made on the way is made elsewhere.
 #[test]
 fn an_image_needs_no_more_room_than_it_takes() {
     let place = Place::new();

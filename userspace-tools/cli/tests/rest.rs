@@ -169,7 +169,7 @@ fn early_files_are_found_in_the_result_as_in_the_original() {
     }
 }
 
-/// Returns what the kernel's unpacker stops at, keeping what came before.
+/// What the kernel's unpacker stops at, keeping what came before.
 #[test]
 fn bytes_behind_the_archives_are_left_out_and_named() {
     let place = Place::new();

@@ -139,14 +139,14 @@ fn every_change_is_found() {
             tree + 2 * BLOCK + 5,
             "offset 0x2000 of the tree was changed",
         ),
-        (image + 64, "descriptor is of version"),
+        (image + 64, "descriptor of version"),
         (image + 65, "hash algorithm"),
         (image + 66, "blocks of"),
         (image + 72, "of another image"),
         (image + 80, "its digest is"),
-        (image + 250, "has to be zero"),
-        (image + 8, "format is of version"),
-        (signed.len() - 1, "has to be zero"),
+        (image + 250, "reserved bits"),
+        (image + 8, "has format version"),
+        (signed.len() - 1, "reserved bits"),
     ];
     for (at, words) in changes {
         let mut changed = signed.clone();

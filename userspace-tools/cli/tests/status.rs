@@ -34,7 +34,9 @@ fn each_part_of_a_system_has_its_line() {
         "- /boot/initrd.img-1 stock: the kernel unpacks it"
     );
     assert_eq!(initrd(2), "✓ /boot/initrd.img-2 mounted in place");
-    assert!(initrd(3).starts_with("✗ /boot/initrd.img-3 the erofs image at offset 0x0 is damaged"));
+    assert!(
+        initrd(3).starts_with("✗ /boot/initrd.img-3 the erofs image at offset 0x0 is truncated")
+    );
     assert_eq!(out.lines().count(), 6, "{out}");
 
     let options = [

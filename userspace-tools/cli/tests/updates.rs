@@ -215,7 +215,7 @@ fn originals_of_earlier_hooks_move() {
     assert!(place.read(KEPT) == new);
 }
 
-/// Returns what is needed most when an image is damaged is its original.
+/// What is needed most when an image is damaged is its original.
 #[test]
 fn originals_stay_beside_what_is_damaged_or_cannot_be_looked_at() {
     let place = system();

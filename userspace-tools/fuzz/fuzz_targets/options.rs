@@ -121,7 +121,7 @@ fn by_hand<'a>(list: &'a [u8], bad: &[BadOption<'a>]) -> Options<'a> {
     options
 }
 
-/// Returns what `fstype=` does, with the name of a filesystem or not.
+/// Does what `fstype=` does, with the name of a filesystem or not.
 fn ask_for(options: &mut Options<'_>, filesystem: Option<Filesystem>) {
     if !options.is_restricted {
         options.filesystems = Filesystems::NONE;

@@ -29,7 +29,7 @@ fuzz_target!(|buffer: Buffer<'_>| {
     }
 });
 
-/// Returns what stands behind a sound image changes nothing, and what stands in front of it only whether a
+/// Checks that what stands behind a sound image changes nothing, and what stands in front of it only whether a
 /// segment may start there.
 fn check_image(
     built: &Built,

@@ -28,10 +28,10 @@ const ALIGNMENT: usize = 4;
 #[derive(Debug, Error)]
 pub enum InitrdError {
     /// An image whose superblock is wrong.
-    #[error("the {name} image at offset {0:#x} {2}: copy the file again, or make the image anew", name = .1.name())]
+    #[error("the {name} image at offset {0:#x} {2}", name = .1.name())]
     Image(usize, Filesystem, SuperblockError),
     /// An image whose trailer is damaged.
-    #[error("the trailer of the image at offset {0:#x} {1}: seal the image again")]
+    #[error("the trailer of the image at offset {0:#x} {1}")]
     Seal(usize, SealError),
     /// An image whose inside is not read here.
     #[error("the files in the {name} image at offset {0:#x} cannot be read here", name = .1.name())]
@@ -48,7 +48,7 @@ pub enum InitrdError {
     #[error("in the EROFS image at offset {0:#x}: {1}")]
     Erofs(usize, ErofsError),
     /// A plain archive that ends too early, as the kernel's scan finds it.
-    #[error("the cpio archive at offset {0:#x} breaks off at offset {1:#x}: copy the file again")]
+    #[error("the cpio archive at offset {0:#x} breaks off at offset {1:#x}")]
     BreaksOff(usize, usize),
     /// Compressed data.
     #[error("offset {0:#x}: {1}")]
@@ -65,13 +65,24 @@ pub enum InitrdError {
     )]
     Misaligned(usize),
     /// Neither padding nor an archive.
-    #[error(
-        "the bytes at offset {0:#x} are no archive in a format that the kernel reads: remove them"
-    )]
+    #[error("the bytes at offset {0:#x} are no archive in a format that the kernel reads")]
     Junk(usize),
 }
 
 impl InitrdError {
+    /// Returns what to do; nothing where the message says it, or only the cause's can.
+    pub fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Image(..) => Some("copy the file again, or make the image anew"),
+            Self::Seal(..) => Some("seal the image again"),
+            Self::BreaksOff(..) | Self::Compressed(..) | Self::Archive(..) => {
+                Some("copy the file again, or make the archive anew")
+            }
+            Self::Junk(_) => Some("remove them"),
+            _ => None,
+        }
+    }
+
     /// Returns whether the kernel's scan does not notice, but only its unpacker, beside an image that is mounted.
     pub fn is_told_by_the_unpacker(&self) -> bool {
         matches!(

@@ -39,7 +39,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
     let layers = match initrd::read(bytes) {
         Ok(layers) => layers,
         Err(error) => {
-            let mut problems = vec![plain(&error.to_string())];
+            let mut problems = vec![with_cure(&error)];
             let boot = if !initrd::has_image(bytes) {
                 Boot::Stock
             } else if error.is_told_by_the_unpacker() {
@@ -124,7 +124,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
             (None, None)
         }
         Err(error) => {
-            problems.push(plain(&error.to_string()));
+            problems.push(with_cure(&error));
             (None, Some(error))
         }
     };
@@ -160,6 +160,12 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         obstacle,
         unread,
     })
+}
+
+/// Returns an error as a line, with what to do.
+fn with_cure(error: &InitrdError) -> String {
+    let cure = error.cure().map(|cure| format!(": {cure}"));
+    plain(&error.to_string()) + &cure.unwrap_or_default()
 }
 
 /// Returns why `/init` cannot be run, if so.

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+pub mod examples;
 pub mod hooks;
 
 use std::path::{Path, PathBuf};
