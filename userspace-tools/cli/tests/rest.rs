@@ -180,7 +180,7 @@ fn bytes_behind_the_archives_are_left_out_and_named() {
         place.write("a", [&archive[..], b"SIGNATURE"].concat());
         let said = place.run("convert --force a -o image").err;
         let words = format!(
-            "left out, as the kernel would, with all that follows: what stands at offset {:#x}",
+            "left out, as the kernel would, with all that follows: the bytes at offset {:#x}",
             archive.len()
         );
         assert!(said.contains(&words), "{program}: {said}");
