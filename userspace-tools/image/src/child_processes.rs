@@ -3,6 +3,7 @@
 //! Programs that this one has started, and that are to end with it if a signal does.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, ExitStatus, Output};
@@ -113,6 +114,11 @@ impl Running {
         self.child.take_stdin()
     }
 
+    /// Returns a meter of what it reads, for another thread.
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.child))
+    }
+
     /// Waits for its end. An input that was not taken is closed before.
     ///
     /// # Errors
@@ -146,6 +152,19 @@ impl Running {
             stdout: stdout?,
             stderr: stderr?,
         })
+    }
+}
+
+/// Measures what a program reads.
+pub struct Meter(Arc<SharedChild>);
+
+impl Meter {
+    /// Returns how many bytes the program has read so far, pipes included: `rchar` in `/proc/PID/io`. Nothing if the
+    /// system does not count, or the program has ended.
+    pub fn bytes_read(&self) -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/io", self.0.id())).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("rchar: "))?;
+        line.parse().ok()
     }
 }
 

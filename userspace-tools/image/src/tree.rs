@@ -201,6 +201,16 @@ impl Tree {
         Some(place)
     }
 
+    /// Returns how many bytes the regular files hold together.
+    pub fn content_len(&self) -> u64 {
+        let files = self.first_names();
+        let lens = files.keys().map(|id| match &self.inode(*id).kind {
+            Kind::Regular(content) => content.len() as u64,
+            _ => 0,
+        });
+        lens.sum()
+    }
+
     /// Returns the name that comes first in the order of [`iter`](Self::iter), of each file.
     pub fn first_names(&self) -> HashMap<Id, &[u8]> {
         let mut names = HashMap::new();

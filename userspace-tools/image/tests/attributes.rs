@@ -151,7 +151,7 @@ proptest! {
         let options = Options::default();
         let image = tempfile::NamedTempFile::new().expect("a file");
         let mkfs = Mkfs::find(options.compression).expect("mkfs.erofs");
-        mkfs.from_tree(&tree, image.path(), &options).expect("an image");
+        mkfs.from_tree(&tree, image.path(), &options, &|_, _| {}).expect("an image");
         let image = std::fs::read(image.path()).expect("the image");
         let read = erofs::read(&image).expect("an image");
         prop_assert_eq!(&files(&read), &wanted);

@@ -93,7 +93,7 @@ impl<'a> Making<'a> {
 
     /// Shows what is being done.
     pub fn show(&self, what: impl Into<String>) {
-        self.progress.set_message(what.into());
+        summary::show(&self.progress, &what.into());
     }
 
     /// Makes it of `early` archives, of a tree behind them, and of a bootconfig at the end; nothing is in its
@@ -144,7 +144,9 @@ impl<'a> Making<'a> {
     /// Makes the image; returns the names that it cannot have.
     fn make(&self, tree: &Tree, image: &Path) -> Result<Vec<Vec<u8>>> {
         self.maker
-            .from_tree(tree, image, &self.format)
+            .from_tree(tree, image, &self.format, &|read, total| {
+                summary::show_bytes(&self.progress, read, total);
+            })
             .map_err(|error| disk_full::explain(error, image))
     }
 }

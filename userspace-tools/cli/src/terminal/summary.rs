@@ -18,10 +18,29 @@ pub fn progress(quiet: bool) -> ProgressBar {
     } else {
         ProgressBar::new_spinner()
     };
+    bar.enable_steady_tick(Duration::from_millis(120));
+    show(&bar, "");
+    bar
+}
+
+/// Shows what is being done, and for how long.
+pub fn show(bar: &ProgressBar, what: &str) {
     let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+    bar.unset_length();
+    bar.set_message(what.to_owned());
+}
+
+/// Shows how many bytes of how many are done, with the rate and the time that is left.
+pub fn show_bytes(bar: &ProgressBar, done: u64, total: u64) {
+    const TEMPLATE: &str = "{spinner} {msg} {wide_bar} {percent} %, {bytes_per_sec}, {eta} left";
+    if bar.length() != Some(total) {
+        let style = ProgressStyle::with_template(TEMPLATE);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_length(total);
+        bar.reset_eta();
+    }
+    bar.set_position(done);
 }
 
 /// Returns a path as text, with what is no text escaped.

@@ -8,10 +8,13 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use super::MkfsError;
+use super::{MkfsError, Watch};
 use crate::programs::MKFS_EROFS;
 use crate::tree::Tree;
 use crate::{hints, tarball, temporary};
@@ -22,6 +25,9 @@ const OLDEST: (u32, u32) = (1, 8);
 /// The usual size of the pieces that are compressed together, in bytes. Larger
 /// ones make smaller images; a boot that reads here and there decompresses more that it does not need.
 pub const CLUSTER_SIZE: u32 = 16 << 10;
+
+/// The time between two looks at what the program has read.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The compression of the image's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +134,9 @@ impl Mkfs {
     /// Makes an image of a tree; the same tree makes the same image. Returns what it leaves out:
     /// sockets.
     ///
+    /// `mkfs.erofs` reads contents twice: the tarball into a temporary file, and that to compress it. `watch` is told
+    /// of the second time, which takes longer.
+    ///
     /// # Errors
     ///
     /// [`MkfsError::Failed`], [`MkfsError::Temporary`], [`MkfsError::Pipe`].
@@ -136,18 +145,33 @@ impl Mkfs {
         tree: &Tree,
         image: &Path,
         options: &Options,
+        watch: Watch<'_>,
     ) -> Result<Vec<Vec<u8>>, MkfsError> {
         let hints = hints(options)?;
         let mut command = self.command(options, hints.as_ref());
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
         let child = MKFS_EROFS.start(&mut command)?;
-        let written = match child.take_input() {
-            Some(input) => tarball::write(tree, io::BufWriter::with_capacity(1 << 20, input)),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        };
-        // Its own words say more than that it closed the pipe.
-        MKFS_EROFS.wait(child)?;
-        written.map_err(|cause| MkfsError::Pipe(&MKFS_EROFS, cause))
+        let (meter, total) = (child.meter(), tree.content_len());
+        thread::scope(|scope| {
+            let (end, ended) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                    let read = meter.bytes_read().and_then(|read| read.checked_sub(total));
+                    if let Some(compressed) = read {
+                        watch(compressed.min(total), total);
+                    }
+                }
+            });
+            let written = match child.take_input() {
+                Some(input) => tarball::write(tree, io::BufWriter::with_capacity(1 << 20, input)),
+                None => Err(io::ErrorKind::BrokenPipe.into()),
+            };
+            // Its own words say more than that it closed the pipe.
+            let output = MKFS_EROFS.wait(child);
+            drop(end);
+            output?;
+            written.map_err(|cause| MkfsError::Pipe(&MKFS_EROFS, cause))
+        })
     }
 
     fn command(&self, options: &Options, hints: Option<&NamedTempFile>) -> Command {

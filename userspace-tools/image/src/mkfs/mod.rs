@@ -89,6 +89,10 @@ pub enum MkfsError {
     Senseless(&'static Program, &'static str),
 }
 
+/// A function that another thread calls from time to time, with the number of bytes that the program has compressed, and of those that it
+/// will.
+pub type Watch<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
 /// The tools for a format, found and new enough.
 pub struct Maker {
     erofs: Option<erofs::Mkfs>,
@@ -115,7 +119,8 @@ impl Maker {
         Ok(maker)
     }
 
-    /// Makes an image of a tree, in an empty file that is there. Returns what it leaves out: sockets.
+    /// Makes an image of a tree, in an empty file that is there. Returns what it leaves out: sockets. `watch` is
+    /// told of EROFS images only.
     ///
     /// # Errors
     ///
@@ -125,11 +130,15 @@ impl Maker {
         tree: &Tree,
         image: &Path,
         format: &Format,
+        watch: Watch<'_>,
     ) -> Result<Vec<Vec<u8>>, MkfsError> {
         match format {
             Format::Erofs(options) => match &self.erofs {
-                Some(mkfs) => mkfs.from_tree(tree, image, options),
-                None => erofs::Mkfs::find(options.compression)?.from_tree(tree, image, options),
+                Some(mkfs) => mkfs.from_tree(tree, image, options, watch),
+                None => {
+                    let mkfs = erofs::Mkfs::find(options.compression)?;
+                    mkfs.from_tree(tree, image, options, watch)
+                }
             },
             Format::Btrfs(options) => btrfs::from_tree(tree, image, options),
             Format::Squashfs(options) => squashfs::from_tree(tree, image, options, self.date),
