@@ -250,6 +250,8 @@ fn ext4_keeps_everything() {
         let seen = debugfs(&place, "image", &format!("stat {name}"));
         assert!(seen.contains(wanted), "{name}: {seen}");
     }
+    assert_eq!(place.succeed("diff a image"), "");
+    assert_eq!(place.succeed("cat image closed/shadow"), "secret");
     assert_eq!(debugfs(&place, "image", "cat closed/shadow"), "secret");
     assert!(debugfs(&place, "image", "cat suid").as_bytes() == large);
     let seen = place.succeed("inspect image");
@@ -315,6 +317,81 @@ fn btrfs_keeps_everything() {
     );
     assert!(place.read("out/suid") == large);
     assert_eq!(place.read("out/closed/shadow"), b"secret");
+    assert_eq!(place.succeed("cat image root/closed/shadow"), "secret");
+    let said = place.succeed("check image --kernel-config none");
+    assert!(
+        said.contains("boot with initoverlayfs=subvol=root") && said.contains("boots in place"),
+        "{said}"
+    );
+    for options in ["", "--compression none", "--compression lzo"] {
+        place.succeed(&format!(
+            "convert a -o image --type btrfs --force {options}"
+        ));
+        assert_eq!(place.succeed("diff a image"), "", "{options}");
+    }
+}
+
+/// As the filesystems' own tools make them of a directory.
+#[test]
+fn images_that_others_made_are_read() {
+    let place = Place::new();
+    let tree = place.path("tree");
+    place.write("tree/deep/er/file", text("file"));
+    place.write("tree/init", "#!/bin/sh\n");
+    place.write("tree/sp ace \"q\" \\ $x", "x");
+    place.write("tree/large", vec![b'l'; 3 << 20]);
+    fs::hard_link(tree.join("init"), tree.join("deep/hard")).expect("a link");
+    std::os::unix::fs::symlink("s".repeat(100), tree.join("slow")).expect("a link");
+    std::os::unix::fs::symlink("to \"it\"", tree.join("fast")).expect("a link");
+    for (name, value) in [
+        ("user.text", &b"pr\"int\\able\n and more of it"[..]),
+        ("user.na me", b"\0\xff\x10"),
+        ("user.empty", b""),
+    ] {
+        if xattr::set(tree.join("init"), name, value).is_err() {
+            eprintln!("attributes cannot be set here");
+        }
+    }
+    let printed = |program: &str, words: &[&str]| {
+        let mut command = Command::new(erofs_tool(program));
+        printed(command.args(words).current_dir(place.path(".")));
+    };
+    let touch = [
+        "-c",
+        "touch -d '2030-01-01 00:00:00.123456789' tree/large tree/deep/er",
+    ];
+    assert!(Command::new("sh")
+        .args(touch)
+        .current_dir(place.path("."))
+        .status()
+        .expect("sh")
+        .success());
+    printed(
+        "MKE2FS",
+        &["-q", "-t", "ext4", "-I", "256", "-d", "tree", "ext4", "16M"],
+    );
+    printed("MKFS_BTRFS", &["--quiet", "--rootdir", "tree", "btrfs"]);
+    place.succeed("create tree -o erofs");
+    // The tools leave parts of seconds out, and mke2fs makes the root and a directory of its own.
+    let listed = |image: &str| {
+        let lines = place.succeed(&format!("ls -l {image}"));
+        let lines = lines
+            .lines()
+            .filter(|line| !line.ends_with(" /") && !line.ends_with("/lost+found"));
+        let without_parts = |line: &str| {
+            let (before, after) = line.split_once('.').expect("a time");
+            format!(
+                "{before}{}",
+                after.trim_start_matches(|c: char| c.is_ascii_digit())
+            )
+        };
+        lines.map(without_parts).collect::<Vec<_>>()
+    };
+    let wanted = listed("erofs");
+    for image in ["ext4", "btrfs"] {
+        assert_eq!(listed(image), wanted, "{image}");
+    }
+    assert_eq!(place.succeed("cat btrfs large").len(), 3 << 20);
 }
 
 #[test]
@@ -401,6 +478,7 @@ fn the_same_tree_makes_the_same_image() {
 fn a_reserve_is_room_and_nothing_else() {
     let place = Place::new();
     place.write("tree/init", "#!/bin/sh\n");
+    fs::set_permissions(place.path("tree/init"), fs::Permissions::from_mode(0o755)).expect("chmod");
     place.succeed("create tree -o small --type btrfs");
     place.succeed("create tree -o large --type btrfs --reserve 50M --subvol root");
     let (small, large) = (place.read("small").len(), place.read("large").len());

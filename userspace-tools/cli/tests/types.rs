@@ -193,7 +193,9 @@ fn signals_leave_nothing_behind() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     send("TERM", child.id());
     assert_eq!(child.wait().expect("it").code(), None);
-    assert_eq!(marked(), 0, "programs survived");
+    // fakeroot's server is told to end, and takes its time on a busy machine.
+    let mut looks = (0..500).map(|_| std::thread::sleep(std::time::Duration::from_millis(10)));
+    assert!(looks.any(|()| marked() == 0), "programs survived");
     assert_eq!(place.names(), ["a", "tmp"]);
     assert_eq!(fs::read_dir(place.path("tmp")).expect("tmp").count(), 0);
 }

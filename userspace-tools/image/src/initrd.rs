@@ -16,7 +16,7 @@ use crate::compression::{DecompressError, Method};
 use crate::content::{Content, Sink};
 use crate::cpio::{CpioError, Entries, Entry};
 use crate::erofs::{self, ErofsError};
-use crate::squashfs::{self, SquashfsError};
+use crate::other_images::{self, ReadError};
 use crate::stack;
 use crate::tree::Tree;
 use crate::unpack::Unpacker;
@@ -33,12 +33,9 @@ pub enum InitrdError {
     /// An image whose trailer is damaged.
     #[error("the trailer of the image at offset {0:#x} {1}")]
     Seal(usize, SealError),
-    /// An image whose inside is not read here.
-    #[error("the files in the {name} image at offset {0:#x} cannot be read here", name = .1.name())]
-    Unreadable(usize, Filesystem),
-    /// A squashfs image whose inside cannot be read.
-    #[error("in the squashfs image at offset {0:#x}: {1}")]
-    Squashfs(usize, SquashfsError),
+    /// An image of another filesystem than EROFS whose inside cannot be read.
+    #[error("in the {name} image at offset {0:#x}: {2}", name = .1.name())]
+    Other(usize, Filesystem, ReadError),
     /// A squashfs image where the kernel does not look for one.
     #[error(
         "the kernel does not find the squashfs image at offset {0:#x}, behind a compressed archive: put 1024 NUL bytes in front of it"
@@ -317,8 +314,7 @@ impl Archive {
 ///
 /// # Errors
 ///
-/// [`InitrdError::Archive`], [`InitrdError::Erofs`] and [`InitrdError::Squashfs`] for an image that cannot
-/// be read, and [`InitrdError::Unreadable`] for one of another filesystem.
+/// [`InitrdError::Archive`], and [`InitrdError::Erofs`] or [`InitrdError::Other`] for an image that cannot be read.
 pub fn merge_layers<'a>(
     bytes: &[u8],
     layers: impl IntoIterator<Item = &'a Layer>,
@@ -332,12 +328,11 @@ pub fn merge_layers<'a>(
                 let image = image.map_err(|cause| InitrdError::Erofs(start, cause))?;
                 stack::cover(&mut tree, &image);
             }
-            Part::Image(Filesystem::Squashfs, _) => {
-                let image = squashfs::read(&bytes[layer.range.clone()]);
-                let image = image.map_err(|cause| InitrdError::Squashfs(start, cause))?;
+            Part::Image(filesystem, _) => {
+                let image = other_images::read(*filesystem, &bytes[layer.range.clone()]);
+                let image = image.map_err(|cause| InitrdError::Other(start, *filesystem, cause))?;
                 stack::cover(&mut tree, &image);
             }
-            Part::Image(filesystem, _) => return Err(InitrdError::Unreadable(start, *filesystem)),
             Part::Archives(archives) => {
                 let mut unpacker = Unpacker::onto(std::mem::take(&mut tree));
                 unpack(&mut unpacker, archives)?;

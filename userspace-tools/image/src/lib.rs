@@ -8,6 +8,7 @@
 //! owners and devices are only written down.
 
 pub mod bootconfig;
+mod btrfs_trees;
 pub mod child_processes;
 pub mod compression;
 pub mod content;
@@ -22,6 +23,7 @@ pub mod hints;
 pub mod initrd;
 pub mod kernel_decompressors;
 pub mod mkfs;
+pub mod other_images;
 pub mod other_superblocks;
 pub mod output;
 mod pax;
@@ -30,7 +32,6 @@ pub mod profile;
 pub mod programs;
 mod records;
 pub mod seal;
-pub mod squashfs;
 pub mod stack;
 pub mod startup;
 pub mod tarball;

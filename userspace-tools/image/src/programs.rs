@@ -42,6 +42,7 @@ macro_rules! programs {
 }
 
 programs! {
+    BTRFS: "btrfs" in "BTRFS", of BTRFS_PROGS;
     // DEBUGFS is what scripts call the place of the kernel's debugfs.
     DEBUGFS: "debugfs" in "E2FS_DEBUGFS", of E2FSPROGS;
     DUMP_EROFS: "dump.erofs" in "DUMP_EROFS", of EROFS_UTILS;

@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     let initrds = streams::read_initrds(&arguments.file)?;
     let mut found = Vec::new();
     for (name, initrd) in &initrds {
-        let checked = examine(name, initrd.bytes(), kernel.as_ref());
+        let checked = examine(initrd.bytes(), kernel.as_ref());
         found.push((name, checked.with_context(|| name.clone())?));
     }
     let boots_in_place = found.iter().all(|(_, checked)| checked.boots_in_place);
@@ -117,13 +117,10 @@ fn configuration(named: Option<&Path>) -> Result<Option<(PathBuf, String)>> {
 }
 
 /// Finds out whether an initrd boots in place, with this kernel if there is one.
-fn examine(name: &str, initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
+fn examine(initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
     let opened = examine::open(initrd)?;
     if let Some(obstacle) = opened.obstacle {
         return Err(obstacle.into());
-    }
-    if let Some(unread) = &opened.unread {
-        eprintln!("initoverlayfs: {name}: {unread}: whether there is an /init was not looked at");
     }
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {

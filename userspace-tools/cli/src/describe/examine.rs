@@ -9,7 +9,7 @@ use initoverlayfs_image::initrd::{self, InitrdError};
 use initoverlayfs_image::kernel_decompressors::Demand;
 use initoverlayfs_image::tree::{Kind, Tree};
 
-use crate::describe::description::{Boot, Bootconfig, Content, View};
+use crate::describe::description::{Boot, Bootconfig, Content, Segment, View};
 use crate::describe::{segments, unsuited_programs};
 use crate::terminal::summary::{plain, shown};
 
@@ -24,8 +24,6 @@ pub struct Opened {
     pub tree: Option<Tree>,
     /// Why they cannot, if that is no fault of theirs.
     pub obstacle: Option<InitrdError>,
-    /// The error that kept the content from being read, if there was one.
-    pub unread: Option<InitrdError>,
 }
 
 /// Looks at a file as a whole, its files included.
@@ -63,7 +61,6 @@ pub fn open(file: &[u8]) -> Result<Opened> {
                 view,
                 tree: None,
                 obstacle: None,
-                unread: None,
             });
         }
     };
@@ -116,13 +113,8 @@ pub fn open(file: &[u8]) -> Result<Opened> {
             ));
         }
     }
-    let mut unread = None;
     let (tree, error) = match initrd::merge_layers(bytes, &layers) {
         Ok(tree) => (Some(tree), None),
-        Err(error @ InitrdError::Unreadable(..)) => {
-            unread = Some(error);
-            (None, None)
-        }
         Err(error) => {
             problems.push(with_cure(&error));
             (None, Some(error))
@@ -130,12 +122,17 @@ pub fn open(file: &[u8]) -> Result<Opened> {
     };
     let is_obstacle = |error: &InitrdError| match error {
         InitrdError::Erofs(_, cause) => cause.is_of_this_machine(),
-        InitrdError::Squashfs(_, cause) => cause.is_of_this_machine(),
+        InitrdError::Other(_, _, cause) => cause.is_of_this_machine(),
         _ => false,
     };
     let obstacle = error.filter(is_obstacle);
     if let Some(tree) = &tree {
-        problems.extend(init_problem(tree));
+        if let Some(problem) = init_problem(tree) {
+            match subvolume_with_init(&segments, tree) {
+                Some(warning) => warnings.push(warning),
+                None => problems.push(problem),
+            }
+        }
         if boot == Boot::InPlace {
             warnings.extend(unsuited_programs::of(tree));
         }
@@ -158,7 +155,6 @@ pub fn open(file: &[u8]) -> Result<Opened> {
         view,
         tree,
         obstacle,
-        unread,
     })
 }
 
@@ -166,6 +162,21 @@ pub fn open(file: &[u8]) -> Result<Opened> {
 fn with_cure(error: &InitrdError) -> String {
     let cure = error.cure().map(|cure| format!(": {cure}"));
     plain(&error.to_string()) + &cure.unwrap_or_default()
+}
+
+/// Returns how to boot a btrfs image that has its `/init` in a subvolume, if it has.
+fn subvolume_with_init(segments: &[Segment], tree: &Tree) -> Option<String> {
+    let is_btrfs = |segment: &Segment| matches!(segment.content, Content::Btrfs(_));
+    segments.iter().find(|segment| is_btrfs(segment))?;
+    let mut directories = tree.iter().filter(|(path, id)| {
+        let has_init = || tree.get(&[path, &b"/init"[..]].concat()).is_some();
+        !path.is_empty() && !path.contains(&b'/') && tree.inode(*id).is_directory() && has_init()
+    });
+    let (name, _) = directories.next()?;
+    let name = shown(name);
+    Some(format!(
+        "/{name} has an init: boot with initoverlayfs=subvol={name}"
+    ))
 }
 
 /// Returns why `/init` cannot be run, if so.

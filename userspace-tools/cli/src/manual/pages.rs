@@ -42,7 +42,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// The variables that commands read which look into images.
-const READING: &[&str] = &["FAKEROOT", "FSCK_EROFS", "TMPDIR", "UNSQUASHFS"];
+const READING: &[&str] = &[
+    "BTRFS",
+    "E2FS_DEBUGFS",
+    "FAKEROOT",
+    "FSCK_EROFS",
+    "TMPDIR",
+    "UNSQUASHFS",
+];
 
 /// The variables that commands read which make images.
 const MAKING: &[&str] = &[

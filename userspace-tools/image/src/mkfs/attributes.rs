@@ -7,44 +7,16 @@
 
 use std::collections::HashMap;
 
-use super::btree::{
-    items, put, senseless, u16_at, u64_at, Image, DIR_INDEX, DIR_ITEM, INODE_ITEM, ROOT_ITEM,
-    XATTR_ITEM,
-};
 use super::ext4::kind_bits;
-use super::MkfsError;
+use crate::btrfs_trees::{
+    inode_field, items, put, read_names, senseless, u16_at, u64_at, Image, Names, Number,
+    TreeError, DIR_INDEX, DIR_ITEM, FS_TREE, INODE_ITEM, NAME, NAME_DATA_LEN, NAME_GENERATION,
+    NAME_KEY_TYPE, NAME_LEN, NAME_TYPE, ROOT_DIRECTORY, XATTR_ITEM,
+};
 use crate::tree::{join, Inode, Kind, Tree};
 
-/// The tree of files, and the first inode in any of them: its root directory.
-const FS_TREE: u64 = 5;
-const ROOT_DIRECTORY: u64 = 256;
-
-/// A name in a directory: the key of what it stands for, and what else there is before the name itself.
-const NAME_KEY_TYPE: usize = 8;
-const NAME_GENERATION: usize = 17;
-const NAME_DATA_LEN: usize = 25;
-const NAME_LEN: usize = 27;
-const NAME_TYPE: usize = 29;
-const NAME: usize = 30;
-
-/// Fields of an inode.
-const INODE_OWNER: usize = 44;
-const INODE_GROUP: usize = 48;
-const INODE_MODE: usize = 52;
-const INODE_DEVICE: usize = 56;
-const INODE_FLAGS: usize = 64;
-const INODE_ATIME: usize = 112;
-const INODE_CTIME: usize = 124;
-const INODE_MTIME: usize = 136;
-
-/// The numbers of a file: that of its tree, and its own.
-type Number = (u64, u64);
-
-/// Names in directories, by the number of the directory.
-type Names = HashMap<Number, Vec<(Vec<u8>, Number)>>;
-
 /// Sets them all.
-pub(super) fn set(image: &Image, tree: &Tree) -> Result<(), MkfsError> {
+pub(super) fn set(image: &Image, tree: &Tree) -> Result<(), TreeError> {
     let mut names = Names::new();
     let mut trees = vec![FS_TREE];
     let mut done = 0;
@@ -70,35 +42,6 @@ pub(super) fn set(image: &Image, tree: &Tree) -> Result<(), MkfsError> {
     Ok(())
 }
 
-/// Reads the names in the directories of a tree, and adds the trees that are mounted there.
-fn read_names(
-    image: &Image,
-    id: u64,
-    names: &mut Names,
-    trees: &mut Vec<u64>,
-) -> Result<(), MkfsError> {
-    image.each_leaf(image.root_of(id)?, &mut |leaf| {
-        for item in items(leaf).filter(|item| item.kind == DIR_INDEX) {
-            let data = &leaf[item.data];
-            let end = NAME + usize::from(u16_at(data, NAME_LEN));
-            let name = data
-                .get(NAME..end)
-                .ok_or(senseless("a name that breaks off"))?;
-            let number = if data[NAME_KEY_TYPE] == ROOT_ITEM {
-                trees.push(u64_at(data, 0));
-                (u64_at(data, 0), ROOT_DIRECTORY)
-            } else {
-                (id, u64_at(data, 0))
-            };
-            names
-                .entry((id, item.id))
-                .or_default()
-                .push((name.to_vec(), number));
-        }
-        Ok(false)
-    })
-}
-
 /// Changes what a leaf says of files.
 fn change(leaf: &mut [u8], id: u64, inodes: &HashMap<Number, &Inode>) -> bool {
     let found: Vec<_> = items(leaf).collect();
@@ -119,22 +62,22 @@ fn change(leaf: &mut [u8], id: u64, inodes: &HashMap<Number, &Inode>) -> bool {
 }
 
 fn set_inode(data: &mut [u8], inode: &Inode) {
-    put(data, INODE_OWNER, &inode.uid.to_le_bytes());
-    put(data, INODE_GROUP, &inode.gid.to_le_bytes());
+    put(data, inode_field::OWNER, &inode.uid.to_le_bytes());
+    put(data, inode_field::GROUP, &inode.gid.to_le_bytes());
     let mode = kind_bits(&inode.kind) | inode.mode;
-    put(data, INODE_MODE, &mode.to_le_bytes());
+    put(data, inode_field::MODE, &mode.to_le_bytes());
     if let Kind::Character(major, minor) | Kind::Block(major, minor) = inode.kind {
         // As the kernel has it in memory.
         let device = u64::from(major) << 20 | u64::from(minor);
-        put(data, INODE_DEVICE, &device.to_le_bytes());
+        put(data, inode_field::DEVICE, &device.to_le_bytes());
     }
     if !matches!(
         inode.kind,
         Kind::Regular(_) | Kind::Directory | Kind::Symlink(_)
     ) {
-        put(data, INODE_FLAGS, &[0; 8]);
+        put(data, inode_field::FLAGS, &[0; 8]);
     }
-    for field in [INODE_ATIME, INODE_CTIME, INODE_MTIME] {
+    for field in [inode_field::ATIME, inode_field::CTIME, inode_field::MTIME] {
         put(data, field, &inode.mtime.seconds.to_le_bytes());
         put(data, field + 8, &inode.mtime.nanoseconds.to_le_bytes());
     }

@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::btree::Image;
 use super::staging::{self, Show};
 use super::{attributes, MkfsError};
+use crate::btrfs_trees::Image;
 use crate::programs::MKFS_BTRFS;
 use crate::tree::Tree;
 

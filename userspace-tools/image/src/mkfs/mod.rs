@@ -7,7 +7,6 @@
 //! `mke2fs` makes an empty filesystem, which `debugfs` fills.
 
 mod attributes;
-mod btree;
 pub mod btrfs;
 pub mod erofs;
 pub mod ext4;
@@ -24,7 +23,8 @@ use initoverlayfs_core::initrd::filesystem::Filesystem;
 use thiserror::Error;
 
 pub(crate) use self::staging::faked_shell;
-use crate::programs::Program;
+use crate::btrfs_trees::TreeError;
+use crate::programs::{Program, MKFS_BTRFS};
 use crate::tree::Tree;
 
 /// The options of an image.
@@ -92,6 +92,15 @@ pub enum MkfsError {
 /// A function that another thread calls from time to time, with the number of bytes that the program has compressed, and of those that it
 /// will.
 pub type Watch<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+impl From<TreeError> for MkfsError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::File(cause) => Self::Temporary(cause),
+            TreeError::Senseless(what) => Self::Senseless(&MKFS_BTRFS, what),
+        }
+    }
+}
 
 /// The tools for a format, found and new enough.
 pub struct Maker {

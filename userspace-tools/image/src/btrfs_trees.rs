@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The trees of a btrfs image that `mkfs.btrfs` has just made, as far as they are changed afterwards.
+//! The trees of a btrfs image: read, and changed in one that `mkfs.btrfs` has just made.
 //!
 //! Layouts are those of `include/uapi/linux/btrfs_tree.h` of Linux 7.3.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -11,9 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use initoverlayfs_core::crc32c;
-
-use super::MkfsError;
-use crate::programs::MKFS_BTRFS;
+use thiserror::Error;
 
 /// The offsets of the superblock and of its copies, if the image reaches that far, in bytes.
 const SUPERBLOCKS: [u64; 3] = [64 << 10, 64 << 20, 256 << 30];
@@ -32,10 +31,16 @@ const CHECKSUM_TYPE: usize = 0xc4;
 const DEVICE_TOTAL_BYTES: usize = 0xd1;
 const CHUNKS: usize = 0x32b;
 
-/// A key, and in a chunk of one stripe, where it lies on the device.
+/// A key, and in a chunk of one stripe, where it lies on the device. Another stripe of the only device is a copy.
 const KEY_LEN: usize = 17;
 const CHUNK_LEN: usize = 80;
 const STRIPE_OFFSET: usize = 56;
+const STRIPE_COUNT: usize = 44;
+const STRIPE_LEN: usize = 32;
+const CHUNK_TYPE: usize = 24;
+
+/// `BTRFS_BLOCK_GROUP_RAID0`, `RAID10`, `RAID5` and `RAID6`.
+const SPREAD: u64 = 1 << 3 | 1 << 6 | 1 << 7 | 1 << 8;
 
 /// A node of a tree: its header, then its items, whose data lies where they say behind the header. Those
 /// of an inner node have no data, but the address of a node.
@@ -52,19 +57,51 @@ const CHECKSUM_LEN: usize = 32;
 const HIGHEST: usize = 8;
 
 /// Types of keys.
-pub(super) const INODE_ITEM: u8 = 1;
-pub(super) const XATTR_ITEM: u8 = 24;
-pub(super) const DIR_ITEM: u8 = 84;
-pub(super) const DIR_INDEX: u8 = 96;
-pub(super) const ROOT_ITEM: u8 = 132;
+pub(crate) const INODE_ITEM: u8 = 1;
+pub(crate) const XATTR_ITEM: u8 = 24;
+pub(crate) const DIR_ITEM: u8 = 84;
+pub(crate) const EXTENT_DATA: u8 = 108;
+pub(crate) const DIR_INDEX: u8 = 96;
+pub(crate) const ROOT_ITEM: u8 = 132;
 const DEVICE_ITEM: u8 = 216;
 const CHUNK_ITEM: u8 = 228;
 
 /// The offset of the root's address in a tree's item in the tree of roots.
 const ROOT_ITEM_BYTENR: usize = 176;
 
+/// The tree of files, and the first inode in any of them: its root directory.
+pub(crate) const FS_TREE: u64 = 5;
+pub(crate) const ROOT_DIRECTORY: u64 = 256;
+
+/// A name in a directory: the key of what it stands for, and what else there is before the name itself.
+pub(crate) const NAME_KEY_TYPE: usize = 8;
+pub(crate) const NAME_GENERATION: usize = 17;
+pub(crate) const NAME_DATA_LEN: usize = 25;
+pub(crate) const NAME_LEN: usize = 27;
+pub(crate) const NAME_TYPE: usize = 29;
+pub(crate) const NAME: usize = 30;
+
+/// Offsets of an inode's fields.
+pub(crate) mod inode_field {
+    pub(crate) const SIZE: usize = 16;
+    pub(crate) const OWNER: usize = 44;
+    pub(crate) const GROUP: usize = 48;
+    pub(crate) const MODE: usize = 52;
+    pub(crate) const DEVICE: usize = 56;
+    pub(crate) const FLAGS: usize = 64;
+    pub(crate) const ATIME: usize = 112;
+    pub(crate) const CTIME: usize = 124;
+    pub(crate) const MTIME: usize = 136;
+}
+
+/// The numbers of a file: that of its tree, and its own.
+pub(crate) type Number = (u64, u64);
+
+/// Names in directories, by the number of the directory.
+pub(crate) type Names = HashMap<Number, Vec<(Vec<u8>, Number)>>;
+
 /// An item of a leaf.
-pub(super) struct Item {
+pub(crate) struct Item {
     /// The inode or the tree that it is about.
     pub id: u64,
     /// The type.
@@ -74,7 +111,7 @@ pub(super) struct Item {
 }
 
 /// An image.
-pub(super) struct Image {
+pub(crate) struct Image {
     file: File,
     superblock: Vec<u8>,
     node_size: usize,
@@ -82,19 +119,30 @@ pub(super) struct Image {
     chunks: Vec<(Range<u64>, u64)>,
 }
 
+/// Why trees cannot be read or changed.
+#[derive(Debug, Error)]
+pub(crate) enum TreeError {
+    /// The image's file.
+    #[error(transparent)]
+    File(io::Error),
+    /// A structure that makes no sense.
+    #[error("{0}")]
+    Senseless(&'static str),
+}
+
 /// Returns the error for what cannot be made sense of.
-pub(super) fn senseless(what: &'static str) -> MkfsError {
-    MkfsError::Senseless(&MKFS_BTRFS, what)
+pub(crate) fn senseless(what: &'static str) -> TreeError {
+    TreeError::Senseless(what)
 }
 
 impl Image {
     /// Opens one.
-    pub fn open(path: &Path) -> Result<Self, MkfsError> {
+    pub fn open(path: &Path) -> Result<Self, TreeError> {
         let file = OpenOptions::new().read(true).write(true).open(path);
-        let file = file.map_err(MkfsError::Temporary)?;
+        let file = file.map_err(TreeError::File)?;
         let superblock = read(&file, SUPERBLOCKS[0], SUPERBLOCK_LEN)?;
-        if superblock[MAGIC..MAGIC + 8] != *b"_BHRfS_M" || u16_at(&superblock, CHECKSUM_TYPE) != 0 {
-            return Err(senseless("no superblock with a CRC-32C"));
+        if superblock[MAGIC..MAGIC + 8] != *b"_BHRfS_M" {
+            return Err(senseless("no superblock"));
         }
         let size = |offset| usize::try_from(u32_at(&superblock, offset)).ok();
         let node_size = size(NODE_SIZE).filter(|size| (4096..=65536).contains(size));
@@ -102,10 +150,14 @@ impl Image {
         // Those with the chunk tree are in the superblock.
         let len = size(CHUNKS_LEN).and_then(|len| superblock.get(CHUNKS..CHUNKS.checked_add(len)?));
         let entries = len.ok_or(senseless("its system chunks"))?;
-        let chunks = entries
-            .chunks_exact(KEY_LEN + CHUNK_LEN)
-            .map(|entry| chunk(u64_at(entry, 9), &entry[KEY_LEN..]))
-            .collect();
+        let (mut rest, mut chunks) = (entries, Vec::new());
+        while rest.len() >= KEY_LEN + CHUNK_LEN {
+            chunks.push(chunk(u64_at(rest, 9), &rest[KEY_LEN..]));
+            let copies = usize::from(u16_at(rest, KEY_LEN + STRIPE_COUNT)).saturating_sub(1);
+            rest = rest
+                .get(KEY_LEN + CHUNK_LEN + copies * STRIPE_LEN..)
+                .unwrap_or_default();
+        }
         let mut image = Self {
             file,
             node_size,
@@ -117,14 +169,17 @@ impl Image {
     }
 
     /// Reads all chunks.
-    fn chunk_map(&self) -> Result<Vec<(Range<u64>, u64)>, MkfsError> {
+    fn chunk_map(&self) -> Result<Vec<(Range<u64>, u64)>, TreeError> {
         let mut chunks = Vec::new();
         self.each_leaf(u64_at(&self.superblock, CHUNK_ROOT), &mut |leaf| {
             for item in raw_items(leaf) {
                 if item[8] == CHUNK_ITEM {
                     let data = data_of(item);
-                    let data = leaf.get(data).filter(|data| data.len() == CHUNK_LEN);
-                    let data = data.ok_or(senseless("a chunk of several stripes"))?;
+                    let data = leaf.get(data).filter(|data| data.len() >= CHUNK_LEN);
+                    let data = data.ok_or(senseless("a chunk that breaks off"))?;
+                    if u64_at(data, CHUNK_TYPE) & SPREAD != 0 {
+                        return Err(senseless("a chunk that is spread over devices"));
+                    }
                     chunks.push(chunk(u64_at(item, 9), data));
                 }
             }
@@ -134,7 +189,7 @@ impl Image {
     }
 
     /// Returns where the node at an address lies on the device.
-    fn place(&self, address: u64) -> Result<u64, MkfsError> {
+    fn place(&self, address: u64) -> Result<u64, TreeError> {
         let chunk = self
             .chunks
             .iter()
@@ -148,8 +203,8 @@ impl Image {
     pub fn each_leaf(
         &self,
         root: u64,
-        change: &mut dyn FnMut(&mut [u8]) -> Result<bool, MkfsError>,
-    ) -> Result<(), MkfsError> {
+        change: &mut dyn FnMut(&mut [u8]) -> Result<bool, TreeError>,
+    ) -> Result<(), TreeError> {
         self.visit(root, HIGHEST, change)
     }
 
@@ -157,12 +212,15 @@ impl Image {
         &self,
         address: u64,
         height: usize,
-        change: &mut dyn FnMut(&mut [u8]) -> Result<bool, MkfsError>,
-    ) -> Result<(), MkfsError> {
+        change: &mut dyn FnMut(&mut [u8]) -> Result<bool, TreeError>,
+    ) -> Result<(), TreeError> {
         let place = self.place(address)?;
         let mut node = read(&self.file, place, self.node_size)?;
         if node[LEVEL] == 0 {
             if change(&mut node)? {
+                if u16_at(&self.superblock, CHECKSUM_TYPE) != 0 {
+                    return Err(senseless("another checksum than CRC-32C"));
+                }
                 sign(&mut node);
                 self.write(&node, place)?;
             }
@@ -181,7 +239,7 @@ impl Image {
     }
 
     /// Returns the address of the root of a tree.
-    pub fn root_of(&self, tree: u64) -> Result<u64, MkfsError> {
+    pub fn root_of(&self, tree: u64) -> Result<u64, TreeError> {
         let mut found = None;
         self.each_leaf(u64_at(&self.superblock, ROOT), &mut |leaf| {
             let item = items(leaf).find(|item| item.id == tree && item.kind == ROOT_ITEM);
@@ -193,9 +251,27 @@ impl Image {
         found.ok_or(senseless("a tree without a root"))
     }
 
+    /// Returns the tree that is mounted unless another one is asked for: what the name `default` leads to in the tree
+    /// of roots.
+    pub fn default_tree(&self) -> Result<u64, TreeError> {
+        /// The directory of that name: `BTRFS_ROOT_TREE_DIR_OBJECTID`.
+        const DIRECTORY: u64 = 6;
+        let mut found = FS_TREE;
+        self.each_leaf(u64_at(&self.superblock, ROOT), &mut |leaf| {
+            for item in items(leaf).filter(|item| item.id == DIRECTORY && item.kind == DIR_ITEM) {
+                let data = &leaf[item.data];
+                if data.get(NAME..) == Some(b"default") {
+                    found = u64_at(data, 0);
+                }
+            }
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
     /// Adds at least `more` bytes, up to a multiple of its blocks, as `fs/btrfs/volumes.c:
     /// btrfs_grow_device()` does while it is mounted: nothing is allocated.
-    pub fn grow(&self, more: u64) -> Result<(), MkfsError> {
+    pub fn grow(&self, more: u64) -> Result<(), TreeError> {
         let total = u64_at(&self.superblock, TOTAL_BYTES);
         let block = u64::from(u32_at(&self.superblock, SECTOR_SIZE).max(1));
         let grown = total
@@ -203,7 +279,7 @@ impl Image {
             .and_then(|size| size.checked_next_multiple_of(block))
             .filter(|size| i64::try_from(*size).is_ok())
             .ok_or(senseless("more bytes than a file can have"))?;
-        self.file.set_len(grown).map_err(MkfsError::Temporary)?;
+        self.file.set_len(grown).map_err(TreeError::File)?;
         self.each_leaf(u64_at(&self.superblock, CHUNK_ROOT), &mut |leaf| {
             let device = items(leaf).find(|item| item.kind == DEVICE_ITEM);
             // Behind the number of the device.
@@ -231,10 +307,39 @@ impl Image {
         Ok(())
     }
 
-    fn write(&self, bytes: &[u8], place: u64) -> Result<(), MkfsError> {
+    fn write(&self, bytes: &[u8], place: u64) -> Result<(), TreeError> {
         let written = self.file.write_all_at(bytes, place);
-        written.map_err(MkfsError::Temporary)
+        written.map_err(TreeError::File)
     }
+}
+
+/// Reads the names in the directories of a tree, and adds the trees that are mounted there.
+pub(crate) fn read_names(
+    image: &Image,
+    id: u64,
+    names: &mut Names,
+    trees: &mut Vec<u64>,
+) -> Result<(), TreeError> {
+    image.each_leaf(image.root_of(id)?, &mut |leaf| {
+        for item in items(leaf).filter(|item| item.kind == DIR_INDEX) {
+            let data = &leaf[item.data];
+            let end = NAME + usize::from(u16_at(data, NAME_LEN));
+            let name = data
+                .get(NAME..end)
+                .ok_or(senseless("a name that breaks off"))?;
+            let number = if data[NAME_KEY_TYPE] == ROOT_ITEM {
+                trees.push(u64_at(data, 0));
+                (u64_at(data, 0), ROOT_DIRECTORY)
+            } else {
+                (id, u64_at(data, 0))
+            };
+            names
+                .entry((id, item.id))
+                .or_default()
+                .push((name.to_vec(), number));
+        }
+        Ok(false)
+    })
 }
 
 /// Returns the addresses of a chunk, and where it lies on the device.
@@ -261,7 +366,7 @@ fn data_of(item: &[u8]) -> Range<usize> {
 }
 
 /// Returns the items of a leaf whose data lies in it.
-pub(super) fn items(leaf: &[u8]) -> impl Iterator<Item = Item> + '_ {
+pub(crate) fn items(leaf: &[u8]) -> impl Iterator<Item = Item> + '_ {
     let items = raw_items(leaf).map(|item| Item {
         id: u64_at(item, 0),
         kind: item[8],
@@ -271,7 +376,7 @@ pub(super) fn items(leaf: &[u8]) -> impl Iterator<Item = Item> + '_ {
 }
 
 /// Puts bytes at an offset, where there is room for them.
-pub(super) fn put(bytes: &mut [u8], offset: usize, new: &[u8]) {
+pub(crate) fn put(bytes: &mut [u8], offset: usize, new: &[u8]) {
     if let Some(place) = bytes
         .get_mut(offset..)
         .and_then(|rest| rest.get_mut(..new.len()))
@@ -286,28 +391,28 @@ fn sign(bytes: &mut [u8]) {
     put(bytes, 0, &checksum.to_le_bytes());
 }
 
-fn read(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, MkfsError> {
+fn read(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, TreeError> {
     let mut bytes = vec![0; len];
     let read = file.read_exact_at(&mut bytes, offset);
     read.map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => senseless("it breaks off"),
-        _ => MkfsError::Temporary(error),
+        _ => TreeError::File(error),
     })?;
     Ok(bytes)
 }
 
 /// Returns a number at an offset; 0 where there is none.
-pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
     u64::from_le_bytes(bytes.copied().unwrap_or_default())
 }
 
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
     u32::from_le_bytes(bytes.copied().unwrap_or_default())
 }
 
-pub(super) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     let bytes = bytes.get(offset..).and_then(|rest| rest.first_chunk());
     u16::from_le_bytes(bytes.copied().unwrap_or_default())
 }
