@@ -27,9 +27,12 @@ use crate::{
 /// Pivots into the working directory, and drops everything else.
 ///
 /// An image that is the root itself gets devtmpfs on `/dev`, as `prepare_namespace()` in
-/// `init/do_mounts.c` does it for a root on a disk. An overlay does not, as the root that an
-/// archive is unpacked into does not: it has `/dev/console` from the built-in initramfs, and
-/// mounting the rest is up to init.
+/// `init/do_mounts.c` does it for a root on a disk. An overlay gets no devtmpfs, as in a stock
+/// boot: it has `/dev/console` from the built-in initramfs, and init mounts the rest.
+///
+/// # Errors
+///
+/// [`Step::Pivot`] with errors of `path_pivot_root()`.
 #[init]
 pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Result<(), Failure> {
     vfs::pivot_root().map_err(|e| Step::Pivot.failed(e))?;
@@ -62,9 +65,8 @@ pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Res
     Ok(())
 }
 
-/// Lets the first program have the console of the old root, where the built-in initramfs has put
-/// one. A stock boot leaves it the same console. An init may keep it open for as long as the
-/// machine runs, and would keep the new root in memory with it.
+/// Gives the first program the console of the old root, as in a stock boot. With a console of the
+/// new root, an init that never closes it would keep the image in memory.
 fn leave_console(old_root: &Path) {
     match old_root.below(c"dev/console") {
         Err(error) if error == ENOENT => (),

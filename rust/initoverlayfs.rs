@@ -2,7 +2,7 @@
 
 //! initoverlayfs: an initrd as the initial root filesystem, mounted in place: EROFS, or another.
 //!
-//! The phases, in the order in which the boot runs them, and the rooms that do the work:
+//! The stages, in the order in which the boot runs them, and the folders that do the work:
 //!
 //! 1. parameter: `initoverlayfs=` is noted before any initcall ([`parameter`]).
 //! 2. claim, at `early`: if the initrd holds an image ([`scan`], [`initrd`]), take the initrd away
@@ -93,7 +93,7 @@ use crate::{
 /// The prefix that the kernel crate's printing macros put in front of each line.
 const __LOG_PREFIX: &[u8] = b"initoverlayfs\0";
 
-/// The initrd, from the claim to the mount. It is empty if `initcall_blacklist=` prevents the claim.
+/// The claimed initrd, from the claim to the mount. It is empty if nothing was claimed.
 static CLAIMED: Slot<Claimed> = Slot::new();
 
 initcall!(early, claim);
@@ -109,8 +109,8 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Returns whether it cannot be mounted before the `late` initcalls: the kernel loads the keys
-    /// for a signature in one of them, and btrfs registers in one.
+    /// Returns whether it has to wait for the `late` initcalls: there, the kernel loads the keys for
+    /// signatures, and btrfs registers.
     fn must_wait(&self) -> bool {
         let is_btrfs =
             |segment: &Segment| matches!(segment.kind, Kind::Image(Filesystem::Btrfs, _));
@@ -119,7 +119,7 @@ impl Claimed {
     }
 }
 
-/// Takes the initrd only to keep everybody from using it. Its memory is given back when it may be.
+/// Claims the initrd so that nobody uses it. Its memory is freed at the device initcalls.
 #[init]
 fn give_up(initrd: Initrd<'_>, options: Options<'static>, timeline: Timeline) -> Result {
     CLAIMED.put(Claimed {
@@ -130,7 +130,7 @@ fn give_up(initrd: Initrd<'_>, options: Options<'static>, timeline: Timeline) ->
     })
 }
 
-/// Phase 2: decides whether the initrd is ours, and takes it.
+/// Decides whether the initrd is ours, and takes it (stage 2).
 #[init]
 fn claim(early: &Early) -> Result {
     let mut timeline = Timeline::start();
@@ -201,7 +201,7 @@ fn claim(early: &Early) -> Result {
     })
 }
 
-/// Phases 3 and 4: makes a root of what was claimed, and hands it to PID 1.
+/// Makes a root of what was claimed, and hands it to PID 1 (stages 3 and 4).
 #[init]
 fn mount() -> Result {
     if let Some(claimed) = CLAIMED.take_if(|claimed| !claimed.must_wait()) {
@@ -210,7 +210,7 @@ fn mount() -> Result {
     Ok(())
 }
 
-/// Phases 3 and 4 for images that have to wait for the `late` initcalls.
+/// Does the same for images that have to wait for the `late` initcalls.
 #[init]
 fn mount_late() -> Result {
     if let Some(claimed) = CLAIMED.take_if(|_| true) {
@@ -264,6 +264,10 @@ fn mount_claimed(mut claimed: Claimed) {
 }
 
 /// Makes a root of it, and hands it to PID 1.
+///
+/// # Errors
+///
+/// The [`Failure`] of the step that failed.
 #[init]
 fn take_over(
     region: Region,
@@ -280,7 +284,11 @@ fn take_over(
     handoff::hand_off(stack, options.root, &mut account.timeline)
 }
 
-/// Phase 3: mounts what was claimed.
+/// Mounts what was claimed (stage 3).
+///
+/// # Errors
+///
+/// The [`Failure`] of the step that failed.
 #[init]
 fn stack_up(
     region: Region,
@@ -288,7 +296,7 @@ fn stack_up(
     options: &Options<'_>,
     account: &mut Account,
 ) -> Result<Stack, Failure> {
-    options.policy.retain_segments(&mut segments);
+    policy::retain_segments(&options.policy, &mut segments);
     let layers = plan::divide(region, segments, account).map_err(|e| Step::Segments.failed(e))?;
     layers::mount(layers, options, &mut account.timeline)
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The segments of the initrd, for the claim, and the message if they are not
-//! clear.
+//! Scans the initrd for the claim, and formats the message about a broken one.
 
 use kernel::{
     fmt,
@@ -57,11 +56,11 @@ pub(crate) const CHECKSUMS: Checksums = Checksums {
 /// Lists the segments of the initrd: images of the `wanted` filesystems, as far as this kernel can
 /// mount them, and archives.
 ///
-/// Archives alone are listed as far as they make sense.
+/// Without an image, a damaged archive makes the list empty: the kernel's unpacker deals with it.
 ///
 /// # Errors
 ///
-/// Each [`ScanProblem`], if there is an image as well.
+/// [`ScanProblem::Memory`]. The others only if there is an image.
 pub(crate) fn scan(initrd: &Initrd<'_>, wanted: Filesystems) -> Result<KVec<Segment>, ScanProblem> {
     let mut segments = KVec::new();
     let mut any_image = false;
@@ -121,8 +120,8 @@ pub(crate) enum ScanProblem {
 }
 
 impl ScanProblem {
-    /// Returns whether the kernel's own unpacker had better not see the initrd either: its
-    /// decompressors believe some of what they read.
+    /// Returns whether the initrd has a damaged archive. The kernel's decompressors do not check all
+    /// that they read, so they must not see it.
     pub(crate) fn is_damaged_archive(&self) -> bool {
         matches!(
             self,

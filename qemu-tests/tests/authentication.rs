@@ -262,7 +262,7 @@ fn check_unmountable(tampered: Vec<u8>, digest: &str, words: &str) -> Result<()>
     let console =
         machine.append(&format!("initoverlayfs=require,verify={digest}")).run_to_panic()?;
     let panic = console.panic().context("no panic")?;
-    ensure!(panic.contains("mounting EROFS (segment 0) failed: error -5"), "{panic}");
+    ensure!(panic.contains("mounting EROFS (layer 0) failed: error -5"), "{panic}");
     ensure!(console.has(words), "no {words:?} in {console}");
     Ok(())
 }
@@ -345,7 +345,7 @@ fn two_layers_swapped_are_refused() -> Result<()> {
     let (lower, upper) = (lower_layer()?, upper_layer()?);
     let policy = digests(&[&lower, &upper])?;
     let swapped = [&upper.bytes[..], &lower.bytes].concat();
-    check_refused(swapped, &policy, "(segment 0) failed: its digest is")
+    check_refused(swapped, &policy, "(layer 0) failed: its digest is")
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn one_layer_more_or_less_is_refused() -> Result<()> {
 fn one_layer_without_a_signature_is_refused() -> Result<()> {
     let (lower, upper) = (lower_layer()?.signed("trusted")?, upper_layer()?);
     let both = [lower.bytes, upper.bytes].concat();
-    check_refused(both, SIGNATURE, "(segment 1) failed: it is not signed")
+    check_refused(both, SIGNATURE, "(layer 1) failed: it is not signed")
 }
 
 /// Boots an image with archives around it; returns whether they are layers.

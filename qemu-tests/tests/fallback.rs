@@ -91,7 +91,7 @@ fn check_block_size(bits: u8) -> Result<()> {
     assert_eq!(on_disk(&boot)?, Summary::disk());
     let said = boot.report.first()?.all("kmsg");
     let failure = said.iter().find(|line| line.starts_with("3 ")).context("no error was logged")?;
-    assert!(failure.contains("mounting EROFS (segment 0) failed: error -22"), "{failure}");
+    assert!(failure.contains("mounting EROFS (layer 0) failed: error -22"), "{failure}");
     Ok(())
 }
 
@@ -118,6 +118,6 @@ fn blocks_of_64_kib_fall_back_to_the_disk() -> Result<()> {
 #[test]
 fn blocks_larger_than_a_page_panic_if_required() -> Result<()> {
     let panic = panic_line(with_block_size(13)?)?;
-    assert!(panic.contains("mounting EROFS (segment 0) failed: error -22"), "{panic}");
+    assert!(panic.contains("mounting EROFS (layer 0) failed: error -22"), "{panic}");
     Ok(())
 }

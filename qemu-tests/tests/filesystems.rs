@@ -208,16 +208,16 @@ fn btrfs_that_was_tampered_with_anywhere_is_not_writable() -> Result<()> {
     let sealed = Sealed::new(&writable()?, &[])?;
     let option = format!(",rw,verify={}", sealed.digest()?);
     let last = sealed.trailer - 1;
-    check_refused(sealed.flip(last).bytes, &option, "mounting btrfs (segment 0) failed: error -5")
+    check_refused(sealed.flip(last).bytes, &option, "mounting btrfs (layer 0) failed: error -5")
 }
 
 #[test]
 fn nothing_but_btrfs_is_writable() -> Result<()> {
     for filesystem in [Filesystem::Squashfs, Filesystem::Ext4] {
-        let words = format!("mounting {} (segment 0) failed: error -30", filesystem.name());
+        let words = format!("mounting {} (layer 0) failed: error -30", filesystem.name());
         check_refused(standard(filesystem, &[])?, ",rw", &words)?;
     }
-    check_refused(usual_bytes()?, ",rw", "mounting EROFS (segment 0) failed: error -30")
+    check_refused(usual_bytes()?, ",rw", "mounting EROFS (layer 0) failed: error -30")
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn subvolume_is_the_root_if_asked_for() -> Result<()> {
     assert!(whole.report.first()?.all("root.name").contains(&"sub"));
     let boot = boot(image.clone(), "subvol=sub", "tree")?;
     assert_eq!(Summary::new(boot.report.first()?, &tree)?, Summary::in_place());
-    check_refused(image, ",subvol=nosuch", "mounting btrfs (segment 0) failed: error -2")
+    check_refused(image, ",subvol=nosuch", "mounting btrfs (layer 0) failed: error -2")
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn sealed_images_are_checked_as_they_are_read() -> Result<()> {
         let found = Summary::new(boot.report.first()?, &Tree::standard()?)?;
         assert_eq!(found, Summary::in_place(), "{filesystem:?}");
 
-        let words = format!("mounting {} (segment 0) failed: error -", filesystem.name());
+        let words = format!("mounting {} (layer 0) failed: error -", filesystem.name());
         check_refused(tampered(sealed, filesystem).bytes, &format!(",{option}"), &words)?;
     }
     Ok(())

@@ -14,7 +14,7 @@ fn boot(arguments: &[&str]) -> Result<Summary> {
     boot_on(1, arguments)
 }
 
-/// Returns the same, with this many processors.
+/// Boots with this many processors.
 fn boot_on(cpus: u32, arguments: &[&str]) -> Result<Summary> {
     let tree = Tree::standard()?;
     let machine = Machine::new().initrd(erofs::image(&tree, arguments)?).cpus(cpus);

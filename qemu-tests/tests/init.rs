@@ -39,7 +39,7 @@ fn image_without_init_leaves_the_root_to_the_kernel() -> Result<()> {
         let summary = Summary::new(found, &Tree::disk()?)?;
         assert_eq!(Summary { milestones: Vec::new(), ..summary }, Summary::disk(), "{option}");
         ensure!(!found.all("device").contains(&"root"), "{option}: /dev/root is left");
-        let words = "finding /init in the new root failed: error -2, going on without the initrd";
+        let words = "finding the first program in the new root failed: error -2, going on without the initrd";
         ensure!(found.all("kmsg").iter().any(|line| line.contains(words)), "{option}");
     }
     Ok(())
@@ -54,7 +54,10 @@ fn missing_program_panics_if_required() -> Result<()> {
     ] {
         let console = Machine::new().initrd(initrd).append(option).run_to_panic()?;
         let panic = console.panic().context("no panic")?;
-        ensure!(panic.contains("finding /init in the new root failed: error -2"), "{panic}");
+        ensure!(
+            panic.contains("finding the first program in the new root failed: error -2"),
+            "{panic}"
+        );
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ fn stock(archive: &[u8], name: &str) -> Result<Option<String>> {
 /// Boots a damaged archive: the root is that of a stock boot.
 fn check_damaged(compressor: Compressor) -> Result<()> {
     let archive = damaged(compressor)?;
-    let entry = check_goes_on(&archive, "", "a", &["unpacking cpio (segment 1) failed: "])?;
+    let entry = check_goes_on(&archive, "", "a", &["unpacking cpio (layer 1) failed: "])?;
     assert_eq!(entry, stock(&archive, "a")?);
     Ok(())
 }
@@ -93,13 +93,13 @@ const TOO_SMALL: &str = "initoverlayfs=size=1M";
 
 #[test]
 fn archive_larger_than_the_tmpfs_is_cut() -> Result<()> {
-    let words = ["unpacking cpio (segment 1) failed: write error"];
+    let words = ["unpacking cpio (layer 1) failed: write error"];
     check_goes_on(&large(), TOO_SMALL, "large", &words).map(drop)
 }
 
 #[test]
 fn archive_larger_than_the_tmpfs_panics_if_required() -> Result<()> {
-    check_panic(&large(), TOO_SMALL, &["unpacking cpio (segment 1) failed: write error"])
+    check_panic(&large(), TOO_SMALL, &["unpacking cpio (layer 1) failed: write error"])
 }
 
 /// 300 MiB in some hundreds of KiB.
@@ -114,7 +114,7 @@ fn archive_larger_than_memory_stops_at_the_limit_of_the_tmpfs() -> Result<()> {
     let boot = machine.append("initoverlayfs=size=50%").run()?;
     let found = boot.report.first()?;
     assert_eq!(found.get("argv0")?, "/init");
-    assert!(has_error(found, &["unpacking cpio (segment 1) failed: write error"]));
+    assert!(has_error(found, &["unpacking cpio (layer 1) failed: write error"]));
     Ok(())
 }
 
@@ -145,7 +145,7 @@ fn damaged_gzip_is_unpacked_to_the_damage() -> Result<()> {
 
 #[test]
 fn damaged_gzip_panics_if_required() -> Result<()> {
-    check_panic(&damaged(Compressor::Gzip)?, "", &["unpacking cpio (segment 1) failed: "])
+    check_panic(&damaged(Compressor::Gzip)?, "", &["unpacking cpio (layer 1) failed: "])
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn damaged_archive_beside_an_authentic_image_falls_back_to_the_disk() -> Result<
     let sealed = Sealed::new(&usual_bytes()?, &[])?;
     let option = format!("initoverlayfs=verify={},unsigned-cpio=allow", sealed.digest()?);
     let initrd = [sealed.bytes, damaged(Compressor::Gzip)?].concat();
-    check_fallback(initrd, &option, &["unpacking cpio (segment 1) failed: "])
+    check_fallback(initrd, &option, &["unpacking cpio (layer 1) failed: "])
 }
 
 /// Boots with this option: the disk, and an error that says all of these words.
@@ -196,7 +196,7 @@ fn archive_with_a_wrong_checksum_of_its_own_panics_if_required() -> Result<()> {
     let mut archive = newc(&Layer::new().file("a", 0o644, "content"), style);
     let at = archive.windows(7).position(|bytes| bytes == b"content").context("no content")?;
     archive[at] ^= 1;
-    check_panic(&archive, "", &["unpacking cpio (segment 1) failed: bad data checksum"])
+    check_panic(&archive, "", &["unpacking cpio (layer 1) failed: bad data checksum"])
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn plain_archive_that_is_not_aligned_panics_if_required() -> Result<()> {
     let mut archives = compress(&compressed, Compressor::Gzip)?;
     archives.resize(archives.len().next_multiple_of(4) + 1, 0);
     archives.extend(newc(&Layer::new().file("b", 0o644, "b"), Style::default()));
-    check_panic(&archives, "", &["unpacking cpio (segment 1) failed: "])
+    check_panic(&archives, "", &["unpacking cpio (layer 1) failed: "])
 }
 
 /// Returns an entry of an archive, whose name ends with a NUL only if that is in it.
@@ -234,7 +234,7 @@ fn fault_in_one_archive_does_not_reach_the_next() -> Result<()> {
     archives.extend(raw_entry(b"TRAILER!!!\0", 0, b""));
     let boot = with_fallback(archives)?.orders("tree").run()?;
     let found = boot.report.first()?;
-    assert!(has_error(found, &["unpacking cpio (segment 0) failed: malformed archive"]));
+    assert!(has_error(found, &["unpacking cpio (layer 0) failed: malformed archive"]));
     file(found, "after").context("the second archive was not unpacked")?;
     let stray = found.all("entry").into_iter().find(|line| line.contains("070701"));
     assert_eq!(stray, None);

@@ -54,7 +54,7 @@ pub(crate) fn are_wanted() -> bool {
     WANTED.as_ref().is_some()
 }
 
-/// Phases 3 and 4 with a fault in each allocation, and then without. The memory is kept.
+/// Runs stages 3 and 4 with a fault in each allocation, and then without. The memory is kept.
 #[init]
 pub(crate) fn drill_mount(mut claimed: Claimed) {
     let _ = claimed.region.retain();
@@ -62,7 +62,7 @@ pub(crate) fn drill_mount(mut claimed: Claimed) {
     drill("hand-off", &Target::HandOff(&claimed));
 }
 
-/// The scan of phase 2 with a fault in each allocation.
+/// Runs the scan of stage 2 with a fault in each allocation.
 #[init]
 pub(crate) fn drill_scan(initrd: &Initrd<'_>, wanted: Filesystems) {
     drill("scan", &Target::Scan(initrd, wanted));

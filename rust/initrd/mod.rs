@@ -15,19 +15,19 @@
 //!
 //! * NUL bytes between segments are padding, except those in front of an image's superblock: 1024
 //!   of EROFS and ext4, 65536 of btrfs, none of squashfs.
-//! * Where a segment may start, an EROFS magic 1024 bytes further on, or behind nothing but NULs,
-//!   starts an EROFS image. If the first thing behind nothing but NULs is the superblock of another
-//!   filesystem, by its magic, an image of that starts there, as many bytes earlier as it has NULs
-//!   of its own. It is meant to be one: if its superblock is wrong, that is an error.
+//! * An EROFS image starts where its magic stands 1024 bytes further on. It also starts 1024 bytes in
+//!   front of its magic if there are only NULs in between. Images of other filesystems are found in
+//!   the second way only, each with its own number of NULs. If the superblock is wrong, that is an
+//!   error.
 //! * Only images of the filesystems that the scanner is told to look for are images at all.
 //! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an image
 //!   stored as a file inside it is not taken for a layer. Where the headers stop making sense
 //!   before the archive's trailer, the archive is damaged: that is an error too.
-//! * The magic of a compression method starts a compressed archive, which reaches up to the next
-//!   image with 1024 NUL bytes in front of its superblock, if that is sound; those of squashfs are
-//!   padding. An archive in the legacy format of LZ4 says itself where it ends, and is damaged if
-//!   it reaches too far. Up to 3 NUL bytes in front belong to it, so that it starts at a multiple
-//!   of 4.
+//! * The magic of a compression method starts a compressed archive. It ends at the next sound image
+//!   that has 1024 NUL bytes in front of its superblock. For squashfs these bytes are padding. An
+//!   archive in the legacy format of LZ4 says itself where it ends, and is damaged if it reaches too
+//!   far. Up to 3 NUL bytes in front of a compressed archive belong to it, so that it starts at a
+//!   multiple of 4.
 //! * Where an image is followed by a trailer that seals it ([`seal`]), the two are one segment.
 //! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the
 //!   buffer.
@@ -93,13 +93,13 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Returns where it is with its trailer.
+    /// Returns the range of the segment and its trailer.
     pub fn whole(&self) -> Range<usize> {
         self.range.start..self.trailer.end
     }
 }
 
-/// A segment that was meant to be one and is not sound.
+/// A broken segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanError {
     /// The first byte, counted from the start of the buffer.
@@ -113,7 +113,7 @@ pub struct ScanError {
 pub enum Damage {
     /// An image whose superblock cannot be right.
     Image(Filesystem, SuperblockError),
-    /// An image whose trailer does not end where it can.
+    /// An image with a broken trailer.
     Seal(SealError),
     /// A cpio archive that breaks off before its trailer.
     Cpio {
@@ -131,8 +131,8 @@ pub struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Starts at the first byte of `buffer`. Images of filesystems that are not among `kinds` are
-    /// nothing in particular.
+    /// Starts at the first byte of `buffer`. Images of filesystems that are not among `kinds` become
+    /// unknown segments.
     pub fn new(buffer: &'a [u8], checksums: &'a Checksums, kinds: Filesystems) -> Self {
         Self {
             buffer,
@@ -153,7 +153,8 @@ impl<'a> Scanner<'a> {
         self.kinds.contains(filesystem) && has_magic(filesystem, tail)
     }
 
-    /// Returns the image that begins at or, behind NULs only, after `position`, and where it begins.
+    /// Returns the next image and its start: at `position`, or behind NULs only. `first_set` is the
+    /// place of the first byte that is not NUL.
     fn image_start(&self, first_set: usize) -> Option<(Filesystem, usize)> {
         let tail = self.tail(self.position);
         if self.is(Filesystem::Erofs, tail) {
@@ -165,6 +166,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the image at `start`.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage::Image`] and [`Damage::Seal`].
     fn take_image(&mut self, filesystem: Filesystem, start: usize) -> Result<Segment, ScanError> {
         let geometry = match parse(filesystem, self.tail(start), self.checksums) {
             Ok(geometry) => geometry,
@@ -184,7 +189,11 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Returns where the trailer is of the image at `start`, if it has one.
+    /// Returns the range of the trailer of the image at `start`, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Errors of [`seal::extent`].
     fn trailer(&self, start: usize, len: usize) -> Result<Option<Range<usize>>, SealError> {
         let at = seal::trailer_at(len).and_then(|at| start.checked_add(at));
         let Some(at) = at else { return Ok(None) };
@@ -194,6 +203,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the run of archives at `start`: up to what is not one, or the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage::Cpio`].
     fn take_archives(&mut self, mut start: usize) -> Result<Segment, ScanError> {
         let mut kind = Kind::Cpio;
         let extent = cpio::walk(self.tail(start));
@@ -229,11 +242,9 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Returns where a compressed archive is to start whose magic is at `start`: some padding goes
-    /// with it.
-    ///
-    /// Behind its end, the unpacker finds a plain archive only at a multiple of 4 bytes from the
-    /// start, which is that of the buffer in a stock boot.
+    /// Returns the start of a compressed archive whose magic is at `start`: rounded down to a
+    /// multiple of 4, because the unpacker looks for the next plain archive only at multiples of 4
+    /// from the start of what it is given.
     fn aligned(&self, start: usize) -> usize {
         self.position.max(start & !(cpio::ALIGNMENT - 1))
     }
@@ -255,7 +266,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Returns whether the kernel would take it for compressed data: `decompress_method()` in
+/// Returns whether the kernel would take the bytes for compressed data: `decompress_method()` in
 /// `lib/decompress.c`.
 fn is_compressed(bytes: &[u8]) -> bool {
     const MAGICS: &[[u8; 2]] = &[

@@ -19,8 +19,8 @@
 //! of this is left in the root or in the namespace afterwards: overlayfs keeps private clones of
 //! its layers, and the hand-off detaches the rest with the old root.
 //!
-//! Bytes belong to memory, and making this tree the root to handoff. May use: initrd, memory,
-//! parameter, report, source, sys.
+//! Owning the bytes is the task of memory, and making this tree the root is that of handoff. May
+//! use: initrd, memory, parameter, policy, report, source, sys.
 
 mod archive_layer;
 mod image_mount;
@@ -61,6 +61,7 @@ use crate::{
     },
     report::{
         failure::{
+            Cause,
             Failure,
             Step, //
         },
@@ -95,7 +96,11 @@ const OPTIONS: [(&CStr, Option<&CStr>); 4] = [
     (c"uuid", Some(c"null")),
 ];
 
-/// Mounts the layers and what makes one tree of them, and enters it.
+/// Mounts the layers and an overlay of them, or the bare image, and enters the result.
+///
+/// # Errors
+///
+/// The [`Failure`] of the step that failed.
 #[init]
 pub(crate) fn mount(
     layers: KVec<Layer>,
@@ -119,7 +124,7 @@ pub(crate) fn mount(
 }
 
 /// Checks that the kernel will find its first program in the new root. Without it, the kernel
-/// mounts the root filesystem that `root=` names, for which it wants a root that it can write to.
+/// mounts what `root=` names, and needs a writable root for that.
 ///
 /// # Errors
 ///
@@ -131,7 +136,11 @@ fn check_init(root: &Path) -> Result {
     vfs::check_executable(&init)
 }
 
-/// Returns the image itself as the root.
+/// Mounts the image itself as the root.
+///
+/// # Errors
+///
+/// The [`Failure`] of the step that failed.
 #[init]
 fn mount_bare(
     contents: Contents<'_>,
@@ -152,8 +161,7 @@ fn mount_bare(
         }
     }
     let Some((index, image)) = image.filter(|_| images == 1) else {
-        pr_err!("{option}: needs one image, found {images}\n");
-        return Err(Step::Segments.failed(EINVAL));
+        return Err(Step::Segments.failed(Cause::NotOne(images)));
     };
 
     let step = image.step();
@@ -184,6 +192,10 @@ fn mount_bare(
 }
 
 /// Shows EROFS images as files.
+///
+/// # Errors
+///
+/// `ENOMEM`, and errors of [`initrdfs::mount`].
 fn mount_files(files: KVec<File>, stack: &mut Stack) -> Result<Mount> {
     let segments = Segments::new(files)?;
     let mount = initrdfs::mount(&segments);
@@ -191,7 +203,11 @@ fn mount_files(files: KVec<File>, stack: &mut Stack) -> Result<Mount> {
     mount
 }
 
-/// All layers below a writable tmpfs.
+/// Mounts all layers, and an overlay with a writable tmpfs on top.
+///
+/// # Errors
+///
+/// The [`Failure`] of the step that failed.
 #[init]
 fn mount_overlay(
     contents: Contents<'_>,
@@ -260,9 +276,13 @@ fn mount_overlay(
     Ok(stack)
 }
 
-/// Makes the tmpfs that everything is built in. Unless told otherwise, it has the limits of the
-/// root that an archive would be unpacked into: those of `initramfs_options=`, half of memory, or
-/// none, as the old root is a ramfs where `root=` is given without `rootfstype=tmpfs`.
+/// Makes the tmpfs that everything is built in. Without `size=`, it has the limits of the old root:
+/// those of `initramfs_options=`, or else half of memory. A ramfs has no limit. The old root is one
+/// if `root=` is given without `rootfstype=tmpfs`.
+///
+/// # Errors
+///
+/// Errors of `vfs_statfs()`, and of making and mounting a tmpfs ([`Context`]).
 fn tmpfs(options: &Options<'_>, old_root: &Path) -> Result<Mount> {
     let stock = old_root.figures()?;
     let block_size = u64::try_from(stock.f_bsize)?;
@@ -278,7 +298,11 @@ fn tmpfs(options: &Options<'_>, old_root: &Path) -> Result<Mount> {
     tmpfs.mount()
 }
 
-/// Makes the overlay of all layers that can be written to.
+/// Makes a writable overlay of all layers.
+///
+/// # Errors
+///
+/// Errors of [`make_dir_like`], and of making and mounting an overlay ([`Context`]).
 #[init]
 fn overlay(lower: &Lower) -> Result<Mount> {
     let upper = make_dir_like(c"upper", lower.uppermost())?;

@@ -31,6 +31,7 @@ use crate::{
         Options,
         Policy, //
     },
+    policy,
     report::{
         boot_report::Account,
         failure::{
@@ -60,8 +61,7 @@ impl Layer {
     /// Returns an image as a file, if the policy admits it: image `number`, layer `index`.
     fn into_file(self, policy: &Policy<'_>, number: usize, index: usize) -> Result<File, Failure> {
         let bytes = self.memory.bytes();
-        let guard = policy
-            .admit(bytes, self.len, self.trailer_len, number, index)
+        let guard = policy::admit(policy, bytes, self.len, self.trailer_len, number, index)
             .map_err(|refusal| Step::Verify.failed_at(index, refusal))?;
         Ok(File::new(self.memory, self.len, guard, self.usage))
     }
@@ -133,9 +133,7 @@ impl<'a> Contents<'a> {
         let no_memory = |error: AllocError| Step::Segments.failed(error);
         let policy = &options.policy;
         let images = layers.iter().filter(|layer| layer.kind.is_image()).count();
-        policy
-            .check_count(images)
-            .map_err(|refusal| Step::Verify.failed(refusal))?;
+        policy::check_count(policy, images).map_err(|refusal| Step::Verify.failed(refusal))?;
         let mut files = KVec::with_capacity(images, GFP_KERNEL).map_err(no_memory)?;
         let mut list = KVec::with_capacity(layers.len(), GFP_KERNEL).map_err(no_memory)?;
         let mut number = 0usize;

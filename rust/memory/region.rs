@@ -113,7 +113,9 @@ impl Pages {
         if self.range.is_empty() || self.is_counted {
             return;
         }
-        // SAFETY: By the type invariant the pages have a `struct page`, and are in no count.
+        // SAFETY: By the type invariant the pages are in the direct map, so they have a `struct page`.
+        // `is_counted` is false, so they are in no count yet. `divide` calls this, from the device
+        // initcalls on.
         unsafe { bindings::initoverlayfs_count_pages(self.range.start, self.range.end) };
         self.is_counted = true;
     }
@@ -161,7 +163,7 @@ impl Region {
     /// Returns the region of an initrd at `bytes`, which the caller owns.
     fn of(bytes: Range<usize>) -> Self {
         // A page that is only partly the initrd's may hold something else as well. x86 reserves the
-        // last one as a whole; `free_initrd_mem()` sees it the same way, there and elsewhere.
+        // last one as a whole. `free_initrd_mem()` rounds in the same way, on x86 and elsewhere.
         let first = bytes.start.next_multiple_of(PAGE_SIZE);
         let end = if cfg!(CONFIG_X86) {
             bytes.end.next_multiple_of(PAGE_SIZE)
@@ -182,8 +184,8 @@ impl Region {
     }
 
     /// Divides it among its segments, whose ranges are given in order, in bytes from the start of
-    /// the initrd. Padding between them is freed at once. Pages that two of them share go with the
-    /// last of the two. From now on, all pages count as memory that the kernel manages.
+    /// the initrd. Padding between them is freed at once. A page that two segments share is
+    /// freed with the second one to be dropped. From now on, all pages count as memory that the kernel manages.
     ///
     /// # Errors
     ///
@@ -287,8 +289,8 @@ impl Memory {
         left: Option<Arc<Pages>>,
         right: Option<Arc<Pages>>,
     ) -> Self {
-        // INVARIANT: `divide` hands over the pages that `bytes` touches, and `retain` has made
-        // them immortal.
+        // INVARIANT: `divide` hands over all pages that `bytes` touches, unless `retain` has
+        // forgotten them: then they are never freed.
         Self {
             bytes,
             own,
@@ -325,8 +327,8 @@ impl Memory {
 pub(crate) struct Scratch(Memory);
 
 impl Scratch {
-    /// Returns the address of what is at `range`, in bytes from the start, and how much of that there is,
-    /// `len` at the most.
+    /// Returns the address and the length of `range`, which is in bytes from the start, cut to the
+    /// segment and to `len` bytes.
     fn part(&self, range: Range<usize>, len: usize) -> (usize, usize) {
         let end = range.end.min(self.0.bytes.len());
         let start = range.start.min(end);
@@ -334,14 +336,15 @@ impl Scratch {
         (self.0.bytes.start + start, len.min(end - start))
     }
 
-    /// Copies what is at `range` to `iter`; returns how many bytes it took.
+    /// Copies from `range` to `iter`; returns the number of bytes copied.
     pub(crate) fn read(&self, range: Range<usize>, iter: &mut IovIterDest<'_>) -> usize {
         let (address, len) = self.part(range, iter.len());
-        // SAFETY: By the invariants of `Memory` the bytes are mapped.
+        // SAFETY: By the invariants of `Memory` the bytes are mapped. `part` returns a range within
+        // the segment, and `iter` is valid.
         unsafe { bindings::_copy_to_iter(address as *const c_void, len, iter.as_raw()) }
     }
 
-    /// Copies from `iter` to what is at `range`; returns how many bytes that were.
+    /// Copies from `iter` to `range`; returns the number of bytes copied.
     #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
     pub(crate) fn write(&self, range: Range<usize>, iter: &mut IovIterSource<'_>) -> usize {
         let (address, len) = self.part(range, iter.len());

@@ -111,7 +111,12 @@ pub(crate) fn parse() -> Options<'static> {
             let (problem, text) = match bad {
                 BadOption::Unknown(text) => ("unknown option", text),
                 BadOption::Size(text) => ("not a size", text),
-                BadOption::Policy(text) => ("malformed policy", text),
+                BadOption::Policy(text) => {
+                    let text_shown = BStr::from_bytes(text);
+                    pr_err!("malformed policy '{text_shown}', no image will be used\n");
+                    first_bad.get_or_insert(("malformed policy", text));
+                    return;
+                }
                 BadOption::Filesystem(text) => ("not a filesystem for an image", text),
                 BadOption::Subvolume(text) => ("not a subvolume", text),
             };

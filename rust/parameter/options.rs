@@ -19,7 +19,7 @@ use crate::initrd::{
 /// The conditions on which an image in the initrd is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Use it if there is one and it can be mounted; else stay out of the way.
+    /// Use an image if there is one. If it cannot be mounted, go on without the initrd.
     #[default]
     Auto,
     /// Anything short of a mounted root is a panic.
@@ -106,7 +106,8 @@ pub enum Root {
     ReadWrite,
 }
 
-/// The options of the boot parameter. Later options win over earlier ones.
+/// The options of the boot parameter. The later of two contradicting options wins, except that a
+/// second, different list of digests makes the policy malformed. `fstype=` adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options<'a> {
     /// The conditions on which the image is used.
@@ -143,18 +144,19 @@ impl Default for Options<'_> {
     }
 }
 
-/// An option that is ignored, with its text.
+/// A bad option, with its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadOption<'a> {
     /// There is no such option.
     Unknown(&'a [u8]),
     /// `size=` without a size that tmpfs would take.
     Size(&'a [u8]),
-    /// `verify=` or `unsigned-cpio=` with what is no policy, or another list of digests.
+    /// `verify=` or `unsigned-cpio=` with an unknown value, or a second, different list of digests.
+    /// No image is good enough then.
     Policy(&'a [u8]),
     /// `fstype=` without the name of a filesystem.
     Filesystem(&'a [u8]),
-    /// `subvol=` without what can be a name.
+    /// `subvol=` with an invalid name.
     Subvolume(&'a [u8]),
 }
 
@@ -226,8 +228,8 @@ impl<'a> Options<'a> {
         Err(BadOption::Unknown(option))
     }
 
-    /// Takes images of this filesystem only, and of those named before. One that does not exist
-    /// adds nothing, but restricts: what was to be kept out does not get in by a typing error.
+    /// Takes images of this filesystem only, and of those named before. An unknown name adds
+    /// nothing, but still restricts, so that a typing error admits no other image.
     fn restrict_to(&mut self, named: Option<Filesystem>) -> Option<()> {
         if !self.is_restricted {
             self.is_restricted = true;

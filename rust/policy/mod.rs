@@ -2,9 +2,9 @@
 
 //! Deciding whether an image is authentic enough to be mounted.
 //!
-//! What is compared and what is signed is the fs-verity digest of the image, which its trailer
-//! states: a few hundred bytes are looked at. That the rest is what the trailer says, [`Guard`]
-//! finds out when it is read.
+//! The fs-verity digest of an image is compared with the command line, or its signature is verified.
+//! Only the trailer's header is read for that. [`Guard`] checks each block against the tree when the
+//! block is first read.
 //!
 //! Reading the trailer belongs to initrd, and checking blocks to memory. May use: initrd, memory,
 //! parameter, sys, words.
@@ -58,90 +58,87 @@ pub(crate) enum Refusal {
     Memory(Error),
 }
 
-impl Policy<'_> {
-    /// Leaves out archives, unless they are allowed.
-    pub(crate) fn retain_segments(&self, segments: &mut KVec<Segment>) {
-        if !self.is_set() || self.unsigned_cpio == UnsignedCpio::Allow {
-            return;
-        }
-        let before = segments.len();
-        segments.retain(|segment| segment.kind.is_image());
-        let left_out = before.saturating_sub(segments.len());
-        if left_out > 0 {
-            let left_out = Count(left_out, "cpio archive");
-            pr_warn!("{left_out} left out: nothing authenticates archives\n");
+/// Leaves out archives, unless they are allowed.
+pub(crate) fn retain_segments(policy: &Policy<'_>, segments: &mut KVec<Segment>) {
+    if !policy.is_set() || policy.unsigned_cpio == UnsignedCpio::Allow {
+        return;
+    }
+    let before = segments.len();
+    segments.retain(|segment| segment.kind.is_image());
+    let left_out = before.saturating_sub(segments.len());
+    if left_out > 0 {
+        let left_out = Count(left_out, "cpio archive");
+        pr_warn!("{left_out} left out: nothing authenticates archives\n");
+    }
+}
+
+/// Checks what concerns the images together.
+///
+/// # Errors
+///
+/// [`Refusal::Malformed`] and [`Refusal::Count`].
+pub(crate) fn check_count(policy: &Policy<'_>, images: usize) -> Result<(), Refusal> {
+    if policy.is_malformed {
+        return Err(Refusal::Malformed);
+    }
+    let digests = policy.digests.map_or(images, |list| list.iter().count());
+    if digests != images {
+        return Err(Refusal::Count { images, digests });
+    }
+    Ok(())
+}
+
+/// Checks an image. Returns the guard that checks its blocks, or [`None`] without a policy.
+///
+/// `memory` holds the image (`len` bytes), padding, and the trailer (the last `trailer_len` bytes).
+/// It is image `number` and becomes layer `layer`, both counted from 0.
+///
+/// # Errors
+///
+/// All refusals except those of [`check_count`].
+pub(crate) fn admit(
+    policy: &Policy<'_>,
+    memory: &[u8],
+    len: usize,
+    trailer_len: usize,
+    number: usize,
+    layer: usize,
+) -> Result<Option<Guard>, Refusal> {
+    if !policy.is_set() {
+        return Ok(None);
+    }
+    let trailer_at = memory
+        .len()
+        .checked_sub(trailer_len)
+        .filter(|_| trailer_len > 0)
+        .ok_or(Refusal::Unsealed)?;
+    let trailer = memory.get(trailer_at..).ok_or(Refusal::Unsealed)?;
+    let seal = Seal::parse(trailer, len).map_err(Refusal::Trailer)?;
+    judge(policy, &seal, number)?;
+
+    let tree_at = trailer_at.saturating_add(HEADER_BLOCK);
+    let tree = tree_at..tree_at.saturating_add(seal.tree.len());
+    Guard::new(layer, seal.shape, tree)
+        .map(Some)
+        .map_err(Refusal::Memory)
+}
+
+/// Returns whether the policy is content with this.
+fn judge(policy: &Policy<'_>, seal: &Seal<'_>, number: usize) -> Result<(), Refusal> {
+    let found = seal.digest(digest::hash);
+    if let Some(digests) = policy.digests {
+        let expected = digests.iter().nth(number).ok_or(Refusal::Malformed)?;
+        if expected != found {
+            return Err(Refusal::Digest(found));
         }
     }
-
-    /// Checks what concerns the images together.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Malformed`] and [`Refusal::Count`].
-    pub(crate) fn check_count(&self, images: usize) -> Result<(), Refusal> {
-        if self.is_malformed {
-            return Err(Refusal::Malformed);
+    if policy.signature {
+        if seal.signature.is_empty() {
+            return Err(Refusal::Unsigned);
         }
-        let digests = self.digests.map_or(images, |list| list.iter().count());
-        if digests != images {
-            return Err(Refusal::Count { images, digests });
-        }
-        Ok(())
+        verify(&found, seal.signature).map_err(Refusal::Signature)?;
     }
-
-    /// Checks an image, and returns what goes on checking it; nothing without a policy.
-    ///
-    /// `memory` is the image, of `len` bytes, with all that is behind it up to the end of its
-    /// trailer, which is the last `trailer_len` bytes. It is image `number` and becomes layer
-    /// `layer`, both counted from 0.
-    ///
-    /// # Errors
-    ///
-    /// Each [`Refusal`] but those of [`check_count`](Self::check_count).
-    pub(crate) fn admit(
-        &self,
-        memory: &[u8],
-        len: usize,
-        trailer_len: usize,
-        number: usize,
-        layer: usize,
-    ) -> Result<Option<Guard>, Refusal> {
-        if !self.is_set() {
-            return Ok(None);
-        }
-        let trailer_at = memory
-            .len()
-            .checked_sub(trailer_len)
-            .filter(|_| trailer_len > 0)
-            .ok_or(Refusal::Unsealed)?;
-        let trailer = memory.get(trailer_at..).ok_or(Refusal::Unsealed)?;
-        let seal = Seal::parse(trailer, len).map_err(Refusal::Trailer)?;
-        self.judge(&seal, number)?;
-
-        let tree_at = trailer_at.saturating_add(HEADER_BLOCK);
-        let tree = tree_at..tree_at.saturating_add(seal.tree.len());
-        Guard::new(layer, seal.shape, tree)
-            .map(Some)
-            .map_err(Refusal::Memory)
-    }
-
-    /// Returns whether the policy is content with this.
-    fn judge(&self, seal: &Seal<'_>, number: usize) -> Result<(), Refusal> {
-        let found = seal.digest(digest::hash);
-        if let Some(digests) = self.digests {
-            let expected = digests.iter().nth(number).ok_or(Refusal::Malformed)?;
-            if expected != found {
-                return Err(Refusal::Digest(found));
-            }
-        }
-        if self.signature {
-            if seal.signature.is_empty() {
-                return Err(Refusal::Unsigned);
-            }
-            verify(&found, seal.signature).map_err(Refusal::Signature)?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 impl fmt::Display for Refusal {

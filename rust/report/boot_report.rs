@@ -160,12 +160,12 @@ mod files {
         }
     }
 
-    /// Returns a line for each phase: its name, and nanoseconds.
+    /// Prints a line for each phase: its name, and nanoseconds.
     fn fmt_phases(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_fmt(fmt!("{}", account.timeline))
     }
 
-    /// Returns a line for each layer.
+    /// Prints a line for each layer.
     fn fmt_layers(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("# layer kind bytes held reads served touched\n")?;
         for (layer, usage) in account.layers.iter().enumerate() {
@@ -174,7 +174,7 @@ mod files {
         Ok(())
     }
 
-    /// Returns the number of the root's device, as `/proc/PID/mountinfo` has it.
+    /// Prints the number of the root's device, as `/proc/PID/mountinfo` has it.
     fn fmt_device(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match account.device {
             Some(device) => f.write_fmt(fmt!("{}:{}\n", device.major(), device.minor())),
@@ -182,7 +182,7 @@ mod files {
         }
     }
 
-    /// Returns a line for each run of blocks that were read: layer, first block, last block.
+    /// Prints a line for each run of blocks that were read: layer, first block, last block.
     fn fmt_touched(account: &Arc<Account>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (layer, usage) in account.layers.iter().enumerate() {
             for (first, last) in usage.runs() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The message of a failure on the way to the root: which step, which segment, why.
+//! The message of a failure on the way to the root: which step, which layer, why.
 
 use kernel::{
     fmt,
@@ -27,7 +27,7 @@ pub(crate) enum Step {
     Tmpfs,
     /// Finding out whether an image is authentic.
     Verify,
-    /// Showing the segments as files.
+    /// Dividing the memory among the segments, and showing them as files.
     Segments,
     /// Unpacking an archive.
     Unpack,
@@ -46,15 +46,15 @@ impl Step {
     pub(crate) fn failed(self, cause: impl Into<Cause>) -> Failure {
         Failure {
             step: self,
-            segment: None,
+            layer: None,
             cause: cause.into(),
         }
     }
 
-    /// Makes the failure of this step for this cause, for the segment with the number `segment`.
-    pub(crate) fn failed_at(self, segment: usize, cause: impl Into<Cause>) -> Failure {
+    /// Makes the failure of this step for this cause, for layer number `layer`, counted from 0.
+    pub(crate) fn failed_at(self, layer: usize, cause: impl Into<Cause>) -> Failure {
         Failure {
-            segment: Some(segment),
+            layer: Some(layer),
             ..self.failed(cause)
         }
     }
@@ -68,6 +68,8 @@ pub(crate) enum Cause {
     Message(&'static CStr),
     /// The reason why an image is not authentic.
     Refusal(Refusal),
+    /// Another number of images than the one that `ro` and `rw` take.
+    NotOne(usize),
 }
 
 impl From<Refusal> for Cause {
@@ -88,14 +90,17 @@ impl fmt::Display for Cause {
             Self::Error(error) => f.write_fmt(fmt!("error {}", error.to_errno())),
             Self::Message(message) => message.fmt(f),
             Self::Refusal(refusal) => refusal.fmt(f),
+            Self::NotOne(images) => {
+                write!(f, "ro and rw take one image, and there are {images}")
+            }
         }
     }
 }
 
-/// A failed step, its segment, and the reason.
+/// A failed step, its layer, and the reason.
 pub(crate) struct Failure {
     step: Step,
-    segment: Option<usize>,
+    layer: Option<usize>,
     cause: Cause,
 }
 
@@ -108,15 +113,15 @@ impl fmt::Display for Failure {
             }
             Step::Tmpfs => "mounting the tmpfs",
             Step::Verify => "authenticating the image",
-            Step::Segments => "showing the segments as files",
+            Step::Segments => "preparing the segments",
             Step::Unpack => "unpacking cpio",
             Step::Overlay => "mounting the overlay",
-            Step::Init => "finding /init in the new root",
+            Step::Init => "finding the first program in the new root",
             Step::Pivot => "pivoting into the new root",
         };
         f.write_str(step)?;
-        if let Some(segment) = self.segment {
-            write!(f, " (segment {segment})")?;
+        if let Some(layer) = self.layer {
+            write!(f, " (layer {layer})")?;
         }
         f.write_fmt(fmt!(" failed: {}", self.cause))
     }

@@ -6,7 +6,7 @@
 //! is no page-cache copy of the image and no block device. EROFS mounts such a file as it is, see
 //! `erofs_fc_get_tree()` in [`fs/erofs/super.c`](srctree/fs/erofs/super.c). The memory belongs to
 //! the superblock: when the last file is closed and the mount is gone, it goes back to the page
-//! allocator; or sooner, if it is withdrawn.
+//! allocator. It goes back earlier if [`Segments::withdraw`] takes it away.
 //!
 //! The filesystem is not registered, so nobody else can mount it.
 
@@ -123,7 +123,8 @@ unsafe extern "C" fn free_context(context: *mut bindings::fs_context) {
 ///
 /// `context` is one of ours, with its files.
 unsafe extern "C" fn get_tree(context: *mut bindings::fs_context) -> c_int {
-    // SAFETY: The context is valid, and `fill_super` is what `get_tree_nodev()` wants.
+    // SAFETY: The context is valid. `fill_super` has the type that `get_tree_nodev()` calls, and takes
+    // each new superblock of this filesystem.
     unsafe { bindings::get_tree_nodev(context, Some(fill_super)) }
 }
 
@@ -167,6 +168,10 @@ unsafe extern "C" fn fill_super(
 }
 
 /// Makes the root directory and the files.
+///
+/// # Errors
+///
+/// `ENOMEM`, and `EIO` if the memory was withdrawn.
 ///
 /// # Safety
 ///
@@ -213,6 +218,10 @@ fn addr_of_static<T>(object: &'static T) -> *const T {
 
 /// Makes an inode with a number and a mode.
 ///
+/// # Errors
+///
+/// `ENOMEM`.
+///
 /// # Safety
 ///
 /// `sb` is valid.
@@ -236,6 +245,10 @@ unsafe fn new_inode(
 }
 
 /// Adds file `index`, of `size` bytes, to the root directory.
+///
+/// # Errors
+///
+/// `ENOMEM`.
 ///
 /// # Safety
 ///
@@ -266,7 +279,7 @@ unsafe fn add_file(sb: *mut bindings::super_block, index: usize, size: i64) -> R
     inode.map(|_| ())
 }
 
-/// Does something with a file of ours, which must not sleep.
+/// Calls `work` with a file of ours. `work` must not sleep.
 ///
 /// # Errors
 ///
@@ -287,7 +300,7 @@ unsafe fn with_file<R>(
     work(files.get(index).ok_or(EIO)?)
 }
 
-/// Reads from memory; whole pages, with zeroes past the end.
+/// Reads from memory. Past the end of the file it yields zeroes, up to the end of the page.
 ///
 /// # Safety
 ///
@@ -309,8 +322,8 @@ unsafe extern "C" fn read_iter(iocb: *mut bindings::kiocb, iter: *mut bindings::
     }
 }
 
-/// Would fill a page-cache folio. EROFS takes no file without this, and never calls it: it reads
-/// its source into pages of its own.
+/// Fails every read into the page cache. EROFS accepts only files that have this operation, and
+/// never calls it: it reads its source into pages of its own.
 ///
 /// # Safety
 ///

@@ -58,7 +58,7 @@ impl Profiler {
         self.symbols.place(address)
     }
 
-    /// Returns the guest is about to run code at `place`, with this stack pointer, after `count` instructions. When
+    /// Notes that the guest is about to run code at `place`, with this stack pointer, after `count` instructions. When
     /// that is `/init`'s first, the output is written, and the answer is yes.
     pub fn step(
         &mut self,

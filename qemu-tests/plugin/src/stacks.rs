@@ -128,7 +128,7 @@ impl Stack {
         self.begin(symbols, tree, place.function, pointer)
     }
 
-    /// Returns a function has begun, or goes on that was not seen beginning.
+    /// Notes that a function has begun, or goes on that was not seen beginning.
     fn begin(
         &mut self,
         symbols: &Symbols,

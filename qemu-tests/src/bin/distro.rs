@@ -134,7 +134,7 @@ fn profiled(initramfs: &Path, usual: &[u8], boots: &[Report]) -> Result<Vec<u8>>
     convert(initramfs, &["--profile", path])
 }
 
-/// Returns the same archives, as far as they are compressed by zstd not compressed.
+/// Returns the archives, with those decompressed that are compressed by zstd.
 fn uncompressed(bytes: &[u8]) -> Result<Vec<u8>> {
     let at = bytes.windows(ZSTD.len()).position(|window| window == ZSTD);
     let (head, tail) = bytes.split_at(at.context("Debian does not use zstd any more")?);

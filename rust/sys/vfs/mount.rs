@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Filesystems on their way into the tree. C sources: [`fs/fs_context.c`](srctree/fs/fs_context.c),
+//! Wrappers for making and attaching mounts. C sources: [`fs/fs_context.c`](srctree/fs/fs_context.c),
 //! [`fs/namespace.c`](srctree/fs/namespace.c).
 
 use core::ptr::NonNull;
@@ -25,7 +25,7 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
-/// A filesystem that is about to be mounted, and what was said about it so far.
+/// A filesystem that is about to be mounted, and its options so far.
 ///
 /// # Invariants
 ///
@@ -33,7 +33,7 @@ pub(crate) enum Access {
 pub(crate) struct Context(NonNull<bindings::fs_context>);
 
 impl Context {
-    /// Returns a filesystem of type `kind`, which `source` is shown as the source of.
+    /// Returns a filesystem of type `kind`, with `source` as the source that `/proc/mounts` shows.
     ///
     /// # Errors
     ///
@@ -75,25 +75,26 @@ impl Context {
         NonNull::new(from_err_ptr(context)?).map(Self).ok_or(EINVAL)
     }
 
-    /// For the filesystem itself. Valid as long as the context.
+    /// Returns the raw context, which is valid as long as `self`.
     pub(crate) fn as_raw(&self) -> *mut bindings::fs_context {
         self.0.as_ptr()
     }
 
-    /// Sets an option to a value, or one that needs none.
+    /// Sets an option, with a value or without.
     ///
     /// # Errors
     ///
     /// Errors of `vfs_parse_fs_string()`: `EINVAL` for an option or a value that is not known.
     pub(crate) fn set(&mut self, key: &CStr, value: Option<&CStr>) -> Result {
         let value = value.map_or(core::ptr::null(), |value| value.as_char_ptr());
-        // SAFETY: The context is valid, and the strings are NUL-terminated.
+        // SAFETY: By the type invariant the context is valid. `key` is NUL-terminated. `value` is
+        // NUL-terminated or null, which `vfs_parse_fs_string()` accepts.
         to_result(unsafe {
             bindings::initoverlayfs_set_string(self.0.as_ptr(), key.as_char_ptr(), value)
         })
     }
 
-    /// Sets an option to a place, whether it has a name or not.
+    /// Sets an option to a path, which need not be reachable by a name.
     ///
     /// # Errors
     ///
@@ -135,7 +136,7 @@ impl Drop for Context {
     }
 }
 
-/// The handle of a place that a filesystem is given.
+/// The kind of open file that a filesystem is given for a path.
 #[derive(Clone, Copy)]
 pub(crate) enum Handle {
     /// The place itself.

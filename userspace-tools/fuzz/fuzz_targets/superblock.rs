@@ -32,7 +32,7 @@ struct Input<'a> {
     fields: &'a [u8],
 }
 
-/// Returns the lengths that matter are those around a superblock and around blocks.
+/// Returns a length; those around a superblock and around blocks matter.
 fn image_len(u: &mut Unstructured<'_>) -> Result<usize> {
     u.choose(&[
         1024, 1027, 1151, 1152, 1153, 1535, 1536, 1537, 2047, 2048, 2049, 3072, 4096, 5120, 8192,

@@ -117,7 +117,7 @@ fn pack(place: Place) -> *mut c_void {
     ptr::without_provenance_mut((place.function as usize) << 1 | usize::from(place.is_entry))
 }
 
-/// Returns the same back again.
+/// Returns the place that the pointer of a callback stands for.
 fn unpack(data: *mut c_void) -> Place {
     let bits = data.addr();
     // PRECISION: It was made from 32 bits and one.

@@ -158,7 +158,7 @@ fn counted(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Returns the same on two processors.
+/// Boots on two processors, by an ordinary clock.
 fn wall(options: &Options) -> Result<()> {
     let wanted = |format: &Format| wall::KINDS.contains(&format.name);
     let candidates = candidates(options, wanted)?;
