@@ -83,7 +83,7 @@ fn check_names_what_will_not_boot() {
     let place = usual();
     let ended = place.run("check a");
     assert_eq!(
-        (ended.status, ended.out.contains("there is no image")),
+        (ended.status, ended.out.contains("it holds no image")),
         (1, true),
         "{}",
         ended.out

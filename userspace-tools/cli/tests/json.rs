@@ -68,7 +68,7 @@ fn verdicts_have_their_reasons() {
     assert_eq!(parsed(&place.succeed("check --json image")), good);
     let Ended { status, out, .. } = place.run("check --json a");
     assert_eq!(status, 1);
-    let reason = "there is no image, so the kernel unpacks it, as any initramfs: make one with `initoverlayfs convert`";
+    let reason = "it holds no image, so the kernel unpacks it like any initramfs: make an image with `initoverlayfs convert`";
     let bad = json!({"kernel_config": null, "boots_in_place": false, "problems": [reason], "warnings": []});
     assert_eq!(parsed(&out), bad);
 }

@@ -199,7 +199,7 @@ fn each_initrd_of_several_profiles_is_checked() {
     place.write("uki.efi", pe(&bad));
     let ended = place.run("check uki.efi");
     assert_eq!(ended.status, 1, "{}", ended.err);
-    let second = "uki.efi, section .initrd 2 of 2: there is no image";
+    let second = "uki.efi, section .initrd 2 of 2: it holds no image";
     assert!(ended.out.contains(second), "{}", ended.out);
     let json = place.run("check --json uki.efi").out;
     assert!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `initoverlayfs verify`: whether images are what they were sealed and signed as.
+//! `initoverlayfs verify`: checks images against their seals and signatures.
 
 use std::path::PathBuf;
 
@@ -80,11 +80,11 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         .transpose()?
         .flatten()
     {
-        eprintln!("initoverlayfs: {problem} (the kernel does not look)");
+        eprintln!("initoverlayfs: {problem} (the kernel ignores the dates of a certificate)");
     }
     if problems.is_empty() && arguments.digest.is_empty() && certificate.is_none() {
         eprintln!(
-            "initoverlayfs: {}: whole; whether it is authentic only --digest or --cert can say",
+            "initoverlayfs: {}: undamaged; give --digest or --cert to check that it is authentic",
             name()
         );
     }

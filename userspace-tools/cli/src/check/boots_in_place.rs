@@ -38,7 +38,7 @@ struct Checked {
     boots_in_place: bool,
     /// Why it does not.
     problems: Vec<String>,
-    /// Texts about what works otherwise than one might expect.
+    /// Texts about behaviour that may surprise.
     warnings: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         Verdict::Bad
     };
     if arguments.json {
-        // One initrd's words stand alone; of several, each says whose it is.
+        // With several initrds, each text begins with the initrd's name.
         let words = |name: &str, word: String| match initrds.len() {
             1 => word,
             _ => format!("{name}: {word}"),
@@ -124,7 +124,7 @@ fn examine(initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
     }
     let mut problems = opened.view.problems.clone();
     if opened.view.boot == Boot::Stock {
-        problems.push("there is no image, so the kernel unpacks it, as any initramfs: make one with `initoverlayfs convert`".into());
+        problems.push("it holds no image, so the kernel unpacks it like any initramfs: make an image with `initoverlayfs convert`".into());
     }
     if let Some(kernel) = kernel {
         let has_xattrs = opened

@@ -19,7 +19,7 @@ pub struct View {
     pub bootconfig: Option<Bootconfig>,
     /// Texts about what will not work.
     pub problems: Vec<String>,
-    /// Texts about what works otherwise than one might expect.
+    /// Texts about behaviour that may surprise.
     pub warnings: Vec<String>,
 }
 

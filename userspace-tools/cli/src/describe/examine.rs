@@ -22,7 +22,7 @@ pub struct Opened {
     pub view: View,
     /// The tree of all layers; nothing if they cannot be read.
     pub tree: Option<Tree>,
-    /// Why they cannot, if that is no fault of theirs.
+    /// The fault of this machine (a tool is missing, no room) that kept the files from being read.
     pub obstacle: Option<InitrdError>,
 }
 
@@ -42,7 +42,7 @@ pub fn open(file: &[u8]) -> Result<Opened> {
                 Boot::Stock
             } else if error.is_told_by_the_unpacker() {
                 problems.push(
-                    "what stands before that is unpacked, or the boot panics if initoverlayfs=require is given"
+                    "the kernel unpacks what comes before it; with initoverlayfs=require it panics"
                         .to_owned(),
                 );
                 Boot::InPlace

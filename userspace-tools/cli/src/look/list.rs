@@ -156,7 +156,7 @@ fn links(tree: &Tree) -> BTreeMap<Id, usize> {
     links
 }
 
-/// Everything but the name, in columns.
+/// Formats all attributes, without the name, in columns.
 fn attributes(inode: &Inode, links: usize) -> String {
     let size = match &inode.kind {
         Kind::Regular(content) => content.len().to_string(),

@@ -31,7 +31,7 @@ use crate::terminal::summary;
 const ALIGNMENT: usize = 4096;
 
 /// The number of NUL bytes in front of an image with which the kernel finds it behind an archive, whatever
-/// that is like. All but squashfs begin with as many themselves.
+/// that is like. All other types begin with that many NUL bytes themselves.
 const LEAST_PADDING: usize = 1024;
 
 /// The options of an initrd, and the place where it goes.
@@ -158,7 +158,7 @@ impl Made {
             eprintln!("  sealed: {digest:x}");
         }
         self.choice.report();
-        summary::handover(&self.tools, self.replacement.as_deref());
+        handover_program::report(&self.tools, self.replacement.as_deref());
         summary::left_out("socket left out", &self.left_out);
         if let Some(problem) = &self.init_problem {
             eprintln!("  {problem}");

@@ -2,12 +2,13 @@
 
 //! Files that are left uncompressed, so that they are quick to read.
 
+use indicatif::HumanBytes;
 use initoverlayfs_image::mkfs::{erofs, Format};
 use initoverlayfs_image::profile::{Profile, Selection};
 use initoverlayfs_image::startup::Startup;
 use initoverlayfs_image::tree::Tree;
 
-use crate::terminal::summary;
+use crate::terminal::summary::{count, left_out};
 
 /// The files that are stored uncompressed.
 pub struct Quick {
@@ -48,10 +49,31 @@ impl Choice {
     /// Tells the user.
     pub fn report(&self) {
         if let Some(selection) = &self.profile {
-            summary::profile(selection, self.is_compressed);
+            report_profile(selection, self.is_compressed);
         }
         if let Some(startup) = self.startup.as_ref().filter(|_| self.is_compressed) {
-            summary::startup(startup);
+            report_startup(startup);
         }
     }
+}
+
+/// Says what a profile came to.
+fn report_profile(selection: &Selection, is_compressed: bool) {
+    if !is_compressed {
+        eprintln!("  profile: no effect, as nothing is compressed");
+        return;
+    }
+    let files = count(selection.files.len(), "file");
+    eprintln!("  profile: {files} uncompressed");
+    left_out("profile: no file of this image", &selection.missing);
+}
+
+/// Says how much is uncompressed because it starts init.
+fn report_startup(startup: &Startup) {
+    if startup.files.is_empty() {
+        return;
+    }
+    let files = count(startup.files.len(), "file");
+    let bytes = HumanBytes(startup.bytes);
+    eprintln!("  uncompressed: {files} to start /init, {bytes}");
 }

@@ -24,9 +24,9 @@ use crate::Verdict;
 
 /// Show how this boot went and what it read of its initrd, or list the files that it read.
 ///
-/// The kernel counts in blocks of 4096 bytes. A file is listed if enough of the blocks were read that
-/// hold its data: what lies in the same block as something else, or was read ahead, counts too. Only
-/// files of EROFS images are listed: those of archives were unpacked whole.
+/// The kernel counts in blocks of 4096 bytes. A file is listed if enough of its blocks were read. A block counts
+/// even if it was read for another file, or read ahead. Only files of EROFS images are listed: those of archives
+/// were unpacked whole.
 #[derive(Args)]
 pub struct Arguments {
     /// Print JSON
@@ -36,8 +36,7 @@ pub struct Arguments {
     /// a line
     #[arg(long, value_name = "IMAGE")]
     files: Option<PathBuf>,
-    /// List only files of which at least this part was read: a large one of which a boot needs little is
-    /// better compressed. 0 lists all of which anything was read
+    /// List files of which at least PERCENT was read. 0 lists every file of which a block was read
     #[arg(long, value_name = "PERCENT", default_value_t = 20, requires = "files", value_parser = clap::value_parser!(u8).range(..=100))]
     least: u8,
     /// Write the list into this file, for `convert --profile` and `create --profile`
@@ -94,7 +93,9 @@ fn is_there(directory: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             bail!("{}: {error}: root alone may read it", parent.display())
         }
-        Err(_) => bail!("{shown} is not there: this kernel is built without CONFIG_DEBUG_FS"),
+        Err(_) => bail!(
+            "{shown} is not there: the path is wrong, or this kernel is built without CONFIG_DEBUG_FS"
+        ),
         Ok(true) => bail!(
             "{shown} is not there, debugfs is not mounted: mount -t debugfs debugfs {}",
             parent.display()

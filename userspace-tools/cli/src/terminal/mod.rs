@@ -2,7 +2,7 @@
 
 //! Files, standard streams and messages: all that commands have in common.
 //!
-//! No command belongs here, and nothing about images. May use: none.
+//! No command belongs here, and nothing about images. May use: no other folder.
 
 pub mod disk_full;
 pub mod files;

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Words for the user: progress on long work, a summary at the end.
+//! Messages: progress on long work, and names, numbers and sizes as text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use initoverlayfs_image::handover::Found;
-use initoverlayfs_image::profile::Selection;
-use initoverlayfs_image::startup::Startup;
-use std::collections::BTreeMap;
 
 /// Shows that something goes on, on a terminal; elsewhere it is silent.
 pub fn progress(quiet: bool) -> ProgressBar {
@@ -73,41 +69,6 @@ pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
 pub fn sizes(old: u64, new: u64) -> String {
     let percent = (new * 100).checked_div(old).unwrap_or_default();
     format!("{} -> {} ({percent} %)", HumanBytes(old), HumanBytes(new))
-}
-
-/// Says what became of tools that cannot hand over, with the program that replaces them, if one does.
-pub fn handover(found: &BTreeMap<Vec<u8>, Found>, replacement: Option<&[u8]>) {
-    for (path, one) in found {
-        let fate = match one.obstacle(replacement.unwrap_or_default()) {
-            Some(obstacle) if !one.has_replacement() || replacement.is_some() => {
-                format!("not replaced: {obstacle}")
-            }
-            _ if replacement.is_none() => "left alone".to_owned(),
-            _ => "replaced".to_owned(),
-        };
-        eprintln!("  /{}: {}; {fate}", shown(path), one.tool.trouble());
-    }
-}
-
-/// Says what a profile came to.
-pub fn profile(selection: &Selection, is_compressed: bool) {
-    if !is_compressed {
-        eprintln!("  profile: no effect, as nothing is compressed");
-        return;
-    }
-    let files = count(selection.files.len(), "file");
-    eprintln!("  profile: {files} uncompressed");
-    left_out("profile: no file of this image", &selection.missing);
-}
-
-/// Says what is uncompressed for the sake of init.
-pub fn startup(startup: &Startup) {
-    if startup.files.is_empty() {
-        return;
-    }
-    let files = count(startup.files.len(), "file");
-    let bytes = HumanBytes(startup.bytes);
-    eprintln!("  uncompressed: {files} to start /init, {bytes}");
 }
 
 /// Says what is not in the image, if anything.
