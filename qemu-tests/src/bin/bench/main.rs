@@ -6,6 +6,7 @@
 //! other only prints.
 
 mod candidates;
+mod least;
 mod measure;
 mod payload;
 mod plot;
@@ -72,6 +73,9 @@ struct Options {
     /// Boot nothing: say how far the two runs in these files agree, in times that do not depend on a disk
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"], exclusive = true)]
     compare: Vec<PathBuf>,
+    /// Measure the least memory that boots as well, as a complete run does
+    #[arg(long)]
+    least: bool,
     /// Replace the documents' tables and plots, even if the run is not complete
     #[arg(long)]
     publish: bool,
@@ -140,10 +144,13 @@ fn compare(one: &Path, other: &Path) -> Result<()> {
 
 /// Boots on the counting clock; keeps the results, prints them.
 fn counted(options: &Options) -> Result<()> {
-    let results = match options.from.is_empty() {
+    let mut results = match options.from.is_empty() {
         true => measured(options)?,
         false => joined(&options.from)?,
     };
+    if options.least || (options.from.is_empty() && options.is_complete()) {
+        add_least(options, &mut results)?;
+    }
     let (json, text) = (serde_json::to_string_pretty(&results)? + "\n", table::tables(&results)?);
     keep("results.json", &json)?;
     plot::write(&results, &tools::build_dir().join("bench"))?;
@@ -155,6 +162,29 @@ fn counted(options: &Options) -> Result<()> {
     }
     print(if options.json { &json } else { &text })?;
     ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);
+    Ok(())
+}
+
+/// Adds the least memory that boots, for the size and the kinds that it is shown for.
+fn add_least(options: &Options, results: &mut Results) -> Result<()> {
+    let only_size = Options {
+        sizes: vec![table::HEADLINE_MB],
+        quick: false,
+        only: None,
+        payload: options.payload.clone(),
+        from: Vec::new(),
+        compare: Vec::new(),
+        ..*options
+    };
+    let candidates = candidates(&only_size, |format| table::LEAST.contains(&format.name))?;
+    eprintln!("bench: looking for the least memory that boots, by an ordinary clock");
+    for (candidate, least) in candidates.iter().zip(least::measure(&candidates)?) {
+        let is_it =
+            |row: &&mut Row| row.initrd == candidate.format.name && row.payload_mb == candidate.mb;
+        if let Some(row) = results.rows.iter_mut().find(is_it) {
+            row.least = least;
+        }
+    }
     Ok(())
 }
 

@@ -277,6 +277,7 @@ fn row(candidate: &Candidate, found: Findings) -> Result<Row> {
         left_mib: of(&|sample| sample.left_mib)?,
         leave_ms: of(&|sample| sample.leave_ms)?,
         touched_mib: of(&|sample| sample.touched_mib)?,
+        least: None,
         copied_bytes: first
             .copied
             .is_some()

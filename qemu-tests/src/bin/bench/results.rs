@@ -58,10 +58,22 @@ pub struct Row {
     pub leave_ms: f64,
     /// Memory that was touched at any time, counted by the host.
     pub touched_mib: f64,
+    /// The least memory that is enough, where it was measured.
+    #[serde(default)]
+    pub least: Option<Least>,
     /// Bytes of files that had been copied to memory by the kernel, see `measure`; nothing where it does not tell.
     pub copied_bytes: Option<Stages>,
     /// The component's own phases, in the order of the boot, each in milliseconds.
     pub phases: Vec<(String, f64)>,
+}
+
+/// The least memory of a machine, in MiB.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Least {
+    /// That starts `/init`.
+    pub init_mib: u32,
+    /// That lets it read all files.
+    pub all_mib: u32,
 }
 
 impl Results {

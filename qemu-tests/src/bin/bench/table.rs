@@ -18,8 +18,19 @@ copied of the files, in MB: an archive's contents into the tmpfs, or what the fi
 ";
 
 /// The size of the README's table, in MB, and the kinds of initrd in it.
-const HEADLINE_MB: u64 = 100;
+pub const HEADLINE_MB: u64 = 100;
 const HEADLINE: [&str; 4] = ["cpio.zst", "cpio.lz4", "EROFS plain", "EROFS lz4hc"];
+
+/// The kinds of initrd, of that size, that the least memory is measured of.
+pub const LEAST: [&str; 7] = [
+    "cpio",
+    "cpio.lz4",
+    "cpio.zst",
+    "EROFS plain",
+    "EROFS lz4hc",
+    "EROFS zstd 64K",
+    "squashfs zstd",
+];
 
 /// All tables of a run: one for each size, and one of the component's own phases.
 pub fn tables(results: &Results) -> Result<String> {
@@ -28,6 +39,7 @@ pub fn tables(results: &Results) -> Result<String> {
     for mb in sizes(results) {
         size(&mut out, results, mb)?;
     }
+    least(&mut out, &results.rows)?;
     phases(&mut out, &results.rows)?;
     Ok(out)
 }
@@ -52,6 +64,11 @@ pub fn headline(results: &Results) -> Result<String> {
     line("memory in use at `/init`, MiB", &|row| {
         format!("{:.0}", base.init - row.available_mib.init)
     })?;
+    if rows.iter().all(|row| row.least.is_some()) {
+        line("least memory that boots, MiB", &|row| {
+            row.least.map_or_else(String::new, |least| least.init_mib.to_string())
+        })?;
+    }
     line("file size, MB", &|row| megabytes(row.bytes as f64))?;
     Ok(out)
 }
@@ -132,6 +149,21 @@ fn line(out: &mut String, results: &Results, row: &Row) -> Result<()> {
         None => writeln!(out, "| | |")?,
     }
     Ok(())
+}
+
+/// Returns the table of the least memory, if it was measured.
+fn least(out: &mut String, rows: &[Row]) -> Result<()> {
+    let rows: Vec<_> = rows.iter().filter_map(|row| Some((row, row.least?))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "The least memory of the machine, in MiB, with which `/init` starts, and with which it reads all files. Found by bisection in steps of 8 MiB, by an ordinary clock.\n")?;
+    writeln!(out, "| {HEADLINE_MB} MB of files | `/init` | all read |")?;
+    writeln!(out, "|---|--:|--:|")?;
+    for (row, least) in rows {
+        writeln!(out, "| {} | {} | {} |", row.initrd, least.init_mib, least.all_mib)?;
+    }
+    Ok(writeln!(out)?)
 }
 
 /// Returns the table of the phases, if the kernel tells them.

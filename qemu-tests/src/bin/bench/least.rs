@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The least memory with which a machine reaches the stages of a boot.
+//!
+//! It is found by bisection, in steps of 8 MiB. What init reports decides, not how long a boot takes: too little
+//! memory ends in a panic, in an init that is killed, or in an emulator that has no room for the initrd.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{anyhow, Context, Result};
+use qemu_tests::machine::Machine;
+
+use crate::candidates::Candidate;
+use crate::results::Least;
+
+/// The step of the search, in MiB.
+const STEP: u32 = 8;
+/// The most memory that is tried, in MiB.
+const MOST: u32 = 2048;
+/// The limit of a boot, by an ordinary clock.
+const TIME_LIMIT: Duration = Duration::from_secs(240);
+/// Boots at a time.
+const AT_A_TIME: usize = 2;
+
+/// Measures each candidate; those that do not boot with the most memory have none.
+pub fn measure(candidates: &[Candidate]) -> Result<Vec<Option<Least>>> {
+    let next = AtomicUsize::new(0);
+    let found: Mutex<Vec<Option<Least>>> = Mutex::new(vec![None; candidates.len()]);
+    let work = || -> Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(candidate) = candidates.get(index) else {
+                return Ok(());
+            };
+            let least = of(candidate)?;
+            let mut all = found.lock().map_err(|_| anyhow!("a search panicked"))?;
+            *all.get_mut(index).context("no such candidate")? = least;
+        }
+    };
+    thread::scope(|scope| -> Result<()> {
+        let running: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        for search in running {
+            search.join().map_err(|_| anyhow!("a search's thread panicked"))??;
+        }
+        Ok(())
+    })?;
+    found.into_inner().map_err(|_| anyhow!("a search panicked"))
+}
+
+fn of(candidate: &Candidate) -> Result<Option<Least>> {
+    let name = candidate.format.name;
+    let Some(init_mib) = search(STEP, |mib| reaches(candidate, mib, "start", "start.cycles"))?
+    else {
+        return Ok(None);
+    };
+    let all_mib = search(init_mib, |mib| reaches(candidate, mib, "start,read10,read", "rest"))?;
+    let Some(all_mib) = all_mib else {
+        return Ok(None);
+    };
+    eprintln!("bench: {name}, {} MB: /init with {init_mib} MiB, all with {all_mib}", candidate.mb);
+    Ok(Some(Least { init_mib, all_mib }))
+}
+
+/// Returns the least multiple of [`STEP`] from `low` on that is enough, if any is.
+fn search(low: u32, is_enough: impl Fn(u32) -> Result<bool>) -> Result<Option<u32>> {
+    if !is_enough(MOST)? {
+        return Ok(None);
+    }
+    let (mut low, mut high) = (low / STEP, MOST / STEP);
+    while low < high {
+        let middle = (low + high) / 2;
+        if is_enough(middle * STEP)? {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(Some(high * STEP))
+}
+
+/// Boots with so much memory: whether init has reported `key`.
+fn reaches(candidate: &Candidate, mib: u32, orders: &str, key: &str) -> Result<bool> {
+    let machine = Machine::new().initrd(&candidate.initrd).orders(orders).quiet();
+    let machine = machine.append(&candidate.option).memory(mib).time_limit(TIME_LIMIT);
+    // An emulator that refuses, a hang and a kernel that complains are all too little memory.
+    let Ok((Some(report), _)) = machine.run_to_any_end() else {
+        return Ok(false);
+    };
+    Ok(report.first().is_ok_and(|found| found.get(key).is_ok()))
+}
