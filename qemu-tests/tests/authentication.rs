@@ -144,7 +144,7 @@ fn missing_signature_is_refused() -> Result<()> {
     check_refused(sealed()?.bytes, SIGNATURE, "it is not signed")
 }
 
-/// A signature has no time that could be trusted, and the kernel has no clock yet: see the admin guide.
+/// A signature has no time that could be trusted, and the kernel has no clock yet: see security.rst.
 #[test]
 fn expired_certificate_is_accepted() -> Result<()> {
     check_accepted(sealed()?.signed("expired")?.bytes, SIGNATURE)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One archive, booted stock and converted: what init sees and can do is the same, except for the list in
-//! the admin guide.
+//! boot.rst.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Real initramfs images, booted stock and converted: what an init sees in them, and what is seen of the whole
-//! system later, is the same, except for the list in the admin guide.
+//! system later, is the same, except for the list in boot.rst.
 //!
 //! These take minutes and need what `scripts/distro` makes: `make test-distro`.
 
