@@ -100,7 +100,7 @@ shell: kernel $(if $(INITRD),,image)
 test: kernel tools
 	@scripts/test
 
-test-debug:
+test-debug: tools
 	@$(MAKE) kernel CONFIG=debug
 	@CONFIG=debug scripts/test
 
