@@ -84,9 +84,11 @@ fn search(low: u32, is_enough: impl Fn(u32) -> Result<bool>) -> Result<Option<u3
 fn reaches(candidate: &Candidate, mib: u32, orders: &str, key: &str) -> Result<bool> {
     let machine = Machine::new().initrd(&candidate.initrd).orders(orders).quiet();
     let machine = machine.append(&candidate.option).memory(mib).time_limit(TIME_LIMIT);
-    // An emulator that refuses, a hang and a kernel that complains are all too little memory.
-    let Ok((Some(report), _)) = machine.run_to_any_end() else {
+    // An emulator that refuses, a hang and a kernel that complains are all too little memory. So is an archive that
+    // was unpacked in part: the kernel goes on without the rest.
+    let Ok((Some(report), console)) = machine.run_to_any_end() else {
         return Ok(false);
     };
-    Ok(report.first().is_ok_and(|found| found.get(key).is_ok()))
+    let is_whole = !console.has("Initramfs unpacking failed");
+    Ok(is_whole && report.first().is_ok_and(|found| found.get(key).is_ok()))
 }
