@@ -150,7 +150,7 @@ fn inode(file: &Stated, restored: &Path) -> Result<Inode, ReadError> {
         uid: u32_at(&file.item, inode_field::OWNER),
         gid: u32_at(&file.item, inode_field::GROUP),
         mtime: Time {
-            seconds: u64_at(&file.item, inode_field::MTIME).cast_signed(),
+            seconds: u64_at(&file.item, inode_field::MTIME) as i64,
             nanoseconds: u32_at(&file.item, inode_field::MTIME + 8),
         },
         xattrs: file.xattrs.clone(),

@@ -236,7 +236,7 @@ fn time(word: &str) -> Option<Time> {
         .strip_prefix("0x")?
         .split_once(':')
         .unwrap_or((&word[2..], "0"));
-    let seconds = u32::from_str_radix(seconds, 16).ok()?.cast_signed();
+    let seconds = u32::from_str_radix(seconds, 16).ok()? as i32;
     let extra = u32::from_str_radix(extra, 16).ok()?;
     Some(Time {
         seconds: i64::from(seconds) + (i64::from(extra & 3) << 32),
