@@ -2,6 +2,8 @@
 
 //! The initrd's memory, as owned Rust values: giving it back is their [`Drop`].
 //!
+//! Unsafe, because memory that Rust did not allocate becomes slices here, and is freed.
+//!
 //! C sources: [`init/initramfs.c`](srctree/init/initramfs.c) for the protocol around `initrd_start`
 //! and `initrd_end`, `free_reserved_pages()` in [`mm/page_alloc.c`](srctree/mm/page_alloc.c) for
 //! the release.
@@ -184,8 +186,9 @@ impl Region {
     }
 
     /// Divides it among its segments, whose ranges are given in order, in bytes from the start of
-    /// the initrd. Padding between them is freed at once. A page that two segments share is
-    /// freed with the second one to be dropped. From now on, all pages count as memory that the kernel manages.
+    /// the initrd. Padding between them is freed at once. A page that two segments share is freed with
+    /// the second one to be dropped. From now on, all pages count as memory that the kernel
+    /// manages.
     ///
     /// # Errors
     ///

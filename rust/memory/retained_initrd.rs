@@ -2,6 +2,8 @@
 
 //! `/sys/firmware/initrd`: a retained initrd, shown as `retain_initrd` shows it.
 //!
+//! Unsafe, because sysfs is given the address of the memory.
+//!
 //! C source: `do_populate_rootfs()` in [`init/initramfs.c`](srctree/init/initramfs.c).
 
 use kernel::{

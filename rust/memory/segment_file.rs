@@ -2,6 +2,8 @@
 
 //! An image in memory as something to read: checked if need be, and counted. Perhaps to be written
 //! to.
+//!
+//! Unsafe, because it calls C to pad a read with zeroes.
 
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 use kernel::iov::IovIterSource;

@@ -2,6 +2,8 @@
 
 //! A read-only pseudo filesystem that shows segments of the initrd as regular files.
 //!
+//! Unsafe, because the VFS calls functions here with its own structures.
+//!
 //! The files are named `0`, `1` and so on. A read copies straight from the initrd's memory: there
 //! is no page-cache copy of the image and no block device. EROFS mounts such a file as it is, see
 //! `erofs_fc_get_tree()` in [`fs/erofs/super.c`](srctree/fs/erofs/super.c). The memory belongs to

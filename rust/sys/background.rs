@@ -2,6 +2,8 @@
 
 //! Work for the kernel's own threads.
 //!
+//! Unsafe, because C calls functions here with a pointer as their argument.
+//!
 //! C sources: [`kernel/async.c`](srctree/kernel/async.c),
 //! [`kernel/workqueue.c`](srctree/kernel/workqueue.c). `kernel_init()` waits for all asynchronous
 //! work before it starts init.

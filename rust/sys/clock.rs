@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The time.
+//!
+//! Unsafe, because it calls C.
 
 use crate::sys::bindings;
 

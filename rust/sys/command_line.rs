@@ -2,6 +2,8 @@
 
 //! The kernel's command line, with the parameters that a bootconfig adds to it.
 //!
+//! Unsafe, because C hands out pointers into the command line.
+//!
 //! Some parameters belong to other parts of the kernel, which keep their values to themselves. C
 //! source: `parse_args()` in [`kernel/params.c`](srctree/kernel/params.c).
 

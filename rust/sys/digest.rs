@@ -2,6 +2,8 @@
 
 //! Digests and checksums by the kernel's own library:
 //! [`include/crypto/sha2.h`](srctree/include/crypto/sha2.h).
+//!
+//! Unsafe, because C reads and writes the buffers.
 
 use core::mem::MaybeUninit;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Proof of an initcall's level, and a place for what one initcall leaves for another.
+//!
+//! Unsafe, because the slot is a static that is written to.
 
 use core::cell::UnsafeCell;
 

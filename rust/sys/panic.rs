@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Stopping the boot.
+//!
+//! Unsafe, because `panic()` takes a C format.
 
 use kernel::{
     fmt,

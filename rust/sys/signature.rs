@@ -2,6 +2,8 @@
 
 //! PKCS#7 signatures by keys that the kernel trusts.
 //!
+//! Unsafe, because C reads the data and the signature.
+//!
 //! C sources: [`certs/system_keyring.c`](srctree/certs/system_keyring.c).
 
 use kernel::prelude::*;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Static C structures whose address C code is given.
+//!
+//! Unsafe, because raw pointers are shared between threads.
 
 use kernel::types::Opaque;
 

@@ -2,6 +2,8 @@
 
 //! A block device over an image in memory, for the filesystems that insist on one.
 //!
+//! Unsafe, because the block layer calls functions here with its own structures.
+//!
 //! The kernel crate's `block::mq` brings the disk and its queue. What it leaves out, and this adds,
 //! is the data of a request ([`serve`]) and word of the last user's leaving ([`release`]).
 //!

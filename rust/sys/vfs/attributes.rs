@@ -2,6 +2,8 @@
 
 //! A directory that looks like another one: mode, owner, modification time, extended attributes.
 //!
+//! Unsafe, because C reads and writes buffers by their addresses.
+//!
 //! The root of an overlay has the attributes of its upper directory, but a root is to look the way
 //! the uppermost layer says. C sources: [`fs/init.c`](srctree/fs/init.c),
 //! [`fs/xattr.c`](srctree/fs/xattr.c).

@@ -2,6 +2,8 @@
 
 //! Every call into the VFS, wrapped safely, in one place.
 //!
+//! Unsafe, because it calls C with names, and with the unpacker's globals.
+//!
 //! The functions work on the root and the working directory of the calling thread: PID 1, which
 //! runs the initcalls, or a kernel thread with a [`View`]. C sources:
 //! [`fs/init.c`](srctree/fs/init.c), [`fs/namespace.c`](srctree/fs/namespace.c),

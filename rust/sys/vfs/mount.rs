@@ -2,6 +2,8 @@
 
 //! Wrappers for making and attaching mounts. C sources: [`fs/fs_context.c`](srctree/fs/fs_context.c),
 //! [`fs/namespace.c`](srctree/fs/namespace.c).
+//!
+//! Unsafe, because references to contexts and mounts are counted by hand.
 
 use core::ptr::NonNull;
 

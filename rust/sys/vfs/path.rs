@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Places in the tree, and where PID 1 stands.
+//!
+//! Unsafe, because references to mounts and directory entries are counted by hand.
 
 use core::{
     mem::MaybeUninit,

@@ -168,6 +168,22 @@ fn unsafe_code_stays_in_its_rooms() {
 }
 
 #[test]
+fn unsafe_files_say_why() {
+    for room in ["sys", "source", "memory"] {
+        for path in files(&root().join("rust").join(room)) {
+            let text = fs::read_to_string(&path).expect("a file");
+            let code = code(&path);
+            let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let is_unsafe = words.any(|word| word == "unsafe");
+            let says_why = text
+                .lines()
+                .any(|line| line.starts_with("//! Unsafe, because "));
+            assert!(says_why || !is_unsafe, "{}: no reason", path.display());
+        }
+    }
+}
+
+#[test]
 fn circles_are_found() {
     let ties = |list: &[(&str, &[&str])]| -> BTreeMap<String, BTreeSet<String>> {
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
