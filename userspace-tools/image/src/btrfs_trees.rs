@@ -205,15 +205,22 @@ impl Image {
         root: u64,
         change: &mut dyn FnMut(&mut [u8]) -> Result<bool, TreeError>,
     ) -> Result<(), TreeError> {
-        self.visit(root, HIGHEST, change)
+        // A tree has a node once: one that leads to itself ends here.
+        let len = self.file.metadata().map_err(TreeError::File)?.len();
+        let mut nodes = usize::try_from(len).unwrap_or(usize::MAX) / self.node_size;
+        self.visit(root, HIGHEST, &mut nodes, change)
     }
 
     fn visit(
         &self,
         address: u64,
         height: usize,
+        nodes: &mut usize,
         change: &mut dyn FnMut(&mut [u8]) -> Result<bool, TreeError>,
     ) -> Result<(), TreeError> {
+        *nodes = nodes
+            .checked_sub(1)
+            .ok_or(senseless("a tree without end"))?;
         let place = self.place(address)?;
         let mut node = read(&self.file, place, self.node_size)?;
         if node[LEVEL] == 0 {
@@ -233,7 +240,7 @@ impl Image {
             .chunks_exact(POINTER_LEN)
             .take(count(&node))
         {
-            self.visit(u64_at(pointer, KEY_LEN), height, change)?;
+            self.visit(u64_at(pointer, KEY_LEN), height, nodes, change)?;
         }
         Ok(())
     }
@@ -313,7 +320,7 @@ impl Image {
     }
 }
 
-/// Reads the names in the directories of a tree, and adds the trees that are mounted there.
+/// Reads the names in the directories of a tree, and adds the trees that are mounted there, each once.
 pub(crate) fn read_names(
     image: &Image,
     id: u64,
@@ -324,12 +331,15 @@ pub(crate) fn read_names(
         for item in items(leaf).filter(|item| item.kind == DIR_INDEX) {
             let data = &leaf[item.data];
             let end = NAME + usize::from(u16_at(data, NAME_LEN));
-            let name = data
-                .get(NAME..end)
-                .ok_or(senseless("a name that breaks off"))?;
+            // An index has one name.
+            let name = data.get(NAME..).filter(|_| data.len() == end);
+            let name = name.ok_or(senseless("a name that breaks off"))?;
             let number = if data[NAME_KEY_TYPE] == ROOT_ITEM {
-                trees.push(u64_at(data, 0));
-                (u64_at(data, 0), ROOT_DIRECTORY)
+                let tree = u64_at(data, 0);
+                if !trees.contains(&tree) {
+                    trees.push(tree);
+                }
+                (tree, ROOT_DIRECTORY)
             } else {
                 (id, u64_at(data, 0))
             };

@@ -19,6 +19,10 @@ use crate::disk_space;
 /// Contents of at least this size, in bytes, are not held in memory.
 pub const LARGE: u64 = 1 << 20;
 
+/// The largest content that is read of a source that can state a hole of any size with a few bytes, in bytes: holes
+/// are read like all else.
+pub const LARGEST: u64 = 64 << 30;
+
 /// The part of a large file that is handled at once, in bytes.
 const PIECE: u64 = 1 << 16;
 

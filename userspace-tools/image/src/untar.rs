@@ -15,7 +15,7 @@ use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
 
 use crate::compression::DecompressError;
-use crate::content::{Content, Store};
+use crate::content::{Content, Store, LARGEST};
 use crate::pax::Records;
 use crate::records::{self, Record};
 use crate::tree::{join, split, Id, Inode, Kind, Time, Tree, LONGEST_PATH};
@@ -26,10 +26,6 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Tarballs consist of blocks of this size, in bytes.
 const BLOCK: usize = 512;
-
-/// The largest file, in bytes: a few bytes of a tarball can state a hole of any size, and holes are read
-/// like all else.
-const LARGEST: u64 = 64 << 30;
 
 /// Why a tarball cannot be read. Offsets are in bytes from the start of the tarball, decompressed.
 #[derive(Debug, Error)]
@@ -410,14 +406,15 @@ fn make_parents(tree: &mut Tree, directory: &[u8]) -> Vec<u8> {
     for part in parts.filter(|part| !part.is_empty()) {
         let next = join(&place, part);
         let is_directory = |path: &Vec<u8>| tree.get(path).is_some_and(Inode::is_directory);
-        place = match tree.resolve_path(&next).filter(is_directory) {
-            Some(path) => path,
-            None => {
-                tree.remove(&next);
-                tree.insert(&next, Inode::directory(0o755));
-                next
-            }
-        };
+        if is_directory(&next) {
+            place = next;
+        } else if let Some(path) = tree.resolve_path(&next).filter(is_directory) {
+            place = path;
+        } else {
+            tree.remove(&next);
+            tree.insert(&next, Inode::directory(0o755));
+            place = next;
+        }
     }
     place
 }

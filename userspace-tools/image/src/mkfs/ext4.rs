@@ -6,6 +6,7 @@
 //! the time at which they were put there: two images of the same tree would differ.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -89,14 +90,26 @@ fn fill(image: &Path, list: &Path, environment: &[(&str, &str)]) -> Result<(), M
         list.as_os_str(),
         image.as_ref(),
     ];
+    debugfs(&arguments, environment).map(drop)
+}
+
+/// Runs `debugfs`, which ends well even if a command failed; returns what it printed.
+///
+/// # Errors
+///
+/// [`MkfsError::Missing`], and [`MkfsError::Failed`] with the first of its complaints.
+pub(crate) fn debugfs(
+    arguments: &[&OsStr],
+    environment: &[(&str, &str)],
+) -> Result<Vec<u8>, MkfsError> {
+    const MOST: usize = 3;
     let output = DEBUGFS.run(arguments, environment)?;
-    // It always ends well. Its first line is its version.
+    // The first line is its version.
     let words = String::from_utf8_lossy(&output.stderr);
     let words: Vec<_> = words.lines().skip(1).filter(|l| !l.is_empty()).collect();
     if words.is_empty() {
-        return Ok(());
+        return Ok(output.stdout);
     }
-    const MOST: usize = 3;
     let words = words[..words.len().min(MOST)].join("; ");
     Err(MkfsError::Failed(&DEBUGFS, words))
 }

@@ -22,6 +22,7 @@ use std::path::Path;
 use initoverlayfs_core::initrd::filesystem::Filesystem;
 use thiserror::Error;
 
+pub(crate) use self::ext4::debugfs;
 pub(crate) use self::staging::faked_shell;
 use crate::btrfs_trees::TreeError;
 use crate::programs::{Program, MKFS_BTRFS};

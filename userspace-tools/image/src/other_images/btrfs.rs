@@ -6,17 +6,20 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::paths::{paths, time, tree_of};
 use super::ReadError;
 use crate::btrfs_trees::{
     inode_field, items, read_names, u16_at, u32_at, u64_at, Image, Names, Number, EXTENT_DATA,
     INODE_ITEM, NAME, NAME_DATA_LEN, NAME_LEN, ROOT_DIRECTORY, XATTR_ITEM,
 };
+use crate::content::Store;
 use crate::cpio;
 use crate::programs::BTRFS;
-use crate::tree::{join, Content, Id, Inode, Kind, Time, Tree, Xattrs};
+use crate::tree::{Inode, Kind, Tree, Xattrs};
 
 /// The offset of the data in the item of an extent that lies in the tree.
 const INLINE_DATA: usize = 21;
@@ -34,15 +37,6 @@ struct Stated {
 pub(super) fn read(image: &Path, place: &Path) -> Result<Tree, ReadError> {
     let trees = Image::open(image)?;
     let top = trees.default_tree()?;
-    let top_id = top.to_string();
-    let arguments = ["restore", "--snapshots", "--root", &top_id].map(OsStr::new);
-    BTRFS.run(
-        arguments
-            .into_iter()
-            .chain([image.as_os_str(), place.as_os_str()]),
-        &[],
-    )?;
-
     let mut names = Names::new();
     let mut stated = HashMap::new();
     let mut ids = vec![top];
@@ -52,34 +46,18 @@ pub(super) fn read(image: &Path, place: &Path) -> Result<Tree, ReadError> {
         read_names(&trees, id, &mut names, &mut ids)?;
         read_files(&trees, id, &mut stated)?;
     }
-    let mut tree = Tree::new();
-    let mut known: HashMap<Number, Id> = HashMap::new();
-    let mut places = vec![((top, ROOT_DIRECTORY), Vec::new())];
-    while let Some((number, path)) = places.pop() {
-        if let Some(id) = known.get(&number) {
-            if tree.inode(*id).is_directory() {
-                return Err(ReadError::Senseless("a directory with two names"));
-            }
-            tree.link(&path, *id);
-            continue;
-        }
-        let file = stated
-            .get(&number)
-            .ok_or(ReadError::Senseless("a name of no file"))?;
-        let inode = inode(file, &place.join(OsStr::from_bytes(&path)))?;
-        let id = if path.is_empty() {
-            let root = tree.id(&path).ok_or(ReadError::Senseless("no root"))?;
-            *tree.inode_mut(root) = inode;
-            root
-        } else {
-            tree.insert(&path, inode)
-        };
-        known.insert(number, id);
-        for (name, number) in names.remove(&number).unwrap_or_default() {
-            places.push((number, join(&path, &name)));
-        }
-    }
-    Ok(tree)
+    // `btrfs restore` believes the names: they are looked at before.
+    let paths = paths((top, ROOT_DIRECTORY), &names)?;
+    let top_id = top.to_string();
+    let arguments = ["restore", "--snapshots", "--root", &top_id].map(OsStr::new);
+    let places = [image.as_os_str(), place.as_os_str()];
+    BTRFS.run(arguments.into_iter().chain(places), &[])?;
+    let mut store = Store::default();
+    tree_of(paths, |path, number| {
+        let file = stated.get(&number);
+        let file = file.ok_or(ReadError::Senseless("a name is that of no file"))?;
+        inode(file, &place.join(OsStr::from_bytes(path)), &mut store)
+    })
 }
 
 /// Reads what a tree says of files.
@@ -121,14 +99,14 @@ fn read_xattrs(data: &[u8], xattrs: &mut Xattrs) {
 }
 
 /// Returns a file, whose content, if it has any, was put at `restored`.
-fn inode(file: &Stated, restored: &Path) -> Result<Inode, ReadError> {
+fn inode(file: &Stated, restored: &Path, store: &mut Store) -> Result<Inode, ReadError> {
     let mode = u32_at(&file.item, inode_field::MODE);
     let device = u64_at(&file.item, inode_field::DEVICE);
     let major = u32::try_from(device >> 20).map_err(|_| ReadError::Senseless("a device"))?;
     let minor = (device & 0xf_ffff) as u32;
     let kind = match mode & cpio::TYPE_MASK {
         cpio::DIRECTORY => Kind::Directory,
-        cpio::REGULAR => Kind::Regular(Content::read(File::open(restored)?)?),
+        cpio::REGULAR => Kind::Regular(store.take(open(restored)?)?),
         cpio::SYMLINK => {
             let size = usize::try_from(u64_at(&file.item, inode_field::SIZE)).ok();
             let target = size.and_then(|size| file.inline.get(..size));
@@ -149,10 +127,18 @@ fn inode(file: &Stated, restored: &Path) -> Result<Inode, ReadError> {
         mode: mode & 0o7777,
         uid: u32_at(&file.item, inode_field::OWNER),
         gid: u32_at(&file.item, inode_field::GROUP),
-        mtime: Time {
-            seconds: u64_at(&file.item, inode_field::MTIME) as i64,
-            nanoseconds: u32_at(&file.item, inode_field::MTIME + 8),
-        },
+        mtime: time(
+            u64_at(&file.item, inode_field::MTIME) as i64,
+            u32_at(&file.item, inode_field::MTIME + 8),
+        )?,
         xattrs: file.xattrs.clone(),
+    })
+}
+
+/// Opens a file that `btrfs restore` has put there.
+fn open(restored: &Path) -> Result<File, ReadError> {
+    File::open(restored).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => ReadError::Senseless("btrfs restore has left a file out"),
+        _ => ReadError::Temporary(error),
     })
 }

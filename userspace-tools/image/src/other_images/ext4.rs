@@ -2,15 +2,17 @@
 
 //! Reads an ext4 image with `debugfs` of e2fsprogs, which says everything in words.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
 
+use super::paths::{paths, time, tree_of, Names};
 use super::ReadError;
+use crate::content::{Store, LARGEST};
 use crate::cpio;
-use crate::programs::DEBUGFS;
-use crate::tree::{join, Content, Id, Inode, Kind, Time, Tree, Xattrs};
+use crate::mkfs::debugfs;
+use crate::tree::{Inode, Kind, Tree, Xattrs};
 
 /// The inode of the root directory.
 const ROOT: u32 = 2;
@@ -18,56 +20,58 @@ const ROOT: u32 = 2;
 /// `debugfs` repeats each command of a script behind this.
 const PROMPT: &[u8] = b"debugfs: ";
 
+/// The text in front of the target of a symbolic link that is in the inode.
+const FAST_LINK: &str = "\nFast link dest: \"";
+
 /// Reads all of the image in `image`; `place` is an empty directory.
 pub(super) fn read(image: &Path, place: &Path) -> Result<Tree, ReadError> {
-    let debugfs = Debugfs { image, place };
-    let mut names: HashMap<u32, Vec<(Vec<u8>, u32)>> = HashMap::new();
-    let mut numbers = vec![ROOT];
+    let program = Debugfs { image, place };
+    let mut names = Names::new();
+    let mut modes = BTreeMap::from([(ROOT, cpio::DIRECTORY)]);
     let mut level = vec![ROOT];
     while !level.is_empty() {
-        let answers = debugfs.ask(&level, |number| format!("ls -p <{number}>"))?;
+        let answers = program.ask(&level, |number| format!("ls -p <{number}>"))?;
         let mut next = Vec::new();
         for (directory, answer) in level.iter().zip(answers) {
-            for name in names_in(&answer)? {
-                let (name, number, is_directory) = name;
-                if is_directory && names.contains_key(&number) {
-                    return Err(ReadError::Senseless("a directory with two names"));
-                }
-                if is_directory {
+            let mut entries = Vec::new();
+            for Entry { name, number, mode } in entries_in(&answer)? {
+                let is_new = modes.insert(number, mode & cpio::TYPE_MASK).is_none();
+                if is_new && mode & cpio::TYPE_MASK == cpio::DIRECTORY {
                     next.push(number);
                 }
-                numbers.push(number);
-                names.entry(*directory).or_default().push((name, number));
+                entries.push((name, number));
             }
-            names.entry(*directory).or_default();
+            names.insert(*directory, entries);
         }
         level = next;
     }
-    numbers.sort_unstable();
-    numbers.dedup();
-    let stated = debugfs.ask(&numbers, |number| format!("stat <{number}>"))?;
-    debugfs.ask(&numbers, |number| format!("dump <{number}> {number}"))?;
-    let mut inodes = HashMap::new();
-    for (number, words) in numbers.iter().zip(stated) {
-        inodes.insert(*number, inode(&words, &place.join(number.to_string()))?);
-    }
-    let mut tree = Tree::new();
-    let mut known: HashMap<u32, Id> = HashMap::new();
-    let mut places = VecDeque::from([(ROOT, Vec::new())]);
-    while let Some((number, path)) = places.pop_front() {
-        if let Some(id) = known.get(&number) {
-            tree.link(&path, *id);
-            continue;
+    let paths = paths(ROOT, &names)?;
+    let numbers: Vec<u32> = modes.keys().copied().collect();
+    let mut stated = HashMap::new();
+    let answers = program.ask(&numbers, |number| format!("stat <{number}>"))?;
+    for (number, words) in numbers.iter().zip(answers) {
+        let size = number_behind(&words, "   Size:");
+        if size.is_none_or(|size: u64| size > LARGEST) {
+            return Err(ReadError::Senseless(
+                "a file is larger than any that is read here",
+            ));
         }
-        let inode = inodes
-            .remove(&number)
-            .ok_or(ReadError::Senseless("a name of no file"))?;
-        known.insert(number, tree.insert(&path, inode));
-        for (name, number) in names.remove(&number).unwrap_or_default() {
-            places.push_back((number, join(&path, &name)));
-        }
+        stated.insert(*number, words);
     }
-    Ok(tree)
+    let has_content = |(number, mode): &(&u32, &u32)| match **mode {
+        cpio::REGULAR => true,
+        // A short target is in the inode.
+        cpio::SYMLINK => behind(&stated[*number], FAST_LINK).is_none(),
+        _ => false,
+    };
+    let files = modes.iter().filter(has_content);
+    let files: Vec<u32> = files.map(|(number, _)| *number).collect();
+    program.ask(&files, |number| format!("dump <{number}> {number}"))?;
+    let mut store = Store::default();
+    tree_of(paths, |_, number| {
+        let words = stated.get(&number).map(Vec::as_slice).unwrap_or_default();
+        inode(words, &place.join(number.to_string()), &mut store)
+    })
 }
 
 /// The program, with an image and a directory to work in.
@@ -91,9 +95,7 @@ impl Debugfs<'_> {
             format!("lcd {}\n{}\n", quoted(self.place)?, commands.join("\n")),
         )?;
         let arguments = [OsStr::new("-f"), script.as_os_str(), self.image.as_os_str()];
-        let output = DEBUGFS
-            .run(arguments, &[("LC_ALL", "C"), ("DEBUGFS_PAGER", "cat")])?
-            .stdout;
+        let output = debugfs(&arguments, &[("LC_ALL", "C"), ("DEBUGFS_PAGER", "cat")])?;
         let mut rest = &output[..];
         let mut answers = Vec::new();
         for command in &commands {
@@ -122,25 +124,36 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
         .position(|window| window == pattern)
 }
 
-/// Reads lines such as `/14/100644/0/7/name/3/`: the name, its inode, and whether that is a directory.
-fn names_in(answer: &[u8]) -> Result<Vec<(Vec<u8>, u32, bool)>, ReadError> {
+/// A name in a directory.
+struct Entry {
+    name: Vec<u8>,
+    /// The inode.
+    number: u32,
+    mode: u32,
+}
+
+/// Reads lines such as `/14/100644/0/7/name/3/`.
+fn entries_in(answer: &[u8]) -> Result<Vec<Entry>, ReadError> {
     let bad = ReadError::Senseless;
-    let mut names = Vec::new();
-    for line in answer
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
+    let mut entries = Vec::new();
+    let lines = answer.split(|byte| *byte == b'\n');
+    for line in lines.filter(|line| !line.is_empty()) {
         let words: Vec<&[u8]> = line.split(|byte| *byte == b'/').collect();
         let [b"", number, mode, _, _, name, _, b""] = words[..] else {
-            return Err(bad("a name with a line feed"));
+            return Err(bad("a name has a line feed or a slash"));
         };
-        let number: u32 = number_of(number).ok_or(bad("a name of no file"))?;
-        if number == 0 || name == b"." || name == b".." {
-            continue;
+        let number = number_of(number).ok_or(bad("a name is that of no file"))?;
+        let mode = octal(mode).ok_or(bad("a name is that of no file"))?;
+        if number != 0 && name != b"." && name != b".." {
+            let name = name.to_vec();
+            entries.push(Entry { name, number, mode });
         }
-        names.push((name.to_vec(), number, mode.starts_with(b"04")));
     }
-    Ok(names)
+    Ok(entries)
+}
+
+fn octal(word: &[u8]) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(word).ok()?, 8).ok()
 }
 
 fn number_of<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
@@ -160,88 +173,69 @@ fn word<'a>(words: &'a [u8], label: &str) -> Option<&'a [u8]> {
     rest[start..].split(u8::is_ascii_whitespace).next()
 }
 
-/// Returns a file that `stat` describes, whose content, if it has any, is at `dumped`.
-fn inode(words: &[u8], dumped: &Path) -> Result<Inode, ReadError> {
-    parse(words, dumped)?.ok_or(ReadError::Senseless(
-        "an inode that debugfs does not describe",
-    ))
+/// Returns the number behind a label.
+fn number_behind<T: std::str::FromStr>(words: &[u8], label: &str) -> Option<T> {
+    number_of(word(words, label)?)
 }
 
-fn parse(words: &[u8], dumped: &Path) -> Result<Option<Inode>, ReadError> {
-    let text = |label| word(words, label).and_then(|word| std::str::from_utf8(word).ok());
-    let (Some(mode), Some(size)) = (text(" Mode:"), text("   Size:")) else {
-        return Ok(None);
-    };
-    let (Ok(mode), Ok(size)) = (u32::from_str_radix(mode, 8), size.parse::<usize>()) else {
-        return Ok(None);
-    };
+/// Returns a file that `stat` describes, whose content, if it has any, is at `dumped`.
+fn inode(words: &[u8], dumped: &Path, store: &mut Store) -> Result<Inode, ReadError> {
+    let bad = || ReadError::Senseless("debugfs does not describe an inode");
     // Numbers above 2^31 are negative there.
-    let owner = |label| {
-        text(label)
-            .and_then(|word| word.parse::<i64>().ok())
-            .map(|number| number as u32)
+    let owner = |label| number_behind::<i64>(words, label).map(|number| number as u32);
+    let mode = word(words, " Mode:").and_then(octal);
+    let (seconds, nanoseconds) = word(words, "\n mtime:").and_then(moment).ok_or_else(bad)?;
+    let xattrs = match behind(words, "\nExtended attributes:\n") {
+        Some(rest) => xattrs(rest).ok_or_else(bad)?,
+        None => Xattrs::new(),
     };
-    let (Some(uid), Some(gid), Some(mtime)) =
-        (owner("\nUser:"), owner("   Group:"), text("\n mtime:"))
-    else {
-        return Ok(None);
-    };
-    let (Some(mtime), Some(kind)) = (time(mtime), behind(words, "   Type: ")) else {
-        return Ok(None);
-    };
-    let kind = match kind {
+    let kind = match behind(words, "   Type: ").ok_or_else(bad)? {
         [b'd', ..] => Kind::Directory,
-        [b'r', ..] => Kind::Regular(Content::read(File::open(dumped)?)?),
-        [b's', b'y', ..] => {
-            let target = match behind(words, "\nFast link dest: \"") {
-                Some(rest) => rest.get(..size).map(<[u8]>::to_vec),
-                None => Some(fs::read(dumped)?),
-            };
-            Kind::Symlink(target.ok_or(ReadError::Senseless("a link without a target"))?)
-        }
-        [b'c', ..] | [b'b', ..] => {
-            let numbers = text("Device major/minor number:").and_then(|word| word.split_once(':'));
-            let numbers =
-                numbers.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-            let Some((major, minor)) = numbers else {
-                return Ok(None);
-            };
-            if kind[0] == b'c' {
-                Kind::Character(major, minor)
-            } else {
-                Kind::Block(major, minor)
+        [b'r', ..] => Kind::Regular(store.take(File::open(dumped)?)?),
+        [b's', b'y', ..] => Kind::Symlink(match behind(words, FAST_LINK) {
+            Some(rest) => {
+                let size: usize = number_behind(words, "   Size:").ok_or_else(bad)?;
+                rest.get(..size).ok_or_else(bad)?.to_vec()
+            }
+            None => fs::read(dumped)?,
+        }),
+        [kind @ (b'c' | b'b'), ..] => {
+            let (major, minor) = device(words).ok_or_else(bad)?;
+            match kind {
+                b'c' => Kind::Character(major, minor),
+                _ => Kind::Block(major, minor),
             }
         }
         [b'F', ..] => Kind::Fifo,
         _ => Kind::Socket,
     };
-    let xattrs = match behind(words, "\nExtended attributes:\n") {
-        Some(rest) => xattrs(rest).ok_or(ReadError::Senseless("an extended attribute"))?,
-        None => Xattrs::new(),
-    };
-    Ok(Some(Inode {
+    Ok(Inode {
         kind,
-        mode: mode & !cpio::TYPE_MASK & 0o7777,
-        uid,
-        gid,
-        mtime,
+        mode: mode.ok_or_else(bad)? & 0o7777,
+        uid: owner("\nUser:").ok_or_else(bad)?,
+        gid: owner("   Group:").ok_or_else(bad)?,
+        mtime: time(seconds, nanoseconds)?,
         xattrs,
-    }))
+    })
+}
+
+/// Reads `05:300`.
+fn device(words: &[u8]) -> Option<(u32, u32)> {
+    let mut numbers = word(words, "Device major/minor number:")?.split(|byte| *byte == b':');
+    Some((number_of(numbers.next()?)?, number_of(numbers.next()?)?))
 }
 
 /// Reads a time such as `0x499602d2:00000000`: seconds of 32 bits, and a word with two more bits for them and the
 /// nanoseconds (`EXT4_EPOCH_BITS`).
-fn time(word: &str) -> Option<Time> {
-    let (seconds, extra) = word
-        .strip_prefix("0x")?
-        .split_once(':')
-        .unwrap_or((&word[2..], "0"));
+fn moment(word: &[u8]) -> Option<(i64, u32)> {
+    let word = std::str::from_utf8(word).ok()?.strip_prefix("0x")?;
+    let (seconds, extra) = word.split_once(':').unwrap_or((word, "0"));
     let seconds = u32::from_str_radix(seconds, 16).ok()? as i32;
     let extra = u32::from_str_radix(extra, 16).ok()?;
-    Some(Time {
-        seconds: i64::from(seconds) + (i64::from(extra & 3) << 32),
-        nanoseconds: extra >> 2,
-    })
+    Some((
+        i64::from(seconds) + (i64::from(extra & 3) << 32),
+        extra >> 2,
+    ))
 }
 
 /// Reads lines such as `  user.a (3) = "a\"b"`, `  user.b (2) = 00 ff` and `  user.c (0)`.

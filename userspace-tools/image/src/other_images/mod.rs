@@ -5,6 +5,7 @@
 
 mod btrfs;
 mod ext4;
+mod paths;
 mod squashfs;
 
 use std::fs::{self, File};
