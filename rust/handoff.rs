@@ -46,7 +46,7 @@ pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Res
     }
     if let Err(error) = old_root.detach() {
         pr_err!(
-            "detaching the old root failed: error {}, it stays mounted below the new one\n",
+            "detaching the old root failed: error {}, it stays mounted on the new one\n",
             error.to_errno()
         );
     }

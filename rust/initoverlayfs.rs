@@ -201,7 +201,7 @@ fn claim(early: &Early) -> Result {
     })
 }
 
-/// Makes a root of what was claimed, and hands it to PID 1 (stages 3 and 4).
+/// Makes a root of the claimed initrd, and hands it to PID 1 (stages 3 and 4).
 #[init]
 fn mount() -> Result {
     if let Some(claimed) = CLAIMED.take_if(|claimed| !claimed.must_wait()) {
@@ -284,7 +284,7 @@ fn take_over(
     handoff::hand_off(stack, options.root, &mut account.timeline)
 }
 
-/// Mounts what was claimed (stage 3).
+/// Mounts the claimed initrd (stage 3).
 ///
 /// # Errors
 ///

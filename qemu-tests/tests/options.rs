@@ -6,7 +6,7 @@ use qemu_tests::fixtures::disk;
 use qemu_tests::fixtures::erofs::{self, USUAL};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::{Boot, Machine};
-use qemu_tests::scenario::{classic, usual};
+use qemu_tests::scenario::{classic, usual, usual_bytes};
 use qemu_tests::summary::Summary;
 
 /// What `statfs` says an EROFS is (`EROFS_SUPER_MAGIC_V1`).
@@ -99,6 +99,16 @@ fn ro_makes_the_image_itself_the_root() -> Result<()> {
     assert_eq!(found.get("root.magic")?, EROFS_MAGIC);
     let read_only = "Read-only file system (os error 30)";
     assert!(found.all("write").contains(&format!("create {read_only}").as_str()));
+    Ok(())
+}
+
+#[test]
+fn ro_takes_one_image() -> Result<()> {
+    let initrd = [usual_bytes()?, usual_bytes()?].concat();
+    let machine = Machine::new().initrd_bytes(initrd).append("initoverlayfs=require,ro");
+    let console = machine.run_to_panic()?;
+    let panic = console.panic().context("no panic")?;
+    assert!(panic.contains("ro and rw take one image, and there are 2"), "{panic}");
     Ok(())
 }
 

@@ -120,7 +120,7 @@ fn attempt(target: &Target<'_>) -> Outcome {
     }
 }
 
-/// Returns a copy of what was claimed.
+/// Returns a copy of the claimed initrd.
 fn again(claimed: &Claimed) -> Result<Claimed> {
     let mut segments = KVec::with_capacity(claimed.segments.len(), GFP_KERNEL)?;
     for segment in &claimed.segments {

@@ -244,7 +244,7 @@ impl<'a> Scanner<'a> {
 
     /// Returns the start of a compressed archive whose magic is at `start`: rounded down to a
     /// multiple of 4, because the unpacker looks for the next plain archive only at multiples of 4
-    /// from the start of what it is given.
+    /// from the start of its input.
     fn aligned(&self, start: usize) -> usize {
         self.position.max(start & !(cpio::ALIGNMENT - 1))
     }

@@ -111,16 +111,15 @@ pub(crate) fn parse() -> Options<'static> {
             let (problem, text) = match bad {
                 BadOption::Unknown(text) => ("unknown option", text),
                 BadOption::Size(text) => ("not a size", text),
-                BadOption::Policy(text) => {
-                    let text_shown = BStr::from_bytes(text);
-                    pr_err!("malformed policy '{text_shown}', no image will be used\n");
-                    first_bad.get_or_insert(("malformed policy", text));
-                    return;
-                }
+                BadOption::Policy(text) => ("malformed policy", text),
                 BadOption::Filesystem(text) => ("not a filesystem for an image", text),
                 BadOption::Subvolume(text) => ("not a subvolume", text),
             };
-            pr_err!("{problem} '{}' ignored\n", BStr::from_bytes(text));
+            let effect = match bad {
+                BadOption::Policy(_) => ": no image will be used",
+                _ => " ignored",
+            };
+            pr_err!("{problem} '{}'{effect}\n", BStr::from_bytes(text));
             first_bad.get_or_insert((problem, text));
         });
     }

@@ -91,7 +91,7 @@ pub(crate) fn check_count(policy: &Policy<'_>, images: usize) -> Result<(), Refu
 /// Checks an image. Returns the guard that checks its blocks, or [`None`] without a policy.
 ///
 /// `memory` holds the image (`len` bytes), padding, and the trailer (the last `trailer_len` bytes).
-/// It is image `number` and becomes layer `layer`, both counted from 0.
+/// The image has the number `number` and becomes layer `layer`, both counted from 0.
 ///
 /// # Errors
 ///

@@ -26,7 +26,7 @@ impl Early {
     ///
     /// # Safety
     ///
-    /// It is dropped before the early initcall that makes it returns.
+    /// The token is dropped before the early initcall that makes it returns.
     pub(crate) const unsafe fn new() -> Self {
         Self(())
     }
@@ -36,7 +36,8 @@ impl Early {
 ///
 /// # Invariants
 ///
-/// Only who has set `is_in_use` from false to true accesses `value`, until it sets `is_in_use` back.
+/// Only the thread that has set `is_in_use` from false to true accesses `value`, until it sets
+/// `is_in_use` back.
 pub(crate) struct Slot<T> {
     is_in_use: Atomic<bool>,
     value: UnsafeCell<Option<T>>,
