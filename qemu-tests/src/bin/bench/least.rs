@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The least memory with which a machine reaches the stages of a boot.
 //!
-//! It is found by bisection, in steps of 8 MiB. What init reports decides, not how long a boot takes: too little
+//! A bisection finds it, in steps of 8 MiB. The report of init decides, not the time of a boot: too little
 //! memory ends in a panic, in an init that is killed, or in an emulator that has no room for the initrd.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{anyhow, Context, Result};
+use anyhow::{Context, Result};
 use qemu_tests::machine::Machine;
 
 use crate::candidates::Candidate;
+use crate::parallel;
 use crate::results::Least;
 
 /// The step of the search, in MiB.
@@ -21,32 +19,12 @@ const STEP: u32 = 8;
 const MOST: u32 = 2048;
 /// The limit of a boot, by an ordinary clock.
 const TIME_LIMIT: Duration = Duration::from_secs(240);
-/// Boots at a time.
-const AT_A_TIME: usize = 2;
 
 /// Measures each candidate; those that do not boot with the most memory have none.
 pub fn measure(candidates: &[Candidate]) -> Result<Vec<Option<Least>>> {
-    let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<Option<Least>>> = Mutex::new(vec![None; candidates.len()]);
-    let work = || -> Result<()> {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(candidate) = candidates.get(index) else {
-                return Ok(());
-            };
-            let least = of(candidate)?;
-            let mut all = found.lock().map_err(|_| anyhow!("a search panicked"))?;
-            *all.get_mut(index).context("no such candidate")? = least;
-        }
-    };
-    thread::scope(|scope| -> Result<()> {
-        let running: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-        for search in running {
-            search.join().map_err(|_| anyhow!("a search's thread panicked"))??;
-        }
-        Ok(())
-    })?;
-    found.into_inner().map_err(|_| anyhow!("a search panicked"))
+    parallel::map(candidates.len(), |index| {
+        of(candidates.get(index).context("no such candidate")?)
+    })
 }
 
 fn of(candidate: &Candidate) -> Result<Option<Least>> {

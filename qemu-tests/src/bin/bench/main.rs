@@ -8,6 +8,7 @@
 mod candidates;
 mod least;
 mod measure;
+mod parallel;
 mod payload;
 mod plot;
 mod results;

@@ -11,17 +11,15 @@
 //! a process reads from the page cache.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{anyhow, Context, Result};
+use anyhow::{Context, Result};
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Section;
 use qemu_tests::tools::{COUNTING, COUNTING_WITH_DISK};
 
 use crate::candidates::{Candidate, Kind};
+use crate::parallel;
 use crate::results::{Row, Stages};
 
 /// Command lines grow by this much from one boot to the next.
@@ -30,9 +28,6 @@ const PADDING: usize = 16;
 const OPTION: usize = 200;
 /// A single boot's limit; counting is slow.
 const TIME_LIMIT: Duration = Duration::from_secs(3600);
-/// Boots at a time: the counting clock does not see the host's load.
-const AT_A_TIME: usize = 2;
-
 /// What one boot showed; the same as in a [`Row`].
 struct Sample {
     run_ms: f64,
@@ -103,33 +98,20 @@ pub fn measure(candidates: &[Candidate], memory_mib: u32) -> Result<Vec<Row>> {
             figures.chain(phases).map(move |purpose| (index, purpose))
         })
         .collect();
-    let next = AtomicUsize::new(0);
-    let findings: Mutex<Vec<Findings>> =
-        Mutex::new(candidates.iter().map(|_| Findings::default()).collect());
-    let work = || -> Result<()> {
-        while let Some((index, purpose)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let candidate = candidates.get(*index).context("no such candidate")?;
-            match find(candidate, memory_mib, *purpose) {
-                Ok(found) => {
-                    let mut all = findings.lock().map_err(|_| anyhow!("a boot panicked"))?;
-                    all.get_mut(*index).context("no such candidate")?.add(found);
-                }
-                // The row will be missing, and the others need not be measured again.
-                Err(error) => {
-                    eprintln!("bench: {}, {} MB: {error:#}", candidate.format.name, candidate.mb);
-                }
-            }
-        }
-        Ok(())
-    };
-    thread::scope(|scope| -> Result<()> {
-        let running: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
-        for boots in running {
-            boots.join().map_err(|_| anyhow!("a boot's thread panicked"))??;
-        }
-        Ok(())
+    let found = parallel::map(boots.len(), |number| {
+        let (index, purpose) = boots.get(number).context("no such boot")?;
+        let candidate = candidates.get(*index).context("no such candidate")?;
+        let found = find(candidate, memory_mib, *purpose).inspect_err(|error| {
+            // The row will be missing, and the others need not be measured again.
+            eprintln!("bench: {}, {} MB: {error:#}", candidate.format.name, candidate.mb);
+        });
+        Ok((*index, found.ok()))
     })?;
-    let findings = findings.into_inner().map_err(|_| anyhow!("a boot panicked"))?;
+    let mut findings: Vec<Findings> = candidates.iter().map(|_| Findings::default()).collect();
+    for (index, found) in found {
+        let of_it = findings.get_mut(index).context("no such candidate")?;
+        found.into_iter().for_each(|found| of_it.add(found));
+    }
     let all = candidates.iter().zip(findings);
     let is_known = |candidate: &Candidate, found: &Findings| {
         let has_phases = found.phases.is_some() || !candidate.format.kind.is_ours();
