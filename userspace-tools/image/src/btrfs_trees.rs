@@ -4,7 +4,9 @@
 //!
 //! Layouts are those of `include/uapi/linux/btrfs_tree.h` of Linux 7.3.
 
-use std::collections::HashMap;
+mod layout;
+mod names;
+
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -13,6 +15,9 @@ use std::path::Path;
 
 use initoverlayfs_core::crc32c;
 use thiserror::Error;
+
+pub(crate) use layout::*;
+pub(crate) use names::{read_names, Names, Number};
 
 /// The offsets of the superblock and of its copies, if the image reaches that far, in bytes.
 const SUPERBLOCKS: [u64; 3] = [64 << 10, 64 << 20, 256 << 30];
@@ -56,49 +61,12 @@ const CHECKSUM_LEN: usize = 32;
 /// The largest height that trees can have.
 const HIGHEST: usize = 8;
 
-/// Types of keys.
-pub(crate) const INODE_ITEM: u8 = 1;
-pub(crate) const XATTR_ITEM: u8 = 24;
-pub(crate) const DIR_ITEM: u8 = 84;
-pub(crate) const EXTENT_DATA: u8 = 108;
-pub(crate) const DIR_INDEX: u8 = 96;
-pub(crate) const ROOT_ITEM: u8 = 132;
+/// Types of keys that only matter here.
 const DEVICE_ITEM: u8 = 216;
 const CHUNK_ITEM: u8 = 228;
 
 /// The offset of the root's address in a tree's item in the tree of roots.
 const ROOT_ITEM_BYTENR: usize = 176;
-
-/// The tree of files, and the first inode in any of them: its root directory.
-pub(crate) const FS_TREE: u64 = 5;
-pub(crate) const ROOT_DIRECTORY: u64 = 256;
-
-/// A name in a directory: the key of what it stands for, and what else there is before the name itself.
-pub(crate) const NAME_KEY_TYPE: usize = 8;
-pub(crate) const NAME_GENERATION: usize = 17;
-pub(crate) const NAME_DATA_LEN: usize = 25;
-pub(crate) const NAME_LEN: usize = 27;
-pub(crate) const NAME_TYPE: usize = 29;
-pub(crate) const NAME: usize = 30;
-
-/// Offsets of an inode's fields.
-pub(crate) mod inode_field {
-    pub(crate) const SIZE: usize = 16;
-    pub(crate) const OWNER: usize = 44;
-    pub(crate) const GROUP: usize = 48;
-    pub(crate) const MODE: usize = 52;
-    pub(crate) const DEVICE: usize = 56;
-    pub(crate) const FLAGS: usize = 64;
-    pub(crate) const ATIME: usize = 112;
-    pub(crate) const CTIME: usize = 124;
-    pub(crate) const MTIME: usize = 136;
-}
-
-/// The numbers of a file: that of its tree, and its own.
-pub(crate) type Number = (u64, u64);
-
-/// Names in directories, by the number of the directory.
-pub(crate) type Names = HashMap<Number, Vec<(Vec<u8>, Number)>>;
 
 /// An item of a leaf.
 pub(crate) struct Item {
@@ -318,38 +286,6 @@ impl Image {
         let written = self.file.write_all_at(bytes, place);
         written.map_err(TreeError::File)
     }
-}
-
-/// Reads the names in the directories of a tree, and adds the trees that are mounted there, each once.
-pub(crate) fn read_names(
-    image: &Image,
-    id: u64,
-    names: &mut Names,
-    trees: &mut Vec<u64>,
-) -> Result<(), TreeError> {
-    image.each_leaf(image.root_of(id)?, &mut |leaf| {
-        for item in items(leaf).filter(|item| item.kind == DIR_INDEX) {
-            let data = &leaf[item.data];
-            let end = NAME + usize::from(u16_at(data, NAME_LEN));
-            // An index has one name.
-            let name = data.get(NAME..).filter(|_| data.len() == end);
-            let name = name.ok_or(senseless("a name that breaks off"))?;
-            let number = if data[NAME_KEY_TYPE] == ROOT_ITEM {
-                let tree = u64_at(data, 0);
-                if !trees.contains(&tree) {
-                    trees.push(tree);
-                }
-                (tree, ROOT_DIRECTORY)
-            } else {
-                (id, u64_at(data, 0))
-            };
-            names
-                .entry((id, item.id))
-                .or_default()
-                .push((name.to_vec(), number));
-        }
-        Ok(false)
-    })
 }
 
 /// Returns the addresses of a chunk, and where it lies on the device.

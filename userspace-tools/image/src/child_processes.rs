@@ -114,7 +114,7 @@ impl Running {
         self.child.take_stdin()
     }
 
-    /// Returns a meter of what it reads, for another thread.
+    /// Returns a meter of the bytes that it reads, for another thread.
     pub fn meter(&self) -> Meter {
         Meter(Arc::clone(&self.child))
     }

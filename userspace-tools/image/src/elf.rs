@@ -62,7 +62,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Returns those of a file; of what is no ELF file, or a broken one, as far as they can be read.
+    /// Returns the requests of a file, as far as they can be read: none of a file that is no ELF file.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         requests::<FileHeader64<Endianness>>(bytes)
             .or_else(|| requests::<FileHeader32<Endianness>>(bytes))

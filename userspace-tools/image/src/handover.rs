@@ -59,7 +59,9 @@ impl Tool {
 
     /// Returns what to do, for a message.
     pub fn cure(self) -> &'static str {
-        const CONVERT: &str = "convert the initramfs without --no-handover-shim";
+        const CONVERT: &str =
+            "convert the initramfs without --no-handover-shim (for other machines than x86-64, \
+             have init call pivot_root and umount -l instead)";
         self.remedy().unwrap_or(CONVERT)
     }
 

@@ -4,12 +4,11 @@
 //! `.wh.NAME` takes `NAME` of the layers below away, `.wh..wh..opq` all that its directory has there
 //! (the layer specification of the Open Container Initiative).
 
+mod names;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
 
 use tar::{Archive, Entry, EntryType};
 use thiserror::Error;
@@ -18,8 +17,9 @@ use crate::compression::DecompressError;
 use crate::content::{Content, Store, LARGEST};
 use crate::pax::Records;
 use crate::records::{self, Record};
-use crate::tree::{join, split, Id, Inode, Kind, Time, Tree, LONGEST_PATH};
+use crate::tree::{join, split, Inode, Kind, Time, Tree, LONGEST_PATH};
 use crate::whole_stream;
+use names::{hide, linked, make_parents, place};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -363,58 +363,4 @@ fn seconds(field: &[u8; 12]) -> Option<i64> {
     let (front, back) = field.split_last_chunk()?;
     let is_plain = matches!(front, [0x80, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff]);
     is_plain.then(|| i64::from_be_bytes(*back))
-}
-
-/// Returns where a name is in the tree; nothing if it leads out.
-fn place(name: &[u8]) -> Option<Vec<u8>> {
-    let mut path = Vec::new();
-    for component in Path::new(OsStr::from_bytes(name)).components() {
-        match component {
-            Component::Normal(part) => path = join(&path, part.as_bytes()),
-            Component::CurDir | Component::RootDir => {}
-            Component::ParentDir | Component::Prefix(_) => return None,
-        }
-    }
-    Some(path)
-}
-
-/// Returns the file that a hard link names, through symbolic links on the way to its directory.
-fn linked(tree: &Tree, target: &[u8]) -> Option<Id> {
-    let (directory, file) = split(target);
-    tree.id(&join(&tree.resolve_path(directory)?, file))
-}
-
-/// Takes names away, but not those of this layer, nor the directories that these are in.
-fn hide(tree: &mut Tree, paths: &[Vec<u8>], own: &BTreeSet<Vec<u8>>) {
-    for path in paths {
-        let start = join(path, b"");
-        let is_above_own = || {
-            let next = own.range(start.clone()..).next();
-            next.is_some_and(|own| own.starts_with(&start))
-        };
-        if !own.contains(path) && !is_above_own() {
-            tree.remove(path);
-        }
-    }
-}
-
-/// Returns where a directory is, through symbolic links to directories, as `tar` and container engines find it.
-/// Makes what is missing, as tarballs may leave directories out.
-fn make_parents(tree: &mut Tree, directory: &[u8]) -> Vec<u8> {
-    let mut place = Vec::new();
-    let parts = directory.split(|byte| *byte == b'/');
-    for part in parts.filter(|part| !part.is_empty()) {
-        let next = join(&place, part);
-        let is_directory = |path: &Vec<u8>| tree.get(path).is_some_and(Inode::is_directory);
-        if is_directory(&next) {
-            place = next;
-        } else if let Some(path) = tree.resolve_path(&next).filter(is_directory) {
-            place = path;
-        } else {
-            tree.remove(&next);
-            tree.insert(&next, Inode::directory(0o755));
-            place = next;
-        }
-    }
-    place
 }

@@ -79,26 +79,39 @@ fn names_do_not_lead_out_of_the_tree() {
     assert!(!std::path::Path::new("/tmp/evil_").exists());
 }
 
-/// A node of a tree that lists itself hundreds of times.
+/// Seven levels of nodes, each of which lists the next one hundreds of times.
 #[test]
-fn trees_that_contain_themselves_end() {
+fn trees_with_more_nodes_than_fit_end() {
     const HEADER: usize = 101;
+    const COUNT: usize = 96;
     const LEVEL: usize = 100;
+    const NODE: usize = 16384;
+    const LEVELS: usize = 7;
     let [(filesystem, format), _] = formats();
     let mut image = image(&format);
-    // The root of the tree of roots, which lies in the one chunk where its address says.
     let superblock = 64 << 10;
     let field = |at: usize| u64::from_le_bytes(image[at..at + 8].try_into().expect("8 bytes"));
-    let (address, owner) = (field(superblock + 0x50), 1_u64.to_le_bytes());
-    let at = (0..image.len() - 4096)
+    // The root of the tree of roots. What is behind it in the same chunk is overwritten.
+    let address = field(superblock + 0x50);
+    let owner = 1_u64.to_le_bytes();
+    let is_root = |at: &usize| field(at + 0x30) == address && image[at + 0x58..at + 0x60] == owner;
+    let at = (0..image.len() - NODE)
         .step_by(4096)
-        .find(|at| field(at + 0x30) == address && image[at + 0x58..at + 0x60] == owner);
-    let at = at.expect("the node");
-    image[at + LEVEL] = 1;
-    image[at + 96..at + 100].copy_from_slice(&400_u32.to_le_bytes());
-    for pointer in 0..400 {
-        let place = at + HEADER + pointer * 33 + 17;
-        image[place..place + 8].copy_from_slice(&address.to_le_bytes());
+        .find(is_root)
+        .expect("the node");
+    for level in 0..LEVELS {
+        let node = at + level * NODE;
+        image[node..node + NODE].fill(0);
+        if level + 1 == LEVELS {
+            break;
+        }
+        image[node + LEVEL] = 1;
+        image[node + COUNT..node + COUNT + 4].copy_from_slice(&400_u32.to_le_bytes());
+        let next = address + ((level + 1) * NODE) as u64;
+        for pointer in 0..400 {
+            let place = node + HEADER + pointer * 33 + 17;
+            image[place..place + 8].copy_from_slice(&next.to_le_bytes());
+        }
     }
     let error = other_images::read(filesystem, &image).expect_err("no end");
     assert!(error.to_string().contains("without end"), "{error}");

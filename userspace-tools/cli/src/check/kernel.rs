@@ -62,19 +62,19 @@ struct Wanted {
     /// The reason.
     why: String,
     /// Another cure than to build the kernel with it; empty if there is none.
-    or: String,
+    or: &'static str,
 }
 
 impl Wanted {
-    fn new(option: &str, why: &str, or: &str) -> Self {
-        let (option, why, or) = (option.to_owned(), why.to_owned(), or.to_owned());
+    fn new(option: &str, why: &str, or: &'static str) -> Self {
+        let (option, why) = (option.to_owned(), why.to_owned());
         Self { option, why, or }
     }
 
     /// Returns the problem that a kernel without the option has, with its cure.
     fn problem(&self) -> String {
         let Self { option, why, or } = self;
-        let or = match or.as_str() {
+        let or = match *or {
             "" => String::new(),
             or => format!(", or {or}"),
         };

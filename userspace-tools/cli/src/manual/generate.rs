@@ -13,7 +13,8 @@ use clap_mangen::roff::{bold, italic, roman, Roff};
 use clap_mangen::Man;
 use initoverlayfs_image::programs::{Program, PROGRAMS};
 
-use crate::manual::pages::{Page, PAGES, VARIABLES};
+use crate::manual::pages::{Page, PAGES};
+use crate::manual::variables::VARIABLES;
 use crate::Verdict;
 
 /// Write manual pages and shell completions.

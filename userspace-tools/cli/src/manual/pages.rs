@@ -2,6 +2,8 @@
 
 //! The texts of manual pages beyond those of `--help`.
 
+use crate::manual::variables::{MAKING, READING};
+
 /// The page of a command.
 pub struct Page {
     /// The command; empty for the page of all.
@@ -10,62 +12,13 @@ pub struct Page {
     pub examples: &'static [(&'static str, &'static str)],
     /// The meaning of exit status 1, if the command has it.
     pub bad: Option<&'static str>,
-    /// The variables that it reads: names in [`VARIABLES`], and of programs.
+    /// The variables that it reads: names in [`VARIABLES`](super::variables::VARIABLES), and of programs.
     pub environment: &'static [&'static str],
     /// Files that it reads or that have to do with it.
     pub files: &'static [(&'static str, &'static str)],
     /// Other pages.
     pub see_also: &'static [&'static str],
 }
-
-/// Variables of the environment, but for those that name programs.
-pub const VARIABLES: &[(&str, &str)] = &[
-    (
-        "INITOVERLAYFS_HANDOVER",
-        "The program that replaces tools which cannot hand over from this \
-         root; else the one that was installed.",
-    ),
-    (
-        "PKCS11_PROVIDER_MODULE",
-        "The library of a token that holds the key, for OpenSSL's pkcs11 \
-         provider; else that of its configuration.",
-    ),
-    (
-        "SOURCE_DATE_EPOCH",
-        "The time that the image states for its making, in seconds since \
-         1970; else 0.",
-    ),
-    (
-        "TMPDIR",
-        "Where files go that are needed on the way; else /tmp.",
-    ),
-];
-
-/// The variables that commands read which look into images.
-const READING: &[&str] = &[
-    "BTRFS",
-    "E2FS_DEBUGFS",
-    "FAKEROOT",
-    "FSCK_EROFS",
-    "TMPDIR",
-    "UNSQUASHFS",
-];
-
-/// The variables that commands read which make images.
-const MAKING: &[&str] = &[
-    "E2FS_DEBUGFS",
-    "FAKEROOT",
-    "INITOVERLAYFS_HANDOVER",
-    "MKE2FS",
-    "MKFS_BTRFS",
-    "MKFS_EROFS",
-    "MKSQUASHFS",
-    "PKCS11_PROVIDER_MODULE",
-    "RESIZE2FS",
-    "SETFATTR",
-    "SOURCE_DATE_EPOCH",
-    "TMPDIR",
-];
 
 const HANDOVER: (&str, &str) = (
     "../libexec/initoverlayfs/handover",
