@@ -190,6 +190,10 @@ pub(super) fn first_set(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Returns a little-endian field of a superblock.
+///
+/// # Errors
+///
+/// [`SuperblockError::NoSuperblock`]: it ends before the field does.
 pub(super) fn field<const N: usize>(
     superblock: &[u8],
     at: usize,
@@ -202,22 +206,39 @@ pub(super) fn field<const N: usize>(
 }
 
 /// Returns a field of 16 bits.
+///
+/// # Errors
+///
+/// Those of [`field`].
 pub(super) fn le16(superblock: &[u8], at: usize) -> Result<u16, SuperblockError> {
     field(superblock, at).map(u16::from_le_bytes)
 }
 
 /// Returns a field of 32 bits.
+///
+/// # Errors
+///
+/// Those of [`field`].
 pub(super) fn le32(superblock: &[u8], at: usize) -> Result<u32, SuperblockError> {
     field(superblock, at).map(u32::from_le_bytes)
 }
 
 /// Returns a field of 64 bits.
+///
+/// # Errors
+///
+/// Those of [`field`].
 pub(super) fn le64(superblock: &[u8], at: usize) -> Result<u64, SuperblockError> {
     field(superblock, at).map(u64::from_le_bytes)
 }
 
 /// Returns the size of an image in bytes, if it is whole, and holds the `least` bytes up to its
 /// superblock's end.
+///
+/// # Errors
+///
+/// [`SuperblockError::Bytes`]: the size is out of range. [`SuperblockError::Truncated`]: there are
+/// `have` bytes only.
 pub(super) fn whole(bytes: u64, least: usize, have: usize) -> Result<usize, SuperblockError> {
     let need = usize::try_from(bytes)
         .ok()

@@ -69,15 +69,15 @@ fn place(filesystem: Filesystem) -> (usize, usize) {
 /// Returns the image in `bytes` whose superblock is the first thing there that is not NUL, and where the
 /// image begins.
 ///
-/// `first_set` is where the first byte stands that is not NUL.
+/// `nuls` is the number of NUL bytes at the start.
 pub(super) fn recognise(
     bytes: &[u8],
-    first_set: usize,
+    nuls: usize,
     kinds: Filesystems,
 ) -> Option<(Filesystem, usize)> {
     let start = |filesystem| {
-        let (offset, nuls) = place(filesystem);
-        (first_set.saturating_sub(nuls)..=first_set).find_map(|superblock| {
+        let (offset, own_nuls) = place(filesystem);
+        (nuls.saturating_sub(own_nuls)..=nuls).find_map(|superblock| {
             let start = superblock.checked_sub(offset)?;
             has_magic(filesystem, bytes.get(start..)?).then_some((filesystem, start))
         })

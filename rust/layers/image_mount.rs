@@ -134,6 +134,11 @@ impl OnDisk<'_> {
 /// Never called: without its option, no such image is looked for.
 #[cfg(not(CONFIG_INITOVERLAYFS_BLOCK))]
 impl OnDisk<'_> {
+    /// Mounts nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`, always.
     pub(crate) fn mount(self, _stack: &mut Stack) -> Result<Mount> {
         Err(ENODEV)
     }

@@ -33,6 +33,10 @@ impl Lower {
     }
 
     /// Puts the directory `layer` on top.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     pub(crate) fn cover_with(&mut self, layer: Path) -> Result {
         Ok(self.layers.push(layer, GFP_KERNEL)?)
     }

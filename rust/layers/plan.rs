@@ -58,11 +58,12 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Returns an image as a file, if the policy admits it: image `number`, layer `index`.
-    fn into_file(self, policy: &Policy<'_>, number: usize, index: usize) -> Result<File, Failure> {
+    /// Returns an image as a file, if the policy admits it. Images alone are counted by `image`,
+    /// images and archives by `layer`, both from 0.
+    fn into_file(self, policy: &Policy<'_>, image: usize, layer: usize) -> Result<File, Failure> {
         let bytes = self.memory.bytes();
-        let guard = policy::admit(policy, bytes, self.len, self.trailer_len, number, index)
-            .map_err(|refusal| Step::Verify.failed_at(index, refusal))?;
+        let guard = policy::admit(policy, bytes, self.len, self.trailer_len, image, layer)
+            .map_err(|refusal| Step::Verify.failed_at(layer, refusal))?;
         Ok(File::new(self.memory, self.len, guard, self.usage))
     }
 }

@@ -30,7 +30,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Nothing mounted yet.
+    /// Returns a stack with nothing mounted yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Path::of`].
     pub(crate) fn on_root() -> Result<Self> {
         Ok(Self {
             old_root: Path::of(c"/")?,
@@ -42,6 +46,10 @@ impl Stack {
     }
 
     /// Puts a mount on top of the others; returns its root.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Mount::attach`].
     pub(crate) fn attach(&mut self, mount: Mount) -> Result<Path> {
         self.attach_with(mount, AccessTimes::Relative)
     }
@@ -54,6 +62,10 @@ impl Stack {
     }
 
     /// Puts the tmpfs on top, and enters it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Mount::attach`].
     pub(crate) fn attach_tmpfs(&mut self, tmpfs: Mount) -> Result {
         let root = self.attach(tmpfs)?;
         root.enter();
@@ -62,6 +74,10 @@ impl Stack {
     }
 
     /// Puts the new root on top, and enters it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Mount::attach`].
     pub(crate) fn attach_root(&mut self, root: Mount, times: AccessTimes) -> Result {
         self.attach_with(root, times)?.enter();
         Ok(())

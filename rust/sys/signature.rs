@@ -41,6 +41,10 @@ pub(crate) fn verify(signed: &[u8], signature: &[u8]) -> Result {
 }
 
 /// Is never called: without its option, a policy that wants a signature is malformed.
+///
+/// # Errors
+///
+/// `ENOPKG`, always.
 #[cfg(not(CONFIG_INITOVERLAYFS_SIGNATURES))]
 pub(crate) fn verify(_signed: &[u8], _signature: &[u8]) -> Result {
     Err(ENOPKG)

@@ -31,6 +31,7 @@ pub(super) fn linked(tree: &Tree, target: &[u8]) -> Option<Id> {
 /// Takes names away, but not those of this layer, nor the directories that these are in.
 pub(super) fn hide(tree: &mut Tree, paths: &[Vec<u8>], own: &BTreeSet<Vec<u8>>) {
     for path in paths {
+        // What lies below begins with this: the path and a slash.
         let start = join(path, b"");
         let is_above_own = || {
             let next = own.range(start.clone()..).next();
