@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE
+export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
@@ -34,7 +34,7 @@ help:
 ##   make profile    where the instructions to /init go, by function of the kernel
 ##
 ##   make setup      find or install the tools and sources (into build/)
-##   make kernel     build/x86_64/bzImage and build/x86_64/config
+##   make kernel     build/x86_64/bzImage and build/x86_64/config (build/arm64/Image)
 ##   make image      build/demo.erofs
 ##   make tools      build/bin/initoverlayfs, the command
 ##   make install    puts it into DESTDIR/PREFIX; with PREFIX=/usr also the distributions' hooks
@@ -44,6 +44,7 @@ help:
 ##   make clean      remove results; make distclean also downloads and the graft
 ##
 ## Variables:
+##   ARCH=NAME       the machine: x86_64, arm64 or riscv64; else the one this runs on
 ##   KDIR=DIR        a Linux tree of yours, 7.3 or newer (else Debian's is fetched)
 ##   INITRD=FILE     what to boot instead of the demo image; nothing is checked then
 ##   APPEND=TEXT     added to the kernel's command line
@@ -55,6 +56,7 @@ help:
 ##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
 ##   BOOTS=N         boots of make mutate; else 500
 ##   BENCH=wall      with bench: on two processors by an ordinary clock, instead of counting
+##   FEW=1           with test: some of the boots, and nothing else
 ##   SUITE=NAME      with test-clean: bookworm, trixie or sid; else trixie
 ##   CACHE=1         with test-clean: the packages in build/download are not fetched again
 ##   COMMAND=TEXT    with vng: what to run instead of a look around
@@ -108,7 +110,7 @@ test-locked: tools
 	@$(MAKE) kernel CONFIG=locked
 	@CONFIG=locked scripts/test
 
-test-distro: kernel deb
+test-distro: kernel tools
 	@scripts/distro --install
 	@scripts/test --distro
 
@@ -146,7 +148,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/x86_64-* build/target build/fixtures build/bench build/fuzz build/demo build/demo.* build/run.log* build/profile.folded build/.image-key build/.accel
+	rm -rf build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile.folded build/.image-key* build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \

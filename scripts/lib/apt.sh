@@ -127,7 +127,21 @@ keyring() {
 	die "Debian's archive keys are missing: apt-get install debian-archive-keyring"
 }
 
-# apt_root NAME SUITE...: an apt root in build/apt/NAME for those suites.
+# guest_root: the root for packages of the machine that is booted.
+guest_root() {
+	local suites
+	if is_native; then
+		echo system
+	else
+		# The suite that the kernel comes from: Debian 12 knows no riscv64.
+		suites=$(kernel_suites)
+		GUEST_ARCHITECTURE=$DEBIAN_ARCH apt_root "$DEBIAN_ARCH" "${suites%% *}"
+		echo "$BUILD/apt/$DEBIAN_ARCH"
+	fi
+}
+
+# apt_root NAME SUITE...: an apt root in build/apt/NAME for those suites, and for packages of
+# GUEST_ARCHITECTURE or this system's.
 apt_root() {
 	local root=$BUILD/apt/$1 uri keys suite
 	shift
@@ -151,6 +165,10 @@ apt_root() {
 		Dir::Cache "$root/cache";
 		Acquire::Languages "none";
 		Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+	EOF
+	[ -z "${GUEST_ARCHITECTURE-}" ] || cat >> "$root/apt.conf" <<-EOF
+		APT::Architecture "$GUEST_ARCHITECTURE";
+		APT::Architectures { "$GUEST_ARCHITECTURE"; };
 	EOF
 	for suite in "$@"; do
 		printf 'deb [signed-by=%s] %s %s main\n' "$keys" "$uri" "$suite"

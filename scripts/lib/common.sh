@@ -40,20 +40,26 @@ replace_if_changed() {
 	fi
 }
 
+# shellcheck source-path=SCRIPTDIR source=machine.sh
+. "$ROOT/scripts/lib/machine.sh"
+
 # kernel_dir: where the kernel is built that CONFIG names, a file in
 # scripts/config/variants, or the usual one.
 kernel_dir() {
 	[ -z "${CONFIG-}" ] || [ -f "$ROOT/scripts/config/variants/$CONFIG.config" ] ||
 		die "CONFIG=$CONFIG: there is no scripts/config/variants/$CONFIG.config"
-	echo "$BUILD/x86_64${CONFIG:+-$CONFIG}"
+	echo "$BUILD/$ARCH${CONFIG:+-$CONFIG}"
 }
 
 # load_tools: the tools that scripts/setup found, as variables of this shell and of
 # what it starts.
 load_tools() {
-	[ -r "$BUILD/tools.env" ] || die "build/tools.env is missing: run 'make setup' first"
-	set -a
-	# shellcheck source=/dev/null
-	. "$BUILD/tools.env"
-	set +a
+	local file
+	for file in "$BUILD/tools.env" "$GUEST_TOOLS"; do
+		[ -r "$file" ] || die "${file#"$ROOT"/} is missing: run 'make setup' first"
+		set -a
+		# shellcheck source=/dev/null
+		. "$file"
+		set +a
+	done
 }

@@ -7,18 +7,20 @@ load_harness() {
 	load_tools
 	: "${CARGO:?}"
 	export BUILD
-	KERNEL=$(kernel_dir)/bzImage
+	KERNEL=$(kernel_dir)/$IMAGE
 	KERNEL_CONFIG=$(kernel_dir)/config
 	export KERNEL KERNEL_CONFIG
-	export CARGO_TARGET_DIR=$BUILD/target
+	# The tests know the machine whose probe they were built with.
+	export CARGO_TARGET_DIR=$BUILD/target$FOREIGN
 	# What watches every access of a guest makes it slow; the first complaint ends it.
-	# no5lvl: while the processor is identified, KASAN takes an interrupt's accesses
-	# for wild ones if there are five levels of page tables.
 	if [ "${CONFIG-}" = debug ]; then
 		export QEMU_TIMEOUT_SCALE=${QEMU_TIMEOUT_SCALE:-10}
-		export KERNEL_APPEND="panic_on_warn=1 no5lvl ${KERNEL_APPEND-}"
+		export KERNEL_APPEND="panic_on_warn=1 $DEBUG_PARAMETERS ${KERNEL_APPEND-}"
 	fi
+	export DISTRO_DIR=$BUILD/distro$FOREIGN
 	QEMU_ACCEL=$("$ROOT/scripts/accel")
+	# A processor that is asked to keep tags.
+	[ "${CONFIG-}" != mte ] || QEMU_ACCEL+=' -machine mte=on'
 	export QEMU_ACCEL
 	[ -f "$KERNEL" ] || die "${KERNEL#"$ROOT"/} is missing: run 'make kernel${CONFIG:+ CONFIG=$CONFIG}' first"
 }

@@ -6,7 +6,6 @@
 . "$ROOT/scripts/lib/keys.sh"
 
 # Some of these names are for the scripts that source this file.
-ARCH_NAME=x86_64
 # shellcheck disable=SC2034
 OUT=$(kernel_dir)
 FRAGMENTS=$ROOT/scripts/config
@@ -37,6 +36,7 @@ keys_fragment() {
 # ones, and that of the variant which CONFIG names.
 fragments() {
 	find "$FRAGMENTS" -maxdepth 1 -name '*.config' | sort
+	echo "$FRAGMENTS/arch/$ARCH.config"
 	keys_fragment
 	[ -z "${CONFIG-}" ] || echo "$FRAGMENTS/variants/$CONFIG.config"
 }
@@ -64,7 +64,7 @@ kernel_make() {
 		KBUILD_BUILD_USER=initoverlayfs \
 		KBUILD_BUILD_HOST=initoverlayfs \
 		${LIBCLANG_PATH:+LIBCLANG_PATH="$LIBCLANG_PATH"} \
-		make -C "$KDIR" O="$obj" ARCH="$ARCH_NAME" LLVM="$LLVM" \
+		make -C "$KDIR" O="$obj" ARCH="$KERNEL_ARCH" LLVM="$LLVM" \
 		RUSTC="$RUSTC" RUSTFMT="$RUSTFMT" CLIPPY_DRIVER="$CLIPPY_DRIVER" \
 		BINDGEN="$BINDGEN" RUST_LIB_SRC="$RUST_LIB_SRC" \
 		"$@" < /dev/null

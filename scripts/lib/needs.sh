@@ -29,13 +29,18 @@ command:c++|g++|libFuzzer
 command:shellcheck|shellcheck|make check
 command:git|git|make check
 command:flock|util-linux|one build at a time
-command:qemu-system-x86_64|qemu-system-x86|booting
 header:gelf.h|libelf-dev|objtool
 header:openssl/ssl.h|libssl-dev|signatures, and keys in the kernel
 command:pkg-config|pkg-config|finding OpenSSL
 command:openssl|openssl|the keys of the tests
 command:fsverity|fsverity|comparing seals with those of fsverity-utils
 '
+NEEDS+="command:$QEMU_PROGRAM|$QEMU_PACKAGE|booting
+"
+# Debian's names have no underscore.
+is_native || NEEDS+="command:$GNU-gcc|gcc-${GNU//_/-}|programs for the guest
+file:/usr/$GNU/lib/libc.a|libc6-dev-$DEBIAN_ARCH-cross|programs for the guest
+"
 
 # The oldest LLVM that Linux 7.3 builds with, and the one to install.
 LLVM_OLDEST=17
@@ -44,6 +49,7 @@ LLVM_DEBIAN=19
 have() {
 	case $1 in
 	command:*) command -v "${1#*:}" > /dev/null ;;
+	file:*) [ -f "${1#*:}" ] ;;
 	header:*) gcc -E -include "${1#*:}" -x c - < /dev/null > /dev/null 2>&1 ;;
 	esac
 }
@@ -102,7 +108,7 @@ name_missing() {
 	is_good_mkfs mkfs.erofs ||
 		echo "  erofs-utils $EROFS_OLDEST or newer with lz4, lzma, deflate and zstd: the demo image, test images"
 	is_good_btrfs mkfs.btrfs || echo "  btrfs-progs $BTRFS_OLDEST or newer: btrfs images"
-	is_static "$(command -v busybox || true)" || echo "  busybox, statically linked: the demo image"
+	! is_native || is_static "$(command -v busybox || true)" || echo "  busybox, statically linked: the demo image"
 }
 
 find_system_tools() {
@@ -124,6 +130,5 @@ $missing
 Install these with your system's package manager, then run this again."
 		find_llvm
 	fi
-	found QEMU "$(command -v qemu-system-x86_64)"
 	found MKE2FS "$(command -v mke2fs)"
 }
