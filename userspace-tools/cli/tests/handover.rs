@@ -207,6 +207,46 @@ fn elf(class: u8, machine: u16, text: &[u8]) -> Vec<u8> {
     [&bytes, text].concat()
 }
 
+/// Each tool gets the program for its own machine.
+#[test]
+fn programs_of_several_machines_are_told_apart() {
+    let machines = [(2, 62, "x86_64"), (2, 183, "aarch64"), (1, 40, "arm")];
+    let tools = machines.map(|(class, machine, _)| elf(class, machine, BUSYBOX));
+    let paths = [
+        "a/switch_root",
+        "b/switch_root",
+        "c/switch_root",
+        "d/switch_root",
+    ];
+    let other = elf(1, 8, BUSYBOX);
+    let mut entries = ["a", "b", "c", "d"]
+        .map(|name| node(name, 0o040_755))
+        .to_vec();
+    let contents = tools.iter().chain([&other]);
+    entries.extend(
+        paths
+            .iter()
+            .zip(contents)
+            .map(|(path, tool)| program(path, tool)),
+    );
+    let place = place_with(&entries);
+    fs::remove_file(place.path("handover")).expect("it is there");
+    fs::create_dir(place.path("handover")).expect("a directory");
+    for (class, machine, name) in machines {
+        let program = elf(class, machine, format!("{REPLACEMENT} {name}").as_bytes());
+        place.write(&format!("handover/handover-{name}"), program);
+    }
+    let said = place.run("convert a -o image").err;
+    assert!(
+        said.contains("/d/switch_root") && said.contains("for another machine"),
+        "{said}"
+    );
+    for (path, (_, _, name)) in paths.iter().zip(machines) {
+        let found = place.run(&format!("cat image {path}")).out;
+        assert!(found.ends_with(&format!("{REPLACEMENT} {name}")), "{path}");
+    }
+}
+
 /// A program for another machine would not run.
 #[test]
 fn programs_for_another_machine_are_left_alone() {

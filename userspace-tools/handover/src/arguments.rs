@@ -2,14 +2,14 @@
 
 //! The arguments of the programs that this one stands in for.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use core::ffi::CStr;
 
-use lexopt::prelude::*;
+use rustix::thread::CapabilitySet;
 
-use crate::Result;
+use crate::capabilities;
+use crate::failure::Failure;
 
-/// Which program it is called as.
+/// The program that it is called as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Personality {
     /// klibc's.
@@ -20,109 +20,192 @@ pub enum Personality {
 
 /// The arguments of the program.
 #[derive(Debug)]
-pub struct Arguments {
-    /// Which program it is called as.
+pub struct Arguments<'a> {
+    /// The program that it is called as.
     pub personality: Personality,
     /// The place where the real root is mounted.
-    pub new_root: PathBuf,
-    /// The program to execute there.
-    pub init: PathBuf,
-    /// With these arguments, without its name.
-    pub init_arguments: Vec<OsString>,
+    pub new_root: &'a CStr,
+    /// The place of init among the words; what follows is for init.
+    pub init_at: usize,
     /// A device for its standard streams, in the new root.
-    pub console: Option<PathBuf>,
+    pub console: Option<&'a CStr>,
     /// Capabilities to take from all that runs from then on.
-    pub dropped: Vec<String>,
+    pub dropped: CapabilitySet,
     /// Only say whether it would work.
     pub is_dry_run: bool,
+    /// Wait for ever instead of failing, as toybox's can.
+    pub hangs: bool,
+    words: &'a [&'a CStr],
 }
 
-impl Arguments {
-    /// Reads them; the first is the program's own name.
-    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self> {
-        Self::read(words).map_err(|error| error.to_string())
-    }
+const USAGE: Failure<'static> = Failure::because(
+    b"usage",
+    "run-init|switch_root [OPTIONS] NEWROOT INIT [ARGUMENT...]",
+);
 
-    fn read(words: impl IntoIterator<Item = OsString>) -> std::result::Result<Self, lexopt::Error> {
-        let mut words = words.into_iter();
-        let name = words.next().unwrap_or_default();
-        let is_run_init = Path::new(&name)
-            .file_name()
-            .is_some_and(|name| name == "run-init");
-        let personality = if is_run_init {
-            Personality::RunInit
-        } else {
-            Personality::SwitchRoot
+impl<'a> Arguments<'a> {
+    /// Reads them; the first word is the program's own name.
+    pub fn parse(words: &'a [&'a CStr]) -> Result<Self, Failure<'a>> {
+        let name = words.first().map_or(&b""[..], |word| word.to_bytes());
+        let is_run_init = name.rsplit(|byte| *byte == b'/').next() == Some(b"run-init");
+        let mut found = Self {
+            personality: if is_run_init {
+                Personality::RunInit
+            } else {
+                Personality::SwitchRoot
+            },
+            new_root: c"",
+            init_at: 0,
+            // klibc's opens this one unless it is told another.
+            console: is_run_init.then_some(c"/dev/console"),
+            dropped: CapabilitySet::empty(),
+            is_dry_run: false,
+            hangs: false,
+            words,
         };
-        let mut parser = lexopt::Parser::from_args(words);
-        let (mut console, mut dropped, mut is_dry_run) = (None, Vec::new(), false);
-        let mut places = Vec::new();
-        while places.len() < 2 {
-            match parser.next()? {
-                Some(Short('c')) => console = Some(parser.value()?.into()),
-                Some(Short('d')) if is_run_init => {
-                    let list = parser.value()?.string()?;
-                    dropped.extend(list.split(',').filter(|n| !n.is_empty()).map(str::to_owned));
+        let mut at = 1;
+        while let Some(word) = words.get(at).map(|word| word.to_bytes()) {
+            match word {
+                b"--" => {
+                    at += 1;
+                    break;
                 }
-                Some(Short('n')) if is_run_init => is_dry_run = true,
-                // Keep the initial root, which is kept as long as somebody uses it.
-                Some(Short('p')) if is_run_init => {}
-                Some(Value(place)) => places.push(PathBuf::from(place)),
-                Some(other) => return Err(other.unexpected()),
-                None => {
-                    return Err(
-                        "usage: run-init|switch_root [OPTIONS] NEWROOT INIT [ARGUMENT...]".into(),
-                    )
-                }
+                [b'-', _, ..] => at = found.options(at)?,
+                _ => break,
             }
         }
+        let [new_root, _, ..] = words.get(at..).unwrap_or_default() else {
+            return Err(USAGE);
+        };
         // Options from here on are init's.
-        let init_arguments = parser.raw_args()?.collect();
-        let mut places = places.into_iter();
         Ok(Self {
-            personality,
-            new_root: places.next().unwrap_or_default(),
-            init: places.next().unwrap_or_default(),
-            init_arguments,
-            console,
-            dropped,
-            is_dry_run,
+            new_root,
+            init_at: at + 1,
+            ..found
         })
+    }
+
+    /// Returns the path of init in the new root.
+    pub fn init(&self) -> &'a CStr {
+        self.words.get(self.init_at).copied().unwrap_or_default()
+    }
+
+    /// Reads the word `at`, one or more options, and returns where the next one is.
+    fn options(&mut self, at: usize) -> Result<usize, Failure<'a>> {
+        let is_run_init = self.personality == Personality::RunInit;
+        let word = self.words.get(at).copied().unwrap_or_default();
+        // The word is a C string: what is left of it is one, too.
+        let mut rest = word.to_bytes_with_nul().get(1..).unwrap_or_default();
+        loop {
+            let [option, behind @ ..] = rest else {
+                return Ok(at + 1);
+            };
+            rest = behind;
+            match option {
+                b'\0' => return Ok(at + 1),
+                // Keep the initial root, which is kept as long as somebody uses it.
+                b'p' if is_run_init => {}
+                b'n' if is_run_init => self.is_dry_run = true,
+                b'h' if !is_run_init => self.hangs = true,
+                b'c' => {
+                    let (value, next) = self.value(rest, at)?;
+                    self.console = Some(value);
+                    return Ok(next);
+                }
+                b'd' if is_run_init => {
+                    let (value, next) = self.value(rest, at)?;
+                    self.dropped |= capabilities::named(value.to_bytes())?;
+                    return Ok(next);
+                }
+                _ => return Err(Failure::because(word.to_bytes(), "unknown option")),
+            }
+        }
+    }
+
+    /// Returns an option's value, which is the `rest` of its word or the next one, and where the next word is.
+    fn value(&self, rest: &'a [u8], at: usize) -> Result<(&'a CStr, usize), Failure<'a>> {
+        match CStr::from_bytes_with_nul(rest) {
+            Ok(value) if !value.is_empty() => Ok((value, at + 1)),
+            _ => self
+                .words
+                .get(at + 1)
+                .map(|value| (*value, at + 2))
+                .ok_or(USAGE),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::ffi::CString;
+    use std::vec::Vec;
+
     use super::*;
 
-    fn parse(line: &str) -> Result<Arguments> {
-        Arguments::parse(line.split(' ').map(OsString::from))
+    /// Parses a line; `check` looks at the outcome.
+    fn parse(line: &str, check: impl FnOnce(Option<Arguments<'_>>)) {
+        let words: Vec<CString> = line
+            .split(' ')
+            .map(|word| CString::new(word).expect("no NUL"))
+            .collect();
+        let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
+        check(Arguments::parse(&words).ok());
     }
 
     #[test]
-    fn arguments_of_init_are_left_alone() -> Result<()> {
-        let found = parse("/sbin/switch_root -c /dev/console /sysroot /sbin/init -c -- -n x")?;
-        assert_eq!(found.personality, Personality::SwitchRoot);
-        assert_eq!(found.new_root, Path::new("/sysroot"));
-        assert_eq!(found.console.as_deref(), Some(Path::new("/dev/console")));
-        assert_eq!(found.init, Path::new("/sbin/init"));
-        assert_eq!(found.init_arguments, ["-c", "--", "-n", "x"]);
-        Ok(())
+    fn arguments_of_init_are_left_alone() {
+        parse(
+            "/sbin/switch_root -c /dev/console /sysroot /sbin/init -c -- -n x",
+            |found| {
+                let found = found.expect("they are right");
+                assert_eq!(found.personality, Personality::SwitchRoot);
+                assert_eq!(found.new_root, c"/sysroot");
+                assert_eq!(found.console, Some(c"/dev/console"));
+                assert_eq!((found.init(), found.init_at), (c"/sbin/init", 4));
+            },
+        );
+        parse("switch_root -- /sysroot /sbin/init", |found| {
+            assert_eq!(found.expect("they are right").init(), c"/sbin/init");
+        });
     }
 
     #[test]
-    fn run_init_has_options_of_its_own() -> Result<()> {
-        let found = parse("run-init -n -p -d cap_sys_module,cap_sys_rawio /root /sbin/init")?;
-        assert_eq!(found.personality, Personality::RunInit);
-        assert!(found.is_dry_run);
-        assert_eq!(found.dropped, ["cap_sys_module", "cap_sys_rawio"]);
-        assert!(parse("switch_root -n /root /sbin/init").is_err());
-        Ok(())
+    fn run_init_has_options_of_its_own() {
+        for line in [
+            "run-init -n -p -d cap_sys_module,cap_sys_rawio /root /sbin/init",
+            "run-init -npdcap_sys_module -d cap_sys_rawio /root /sbin/init",
+        ] {
+            parse(line, |found| {
+                let found = found.expect("they are right");
+                assert_eq!(found.personality, Personality::RunInit);
+                assert!(found.is_dry_run);
+                assert_eq!(
+                    found.dropped,
+                    CapabilitySet::SYS_MODULE | CapabilitySet::SYS_RAWIO
+                );
+                assert_eq!(found.new_root, c"/root");
+                assert_eq!(found.console, Some(c"/dev/console"));
+            });
+        }
+        parse("switch_root -n /root /sbin/init", |found| {
+            assert!(found.is_none())
+        });
+        parse("run-init -d cap_of_mine /root /sbin/init", |found| {
+            assert!(found.is_none())
+        });
     }
 
     #[test]
     fn a_root_and_an_init_are_needed() {
-        assert!(parse("run-init /root").is_err());
-        assert!(parse("switch_root").is_err());
+        for line in [
+            "run-init /root",
+            "switch_root",
+            "switch_root -c",
+            "switch_root -c x",
+        ] {
+            parse(line, |found| assert!(found.is_none(), "{line}"));
+        }
     }
 }

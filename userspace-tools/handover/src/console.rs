@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The standard streams of the real root's init.
+//!
+//! An init without them is better than none: what cannot be opened is said.
 
-use std::fs::OpenOptions;
-use std::path::Path;
+use core::ffi::CStr;
 
+use rustix::fd::{AsRawFd, IntoRawFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use crate::Result;
+use crate::failure::Failure;
+
+/// The last of the standard streams.
+const STDERR: i32 = 2;
 
 /// Opens a device for all three.
-pub fn open(path: &Path) -> Result<()> {
-    let fail = |error: std::io::Error| format!("{}: {error}", path.display());
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(fail)?;
-    dup2_stdin(&device)
-        .and_then(|()| dup2_stdout(&device))
-        .and_then(|()| dup2_stderr(&device))
-        .map_err(|error| fail(error.into()))
+pub fn open(path: &CStr) {
+    let open = || -> Result<(), Errno> {
+        let device = rustix::fs::open(path, OFlags::RDWR, Mode::empty())?;
+        dup2_stdin(&device)?;
+        dup2_stdout(&device)?;
+        dup2_stderr(&device)?;
+        if device.as_raw_fd() <= STDERR {
+            // A stream that was closed: it is this one now.
+            let _ = device.into_raw_fd();
+        }
+        Ok(())
+    };
+    if let Err(errno) = open() {
+        Failure::of(path, errno).say();
+    }
 }

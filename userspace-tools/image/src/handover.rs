@@ -47,7 +47,7 @@ impl Tool {
     pub fn trouble(self) -> &'static str {
         match self {
             Self::RunInit => "klibc's run-init refuses a root that is no tmpfs",
-            Self::Applet => "switch_root of busybox or toybox refuses a root that is no tmpfs",
+            Self::Applet => "busybox's or toybox's program of this name refuses a root that is no tmpfs",
             Self::UnnamedApplet => {
                 "missing, and busybox would make it at boot: its switch_root refuses a root that is no tmpfs"
             }
@@ -60,8 +60,8 @@ impl Tool {
     /// Returns what to do, for a message.
     pub fn cure(self) -> &'static str {
         const CONVERT: &str =
-            "convert the initramfs without --no-handover-shim (for other machines than x86-64, \
-             have init call pivot_root and umount -l instead)";
+            "convert the initramfs without --no-handover-shim (for a machine without a hand-over \
+             program, have init call pivot_root and umount -l instead)";
         self.remedy().unwrap_or(CONVERT)
     }
 
@@ -69,7 +69,7 @@ impl Tool {
     fn remedy(self) -> Option<&'static str> {
         match self {
             Self::Booster => Some("build the image with another generator"),
-            Self::Call => Some("have it call switch_root by this name alone"),
+            Self::Call => Some("have it call /sbin/switch_root by its path"),
             _ => None,
         }
     }
@@ -90,15 +90,19 @@ impl Found {
         self.tool.remedy().is_none()
     }
 
-    /// Returns why the program `replacement` cannot take its place, with what to do instead; [`None`] if
-    /// it can.
-    pub fn obstacle(&self, replacement: &[u8]) -> Option<&'static str> {
-        const OTHER_MACHINE: &str = "it is for another machine than the replacement here: \
+    /// Returns why none of these programs can take its place, with what to do instead; [`None`] if one can.
+    pub fn obstacle(&self, programs: &[Vec<u8>]) -> Option<&'static str> {
+        const OTHER_MACHINE: &str = "it is for another machine than the hand-over programs here: \
              have init call pivot_root and umount -l instead, as in image.rst, \"Handing over to the real root\"";
-        let is_for_another = self.abi != Abi::of(replacement);
+        let is_for_others = self.program(programs).is_none();
         self.tool
             .remedy()
-            .or(is_for_another.then_some(OTHER_MACHINE))
+            .or(is_for_others.then_some(OTHER_MACHINE))
+    }
+
+    /// Returns which of these programs is for its machine.
+    fn program(&self, programs: &[Vec<u8>]) -> Option<usize> {
+        programs.iter().position(|one| Abi::of(one) == self.abi)
     }
 }
 
@@ -200,30 +204,30 @@ fn has(content: &Content, wanted: &[u8]) -> bool {
     memchr::memmem::find(content.bytes(), wanted).is_some()
 }
 
-/// Puts the program `replacement` in the place of the tools `found`, as far as it can take it.
+/// Puts one of `programs` in the place of each of the tools `found`: the one for its machine, if there is one.
 ///
 /// The other names of a busybox stay what they are.
-pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, replacement: Vec<u8>) {
-    let mut program: Option<Id> = None;
-    let is_meant = |one: &Found| one.obstacle(&replacement).is_none();
-    let paths: Vec<_> = found.iter().filter(|(_, one)| is_meant(one)).collect();
-    let content = Content::from(replacement.clone());
-    for (path, _) in paths {
-        let Some(path) = place(tree, path) else {
+pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, programs: &[Vec<u8>]) {
+    let mut ids: BTreeMap<usize, Id> = BTreeMap::new();
+    let is_meant = |one: &Found| one.obstacle(programs).is_none();
+    for (path, one) in found.iter().filter(|(_, one)| is_meant(one)) {
+        let (Some(path), Some(program)) = (place(tree, path), one.program(programs)) else {
             continue;
         };
         let mtime = tree.get(&path).map(|inode| inode.mtime).unwrap_or_default();
         let inode = Inode {
-            kind: Kind::Regular(content.clone()),
+            kind: Kind::Regular(Content::from(programs[program].clone())),
             mode: 0o755,
             uid: 0,
             gid: 0,
             mtime,
             xattrs: Xattrs::new(),
         };
-        match program {
-            Some(id) => tree.link(&path, id),
-            None => program = Some(tree.insert(&path, inode)),
+        match ids.get(&program) {
+            Some(id) => tree.link(&path, *id),
+            None => {
+                ids.insert(program, tree.insert(&path, inode));
+            }
         }
     }
 }

@@ -65,8 +65,8 @@ pub struct Made {
     digest: Option<Digest>,
     choice: Choice,
     tools: BTreeMap<Vec<u8>, Found>,
-    /// The program that takes the place of tools, unless they are left alone.
-    replacement: Option<Vec<u8>>,
+    /// The programs that take the place of tools, unless they are left alone.
+    programs: Option<Vec<Vec<u8>>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
 }
@@ -102,13 +102,13 @@ impl<'a> Making<'a> {
         let output = &self.options.output;
         let tools = handover::find(&tree);
         let is_needed = tools.values().any(Found::has_replacement);
-        let replacement = if is_needed && !output.no_handover_shim {
-            Some(handover_program::handover_program()?)
+        let programs = if is_needed && !output.no_handover_shim {
+            Some(handover_program::handover_programs()?)
         } else {
             None
         };
-        if let Some(program) = &replacement {
-            handover::replace(&mut tree, &tools, program.clone());
+        if let Some(programs) = &programs {
+            handover::replace(&mut tree, &tools, programs);
         }
 
         let choice = self.quick.choose(&tree, &mut self.format);
@@ -135,7 +135,7 @@ impl<'a> Making<'a> {
             digest,
             choice,
             tools,
-            replacement,
+            programs,
             left_out,
             init_problem: init_problem(&tree),
         })
@@ -158,7 +158,7 @@ impl Made {
             eprintln!("  sealed: {digest:x}");
         }
         self.choice.report();
-        handover_program::report(&self.tools, self.replacement.as_deref());
+        handover_program::report(&self.tools, self.programs.as_deref());
         summary::left_out("socket left out", &self.left_out);
         if let Some(problem) = &self.init_problem {
             eprintln!("  {problem}");

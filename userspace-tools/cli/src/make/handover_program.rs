@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The hand-over program for converted images: where it is found.
+//! The hand-over programs for converted images: where they are found.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 
@@ -13,42 +14,64 @@ use initoverlayfs_image::handover::Found;
 
 use crate::terminal::summary::shown;
 
-/// The path from the installed command to the hand-over program, as `make install` places them.
-const INSTALLED: &str = "../libexec/initoverlayfs/handover";
+/// The path from the installed command to the hand-over programs, as `make install` places them.
+const INSTALLED: &str = "../libexec/initoverlayfs";
 
-/// Returns the program that takes the place of tools which cannot hand over: `INITOVERLAYFS_HANDOVER` in the
-/// environment, or where it is installed.
-pub fn handover_program() -> Result<Vec<u8>> {
-    let place = env::var_os("INITOVERLAYFS_HANDOVER").filter(|name| !name.is_empty());
-    let place = match place {
+/// The beginning of their names; the machine's name follows.
+const PREFIX: &str = "handover-";
+
+/// Returns the programs that take the place of tools which cannot hand over, one for each machine: those that are
+/// installed, or the program or directory that `INITOVERLAYFS_HANDOVER` names in the environment.
+pub fn handover_programs() -> Result<Vec<Vec<u8>>> {
+    let named = env::var_os("INITOVERLAYFS_HANDOVER").filter(|name| !name.is_empty());
+    let place = match named {
         Some(place) => PathBuf::from(place),
         None => {
             let command = env::current_exe().context("this program does not know where it is")?;
-            command
-                .parent()
-                .map(|directory| directory.join(INSTALLED))
-                .unwrap_or_default()
+            let directory = command.parent().unwrap_or(Path::new(""));
+            directory.join(INSTALLED)
         }
     };
-    match fs::read(&place) {
-        Ok(program) => Ok(program),
-        Err(error) => bail!(
-            "the image needs a hand-over program, and there is none at {} ({error}): name one in \
-             INITOVERLAYFS_HANDOVER, or pass --no-handover-shim",
-            place.display()
-        ),
-    }
+    let found = if place.is_dir() {
+        programs_in(&place)
+    } else {
+        fs::read(&place).map(|program| vec![program])
+    };
+    let reason = match found {
+        Ok(programs) if !programs.is_empty() => return Ok(programs),
+        Ok(_) => "no file there is called handover-MACHINE".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    bail!(
+        "the image needs a hand-over program, and there is none at {} ({reason}): name one in \
+         INITOVERLAYFS_HANDOVER, or pass --no-handover-shim",
+        place.display()
+    )
 }
 
-/// Says what became of tools that cannot hand over, with the program that replaces them, if one does.
-pub fn report(found: &BTreeMap<Vec<u8>, Found>, replacement: Option<&[u8]>) {
+/// Returns the programs in a directory.
+fn programs_in(directory: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    paths.iter().map(fs::read).collect()
+}
+
+/// Says what became of tools that cannot hand over. Without `programs`, the user wants them left alone.
+pub fn report(found: &BTreeMap<Vec<u8>, Found>, programs: Option<&[Vec<u8>]>) {
     for (path, one) in found {
-        let fate = match one.obstacle(replacement.unwrap_or_default()) {
-            Some(obstacle) if !one.has_replacement() || replacement.is_some() => {
-                format!("not replaced: {obstacle}")
-            }
-            _ if replacement.is_none() => "left alone".to_owned(),
-            _ => "replaced".to_owned(),
+        let obstacle = one.obstacle(programs.unwrap_or_default());
+        let fate = if programs.is_none() && one.has_replacement() {
+            "left alone".to_owned()
+        } else if let Some(obstacle) = obstacle {
+            format!("not replaced: {obstacle}")
+        } else {
+            "replaced".to_owned()
         };
         eprintln!("  /{}: {}; {fate}", shown(path), one.tool.trouble());
     }

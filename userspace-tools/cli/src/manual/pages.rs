@@ -21,9 +21,9 @@ pub struct Page {
 }
 
 const HANDOVER: (&str, &str) = (
-    "../libexec/initoverlayfs/handover",
-    "From where the command is: the program that replaces tools which \
-     cannot hand over from this root.",
+    "../libexec/initoverlayfs/handover-MACHINE",
+    "From where the command is: the programs that replace tools which \
+     cannot hand over from this root, one for each machine.",
 );
 
 const KERNEL: (&str, &str) = (

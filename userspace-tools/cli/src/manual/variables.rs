@@ -7,7 +7,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (
         "INITOVERLAYFS_HANDOVER",
         "The program that replaces tools which cannot hand over from this \
-         root; else the one that was installed.",
+         root, or a directory of such programs, called handover-MACHINE; else \
+         those that were installed.",
     ),
     (
         "PKCS11_PROVIDER_MODULE",
