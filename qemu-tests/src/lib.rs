@@ -17,4 +17,5 @@ pub mod publish;
 pub mod report;
 pub mod scenario;
 pub mod summary;
+pub mod target;
 pub mod tools;

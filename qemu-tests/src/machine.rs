@@ -12,17 +12,17 @@ use tempfile::TempDir;
 
 use crate::console::Console;
 use crate::report::Report;
+use crate::target::target;
 use crate::tools;
 
 /// What a boot may take, before `QEMU_TIMEOUT_SCALE`.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Bytes of the largest page that a kernel has on any of the machines.
+const LARGEST_PAGE: usize = 65_536;
 /// Between two looks at the emulator.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Console on the first serial port, every message, and a reset at once on panic.
-///
-/// A busy host may delay the emulated timer so long that the kernel takes it for broken and panics:
-/// `no_timer_check` spares that test.
-const COMMAND_LINE: &str = "console=ttyS0 loglevel=7 panic=-1 no_timer_check";
+/// Every message, and a reset at once on panic.
+const COMMAND_LINE: &str = "loglevel=7 panic=-1";
 
 /// A virtual machine to be booted once, in a temporary directory of its own.
 pub struct Machine {
@@ -47,10 +47,11 @@ enum Initrd {
     Bytes(Vec<u8>),
 }
 
-/// A UEFI machine's firmware, and the directory that it finds as its system partition.
+/// A UEFI machine's firmware, and the directory that it finds as its system partition; without one, it takes the
+/// kernel, the initrd and the command line from the emulator.
 struct Firmware {
     image: PathBuf,
-    partition: PathBuf,
+    partition: Option<PathBuf>,
 }
 
 /// A boot that ended as it should.
@@ -109,6 +110,15 @@ impl Machine {
         self
     }
 
+    /// Boots with these bytes as initrd, all of whose memory can be given back: where the kernel keeps a page that
+    /// the initrd does not fill, zeroes fill it.
+    pub fn whole_pages(self, mut bytes: Vec<u8>) -> Self {
+        if target().keeps_partial_pages {
+            bytes.resize(bytes.len().next_multiple_of(LARGEST_PAGE), 0);
+        }
+        self.initrd_bytes(bytes)
+    }
+
     /// Boots with these bytes as initrd.
     pub fn initrd_bytes(mut self, bytes: Vec<u8>) -> Self {
         self.initrd = Some(Initrd::Bytes(bytes));
@@ -129,7 +139,14 @@ impl Machine {
     /// Boots by UEFI what is in `partition`, as `EFI/BOOT/BOOTX64.EFI`, instead of the kernel, the initrd
     /// and the command line.
     pub fn firmware(mut self, image: impl Into<PathBuf>, partition: impl Into<PathBuf>) -> Self {
-        self.firmware = Some(Firmware { image: image.into(), partition: partition.into() });
+        let partition = Some(partition.into());
+        self.firmware = Some(Firmware { image: image.into(), partition });
+        self
+    }
+
+    /// Boots the kernel by UEFI: its stub gets the initrd from the firmware (LoadFile2).
+    pub fn uefi(mut self, image: impl Into<PathBuf>) -> Self {
+        self.firmware = Some(Firmware { image: image.into(), partition: None });
         self
     }
 
@@ -191,7 +208,8 @@ impl Machine {
     /// Returns the kernel command line.
     pub fn command_line(&self) -> String {
         let more = tools::kernel_append();
-        format!("{COMMAND_LINE}{more} probe.do={}{}", self.orders, self.append)
+        let parameters = target().parameters;
+        format!("{parameters} {COMMAND_LINE}{more} probe.do={}{}", self.orders, self.append)
     }
 
     /// Boots; anything but a complete report and a console without faults is an error.
@@ -301,7 +319,7 @@ impl Machine {
         let mut command = Command::new(tools::qemu());
         command.env("TMPDIR", place); // for what a guest writes to its disk
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        command.args(&self.accel).args(&self.arguments);
+        command.args(target().machine).args(&self.accel).args(&self.arguments);
         command.args(["-m", &format!("{}M", self.memory_mib), "-smp", &self.cpus.to_string()]);
         if self.count_memory {
             // Memory of a kind that the host accounts for separately, in pages of the small size.
@@ -309,11 +327,11 @@ impl Machine {
             command.arg("-object").arg(format!("memory-backend-memfd,id=ram,size={size}M"));
             command.args(["-machine", "memory-backend=ram"]);
         }
-        for port in ["console", "result"] {
-            let path = place.join(port);
-            command.arg("-serial").arg(format!("file:{}", path.display()));
-        }
-        if self.firmware.is_none() {
+        command.arg("-serial").arg(format!("file:{}", place.join("console").display()));
+        let result = place.join("result");
+        command.arg("-chardev").arg(format!("file,id=result,path={}", result.display()));
+        command.args(target().result_port);
+        if self.firmware.as_ref().is_none_or(|firmware| firmware.partition.is_none()) {
             self.load(place, &mut command)?;
         }
         if let Some(disk) = &self.disk {
@@ -323,11 +341,11 @@ impl Machine {
         }
         // Behind the disk, which is /dev/vda in any case.
         if let Some(Firmware { image, partition }) = &self.firmware {
-            let (image, partition) = (image.display(), partition.display());
-            for drive in [
-                format!("file={image},if=pflash,unit=0"),
-                format!("file=fat:{partition},if=virtio"),
-            ] {
+            let image = format!("file={},if=pflash,unit=0", image.display());
+            let partition = partition.as_ref();
+            let partition =
+                partition.map(|place| format!("file=fat:{},if=virtio", place.display()));
+            for drive in [Some(image), partition].into_iter().flatten() {
                 command.arg("-drive").arg(format!("{drive},format=raw,snapshot=on"));
             }
         }

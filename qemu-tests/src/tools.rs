@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Where the kernel, the image builders and the emulator are.
 //!
-//! Each place is a variable: taken from the environment, else from `build/tools.env`, which the
-//! setup script writes, else a default.
+//! Each place is a variable: taken from the environment, else from `build/tools.env` or the machine's
+//! `build/tools-ARCH.env`, which the setup script writes, else a default.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,19 +13,28 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
 
+use crate::target::target;
+
 /// The accelerator that works on every machine; see `Documentation/` for why KVM is not the default.
 const PORTABLE_ACCEL: &str = "-accel tcg,thread=multi -cpu max";
 
-/// One processor with a clock that counts instructions, 2 ns each. Without the features that make the kernel copy by
-/// `rep movsb`, which would count each byte: with them, unpacking a cpio takes twice as long.
+/// Returns arguments for one processor with a clock that counts instructions, 2 ns each.
+///
 /// What makes two boots the same: a fixed date, and random numbers from a seed.
-pub const COUNTING: &str = "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount shift=1,sleep=off \
-     -rtc base=2026-01-01,clock=vm -seed 1";
+pub fn counting() -> String {
+    let processor = target().counting_cpu;
+    format!(
+        "-accel tcg -cpu {processor} -icount shift=1,sleep=off -rtc base=2026-01-01,clock=vm -seed 1"
+    )
+}
 
-/// The same for a boot with a disk: while the guest waits for it, time passes as on the host. With [`COUNTING`], each
-/// wait would be a jump to the next timer, and a read of a file could take seconds.
-pub const COUNTING_WITH_DISK: &str =
-    "-accel tcg -cpu max,-erms,-fsrm,-fsrs,-fzrm -icount shift=1 -rtc clock=vm";
+/// Returns the same for a boot with a disk: while the guest waits for it, time passes as on the host.
+///
+/// With [`counting`], each wait would be a jump to the next timer, and a read of a file could take seconds.
+pub fn counting_with_disk() -> String {
+    let processor = target().counting_cpu;
+    format!("-accel tcg -cpu {processor} -icount shift=1 -rtc clock=vm")
+}
 
 /// Returns the probe, which the build script of this crate made.
 pub fn probe() -> &'static Path {
@@ -50,10 +59,17 @@ pub fn build_dir() -> PathBuf {
     }
 }
 
+/// Returns a file that `scripts/distro` has made for the machine that is booted.
+pub fn made(name: &str) -> Result<PathBuf> {
+    let place = setting("DISTRO_DIR").map_or_else(|| build_dir().join("distro"), PathBuf::from);
+    let path = place.join(name);
+    ensure!(path.is_file(), "no {}: run `make test-distro`", path.display());
+    Ok(path)
+}
+
 /// Returns the kernel to boot.
 pub fn kernel() -> Result<PathBuf> {
-    let kernel =
-        setting("KERNEL").map_or_else(|| build_dir().join("x86_64/bzImage"), PathBuf::from);
+    let kernel = setting("KERNEL").map_or_else(|| build_dir().join(target().kernel), PathBuf::from);
     ensure!(
         kernel.is_file(),
         "no kernel at {}: run `make kernel`, or set KERNEL",
@@ -81,9 +97,18 @@ pub fn kernel_has(option: &str) -> Result<bool> {
     Ok(text.lines().any(|line| line.strip_prefix(option) == Some("=y")))
 }
 
+/// Returns the size of a page of the kernel to boot, as a power of two.
+pub fn page_shift() -> Result<u8> {
+    let config = kernel_config()?;
+    let text = fs::read_to_string(&config)?;
+    let value = text.lines().find_map(|line| line.strip_prefix("CONFIG_PAGE_SHIFT="));
+    let value = value.with_context(|| format!("no page size in {}", config.display()))?;
+    Ok(value.parse()?)
+}
+
 /// Returns the emulator.
 pub fn qemu() -> String {
-    setting("QEMU").unwrap_or_else(|| "qemu-system-x86_64".to_owned())
+    setting("QEMU").unwrap_or_else(|| target().qemu.to_owned())
 }
 
 /// Returns the emulator's arguments that choose accelerator and processor.
@@ -161,13 +186,15 @@ pub fn run(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Returns a variable of the environment or of `build/tools.env`; empty counts as unset.
+/// Returns a variable of the environment, of `build/tools.env` or of the machine's own; empty counts as unset.
 fn setting(name: &str) -> Option<String> {
-    let in_file = || {
-        let text = fs::read_to_string(build_dir().join("tools.env")).ok()?;
+    let in_file = |file: &str| {
+        let text = fs::read_to_string(build_dir().join(file)).ok()?;
         let value =
             text.lines().rev().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
         Some(value.trim_matches(['"', '\'']).to_owned())
     };
+    let in_file =
+        || in_file("tools.env").or_else(|| in_file(&format!("tools-{}.env", target().name)));
     env::var(name).ok().filter(|value| !value.is_empty()).or_else(in_file).filter(|v| !v.is_empty())
 }

@@ -13,6 +13,10 @@ use qemu_tests::fixtures::superblock::Editor;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
 use qemu_tests::scenario::{usual, usual_bytes, with_fallback};
+use qemu_tests::tools;
+
+/// EROFS's largest block, as a power of two: a kernel whose pages are smaller cannot mount it.
+const LARGEST_BLOCK: u8 = 16;
 
 const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Documentation/boot.rst");
 
@@ -51,9 +55,13 @@ fn messages(lines: Vec<&str>) -> Result<Vec<String>> {
 
 #[test]
 fn messages_are_those_of_the_guide() -> Result<()> {
+    if tools::page_shift()? >= LARGEST_BLOCK {
+        println!("no block is larger than a page: one of the messages cannot be had");
+        return Ok(());
+    }
     let image = usual_bytes()?;
     let mut editor = Editor::new(image.clone())?;
-    editor.set_block_size(13)?;
+    editor.set_block_size(LARGEST_BLOCK)?;
     let archive = newc(&Layer::new().file("large", 0o644, vec![0xa5; 4 << 20]), Style::default());
     let sealed = Sealed::new(&image, &[])?;
     let other = format!("initoverlayfs=verify=sha256:{}", "0".repeat(64));

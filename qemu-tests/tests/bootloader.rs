@@ -113,6 +113,7 @@ fn image_without_init_leads_to_the_init_of_the_disk() -> Result<()> {
 }
 
 #[test]
+#[cfg_attr(not(guest = "x86_64"), ignore = "QEMU describes other machines by a device tree")]
 fn acpi_table_in_front_of_the_image_is_taken() -> Result<()> {
     let archive = layer_of_file("kernel/firmware/acpi/ssdt.aml", &ssdt());
     let stack = Stack::new()?.archive(&archive, Compressor::None)?.image(&base()?)?;
@@ -127,6 +128,7 @@ fn acpi_table_in_front_of_the_image_is_taken() -> Result<()> {
 }
 
 #[test]
+#[cfg_attr(not(guest = "x86_64"), ignore = "QEMU describes other machines by a device tree")]
 fn acpi_table_in_an_image_is_not_taken() -> Result<()> {
     let mut layer = base()?;
     layer.objects.extend(layer_of_file("kernel/firmware/acpi/ssdt.aml", &ssdt()).objects);
@@ -138,6 +140,7 @@ fn acpi_table_in_an_image_is_not_taken() -> Result<()> {
 }
 
 #[test]
+#[cfg_attr(not(guest = "x86_64"), ignore = "other processors take no microcode from the kernel")]
 fn microcode_in_front_of_the_image_does_no_harm_and_can_be_seen() -> Result<()> {
     let archive = Layer::new()
         .directory("kernel", 0o755)

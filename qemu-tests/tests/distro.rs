@@ -4,25 +4,17 @@
 //! These take a minute each and need what `scripts/distro` makes: `make test-distro`.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::command::convert;
 use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
-use qemu_tests::tools;
+use qemu_tests::tools::{self, made};
 use tempfile::TempDir;
 
 /// Free memory of two boots of a whole system may differ by this much, in kB.
 const TOLERANCE_KB: u64 = 12 << 10;
-
-/// Returns a file that `scripts/distro` has made.
-fn made(name: &str) -> Result<PathBuf> {
-    let path = tools::build_dir().join("distro").join(name);
-    ensure!(path.is_file(), "no {}: run `make test-distro`", path.display());
-    Ok(path)
-}
 
 /// Boots a whole system until it is up and down again.
 fn run(machine: Machine) -> Result<Boot> {
@@ -58,9 +50,10 @@ fn check(generator: &str, options: &[&str]) -> Result<(Section, Section)> {
     let image = convert(&initramfs, options)?;
     println!("{generator}: {} bytes, converted {}", fs::metadata(&initramfs)?.len(), image.len());
 
-    let stock = boot("stock", Machine::new().initrd(initramfs), "initoverlayfs=off")?;
+    let stock = Machine::new().whole_pages(fs::read(initramfs)?);
+    let stock = boot("stock", stock, "initoverlayfs=off")?;
     check_system(&stock)?;
-    let converted = boot("converted", Machine::new().initrd_bytes(image), "initoverlayfs=require")?;
+    let converted = boot("converted", Machine::new().whole_pages(image), "initoverlayfs=require")?;
     check_system(&converted)?;
 
     let milestones = converted.module_lines();

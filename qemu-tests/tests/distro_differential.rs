@@ -5,18 +5,16 @@
 //! These take minutes and need what `scripts/distro` makes: `make test-distro`.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{ensure, Result};
-use qemu_tests::console::Console;
 use qemu_tests::difference::{facts, Facts, Listed};
 use qemu_tests::fixtures::archive::{newc, Style};
 use qemu_tests::fixtures::command::convert_bytes;
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::fixtures::objects;
 use qemu_tests::machine::Machine;
-use qemu_tests::tools;
+use qemu_tests::tools::{self, made};
 
 /// Images of generators, for the Debian on the disk.
 const GENERATED: [&str; 3] = ["dracut", "initramfs-tools", "mkosi"];
@@ -26,15 +24,6 @@ const INSTALLER: &str = "installer";
 /// A parameter of ours, and one of the same length.
 const OURS: &str = "initoverlayfs=require";
 const STOCK: &str = "initoverlayfs=off    ";
-/// The first question of the installer.
-const QUESTION: &str = "Prompt: '?' for help";
-
-/// Reads a file that `scripts/distro` has made.
-fn made(name: &str) -> Result<PathBuf> {
-    let path = tools::build_dir().join("distro").join(name);
-    ensure!(path.is_file(), "no {}: run `make test-distro`", path.display());
-    Ok(path)
-}
 
 fn machine(initrd: Vec<u8>, parameters: &str) -> Machine {
     let machine = Machine::new().initrd_bytes(initrd).memory(1024);
@@ -117,27 +106,5 @@ fn system_from_the_hooks_image_differs_by_the_guides_list_only() -> Result<()> {
     ensure!(stock.len() > 300, "the survey found {} things only", stock.len());
     let surprises = Listed::read()?.surprises(&stock, &ours);
     ensure!(surprises.is_empty(), "not in the guide's list: {surprises:#?}");
-    Ok(())
-}
-
-/// Returns what the installer says, line by line: without the kernel's messages, and without the status line,
-/// which is drawn with escape sequences at times of its own.
-fn said(console: &Console) -> Vec<&str> {
-    let lines = console.text().lines().skip_while(|line| !line.contains("as init process"));
-    lines.filter(|line| !line.starts_with('[') && !line.contains('\x1b')).collect()
-}
-
-#[test]
-#[ignore = "needs scripts/distro; make test-distro"]
-fn debians_installer_asks_its_first_question() -> Result<()> {
-    let initramfs = fs::read(made("trixie.installer.img")?)?;
-    let image = convert_bytes(&initramfs)?;
-    let ask = |initrd, parameters| -> Result<Console> {
-        let machine = machine(initrd, parameters).append("DEBIAN_FRONTEND=text");
-        machine.run_to_text(QUESTION)
-    };
-    let (stock, ours) = (ask(initramfs, STOCK)?, ask(image, OURS)?);
-    ensure!(stock.has("Select a language"), "another question: {stock}");
-    assert_eq!(said(&ours), said(&stock));
     Ok(())
 }

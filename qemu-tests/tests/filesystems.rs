@@ -262,7 +262,7 @@ fn unknown_kind_is_no_licence_for_others() -> Result<()> {
 fn check_released(initrd: Vec<u8>, option: &str) -> Result<()> {
     let padding = "x".repeat(32 - option.len());
     let parameter = format!("initoverlayfs=require{option} probe.pad={padding}");
-    let machine = Machine::new().initrd_bytes(initrd).root_disk(disk::image()?);
+    let machine = Machine::new().whole_pages(initrd).root_disk(disk::image()?);
     let boot = machine.append(&parameter).orders("tree,settle,switch_root").run()?;
     let first = boot.report.first()?;
     ensure!(first.get("argv0")? == "/init" && first.all("block").contains(&DEVICE), "no image");

@@ -96,7 +96,7 @@ fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()>
 fn failed_mount_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
     let broken = no_root_inode(fs::read(image()?)?)?;
-    let after = settled(Machine::new().initrd_bytes(broken), "settle", "")?;
+    let after = settled(Machine::new().whole_pages(broken), "settle", "")?;
     check_same_memory(&after, &plain)
 }
 
@@ -106,7 +106,7 @@ fn check_fallback_gives_back(archive: &[u8], option: &str) -> Result<()> {
     let plain = without_initrd()?;
     let sealed = Sealed::new(&fs::read(image()?)?, &[])?;
     let option = format!("initoverlayfs=verify={},unsigned-cpio=allow{option}", sealed.digest()?);
-    let machine = Machine::new().initrd_bytes([&sealed.bytes, archive].concat());
+    let machine = Machine::new().whole_pages([&sealed.bytes, archive].concat());
     let after = settled(machine, "settle", &option)?;
     check_same_memory(&after, &plain)
 }
@@ -208,7 +208,7 @@ fn images_that_share_a_page_give_their_memory_back() -> Result<()> {
     let mut lower = base()?;
     lower.objects.extend(random("lower", 8).objects);
     let stack = Stack::new()?.padding(100).image(&lower)?.image(&random("upper", 9))?;
-    let machine = Machine::new().initrd_bytes(stack.bytes());
+    let machine = Machine::new().whole_pages(stack.bytes());
     let after = settled(machine, "settle,tree,switch_root", "")?;
     check_same_memory(&after, &plain)
 }

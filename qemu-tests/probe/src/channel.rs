@@ -10,10 +10,17 @@ use rustix::fs::{Dev, FileType, Mode, CWD};
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::termios::OptionalActions;
 
-/// Where devtmpfs has the port.
-const PORT: &str = "/dev/ttyS1";
+/// The port in devtmpfs.
+#[cfg(not(target_arch = "aarch64"))]
+pub const PORT: &str = "/dev/ttyS1";
+/// The only port of its kind there: the console is the machine's own.
+#[cfg(target_arch = "aarch64")]
+pub const PORT: &str = "/dev/ttyS0";
 /// The device number, for roots without devtmpfs.
+#[cfg(not(target_arch = "aarch64"))]
 const PORT_DEVICE: (u32, u32) = (4, 65);
+#[cfg(target_arch = "aarch64")]
+const PORT_DEVICE: (u32, u32) = (4, 64);
 /// An image directory that can be covered for a moment to make a device node.
 const SCRATCH: &str = "/tmp";
 
@@ -27,7 +34,9 @@ impl Channel {
     pub fn open() -> Result<Self> {
         let port = match open_node(PORT) {
             Ok(port) => port,
-            Err(_) => open_own_node().context("no /dev/ttyS1, and cannot make a node for it")?,
+            Err(_) => {
+                open_own_node().context("no second serial port, and cannot make a node for it")?
+            }
         };
         let mut modes = rustix::termios::tcgetattr(&port).context("result port is no terminal")?;
         modes.make_raw();

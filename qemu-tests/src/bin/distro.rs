@@ -97,7 +97,8 @@ fn boots(initrd: &[u8], option: &str) -> Result<Vec<Report>> {
         let machine = machine.root_disk(made(&format!("{SUITE}.ext4")));
         let machine =
             machine.append(&format!("initoverlayfs={option} {SCRIPT} probe.pad={padding}"));
-        let machine = machine.accel(tools::COUNTING_WITH_DISK).memory(1024).time_limit(TIME_LIMIT);
+        let machine =
+            machine.accel(&tools::counting_with_disk()).memory(1024).time_limit(TIME_LIMIT);
         Ok(machine.quiet().run()?.report)
     };
     PADDINGS.into_iter().map(boot).collect()

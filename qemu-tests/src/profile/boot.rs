@@ -23,7 +23,7 @@ pub fn count(machine: Machine, plugin: &Path, system_map: &Path) -> Result<Stack
     fs::write(&symbols, symbols::for_plugin(&text)?)?;
     let (plugin, symbols) = (plugin.display(), symbols.display());
     let plugin = format!("{plugin},symbols={symbols},output={}", output.display());
-    let machine = machine.accel(tools::COUNTING);
+    let machine = machine.accel(&tools::counting());
     let (_, console) = machine.arguments(&["-plugin", &plugin]).run_to_any_end()?;
     let Ok(counted) = fs::read_to_string(&output) else {
         bail!("{console}\nthe boot has not come to /init");

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::{ensure, Context, Result};
 use clap::Parser;
 use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::target::target;
 use qemu_tests::{publish, tools};
 
 use crate::candidates::{formats, Candidate, Format, DISK_FLOOR, FLOOR};
@@ -153,13 +154,19 @@ fn counted(options: &Options) -> Result<()> {
         add_least(options, &mut results)?;
     }
     let (json, text) = (serde_json::to_string_pretty(&results)? + "\n", table::tables(&results)?);
-    keep("results.json", &json)?;
+    let machine = machine();
+    let file = format!("results{machine}.json");
+    keep(&file, &json)?;
     plot::write(&results, &tools::build_dir().join("bench"))?;
     if options.is_complete() && results.missing == 0 {
-        fs::write(publish::directory()?.join("results.json"), &json)?;
-        plot::write(&results, &publish::directory()?)?;
-        publish::section("bench", &(table::tables(&results)? + &plot::links()))?;
-        publish::readme("headline", &table::headline(&results)?)?;
+        fs::write(publish::directory()?.join(&file), &json)?;
+        if machine.is_empty() {
+            plot::write(&results, &publish::directory()?)?;
+            publish::section("bench", &(table::tables(&results)? + &plot::links()))?;
+            publish::readme("headline", &table::headline(&results)?)?;
+        } else {
+            publish::section(&format!("bench{machine}"), &text)?;
+        }
     }
     print(if options.json { &json } else { &text })?;
     ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);
@@ -202,6 +209,14 @@ fn wall(options: &Options) -> Result<()> {
         publish::section("bench-wall", &text)?;
     }
     print(if options.json { &json } else { &text })
+}
+
+/// Returns what names of sections and files end in: nothing for the machine that README shows.
+fn machine() -> String {
+    match target().name {
+        "x86_64" => String::new(),
+        other => format!("-{other}"),
+    }
 }
 
 /// Writes a file of results.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Section;
-use qemu_tests::tools::{COUNTING, COUNTING_WITH_DISK};
+use qemu_tests::tools::{counting, counting_with_disk};
 
 use crate::candidates::{Candidate, Kind};
 use crate::parallel;
@@ -145,8 +145,8 @@ fn machine(candidate: &Candidate, memory_mib: u32, step: usize) -> Machine {
     let padding = "x".repeat(step * PADDING);
     let machine = Machine::new().initrd(&candidate.initrd).orders("start,read10,read,leave");
     let machine = machine.append(&format!("{} probe.pad={padding}", &option[..OPTION]));
-    let clock = if candidate.disk.is_some() { COUNTING_WITH_DISK } else { COUNTING };
-    let machine = machine.accel(clock).memory(memory_mib).time_limit(TIME_LIMIT);
+    let clock = if candidate.disk.is_some() { counting_with_disk() } else { counting() };
+    let machine = machine.accel(&clock).memory(memory_mib).time_limit(TIME_LIMIT);
     match &candidate.disk {
         Some(disk) => machine.disk(PathBuf::from(disk)),
         None => machine,

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The kernel booted by UEFI: its stub gets the initrd from the firmware, and puts it where memory ends.
+//!
+//! This needs the firmware that `scripts/distro` fetches: `make test-distro`.
+
+use anyhow::{ensure, Context, Result};
+use qemu_tests::console::Console;
+use qemu_tests::fixtures::archive::layer_of_file;
+use qemu_tests::fixtures::bootloader::ssdt;
+use qemu_tests::fixtures::compress::Compressor;
+use qemu_tests::fixtures::disk;
+use qemu_tests::fixtures::stack::{base, Stack};
+use qemu_tests::fixtures::tree::Tree;
+use qemu_tests::machine::Machine;
+use qemu_tests::scenario::usual_bytes;
+use qemu_tests::summary::Summary;
+use qemu_tests::tools::made;
+
+/// More memory than ends at 4 GiB, in MiB.
+const MUCH_MEMORY: u32 = 6144;
+
+/// Returns where the kernel says that it reserves a range of this length, the highest.
+fn reserved(console: &Console, len: u64) -> Result<u64> {
+    let lines = console.text().lines();
+    let lines = lines.filter(|line| line.contains("memblock_reserve") || line.contains("RAMDISK"));
+    let ranges = lines.filter_map(|line| {
+        let (_, range) = line.split_once("[")?.1.split_once("0x")?;
+        let (start, end) = range.split_once(']')?.0.split_once("-0x")?;
+        Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+    });
+    let ours = ranges.filter(|(start, end)| end - start + 1 == len).map(|(start, _)| start);
+    ours.max().with_context(|| format!("no range of {len} bytes is reserved"))
+}
+
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn initrd_above_4_gib_is_mounted_in_place_and_given_back() -> Result<()> {
+    let initrd = usual_bytes()?;
+    let len = initrd.len() as u64;
+    ensure!(len % 4096 == 0, "the image is {len} bytes long");
+    let machine = Machine::new().uefi(made("firmware.fd")?).memory(MUCH_MEMORY);
+    let machine = machine.initrd_bytes(initrd).root_disk(disk::image()?);
+    let boot = machine.append("memblock=debug").orders("tree,settle,switch_root").run()?;
+    let (first, last) = (boot.report.first()?, boot.report.last()?);
+    assert_eq!(Summary::new(first, &Tree::standard()?)?, Summary::in_place());
+    let start = reserved(&boot.console, len)?;
+    ensure!(start >= 1 << 32, "the initrd is at {start:#x}");
+    ensure!(last.get("argv0")? == "/sbin/init", "the last init is not the disk's");
+    // Before, the image's pages are counted already, and do not count as available.
+    assert_eq!(first.number("memory.MemTotal")?, last.number("memory.MemTotal")?);
+    Ok(())
+}
+
+/// On machines that QEMU itself describes by a device tree, there are ACPI tables only under UEFI.
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn acpi_table_in_front_of_the_image_is_taken() -> Result<()> {
+    let archive = layer_of_file("kernel/firmware/acpi/ssdt.aml", &ssdt());
+    let stack = Stack::new()?.archive(&archive, Compressor::None)?.image(&base()?)?;
+    let machine = Machine::new().uefi(made("firmware.fd")?).initrd_bytes(stack.bytes());
+    let boot = machine.orders("tree,acpi").run()?;
+    let found = boot.report.first()?;
+    assert_eq!(Summary::of(found, &stack.entries()?)?, Summary::in_place());
+    let tables = found.all("acpi");
+    ensure!(tables.iter().any(|table| table.starts_with("SSDT")), "{tables:#?}");
+    Ok(())
+}
