@@ -66,8 +66,8 @@ fn check_same_memory(after: &Section, plain: &Section) -> Result<()> {
 }
 
 /// Returns an image of 64 MiB, so that a leak of a hundredth shows.
-fn image() -> Result<std::path::PathBuf> {
-    erofs::image(&Tree::large(64)?, &[])
+fn image() -> Result<Vec<u8>> {
+    Ok(fs::read(erofs::image(&Tree::large(64)?, &[])?)?)
 }
 
 /// Returns a layer of one file that does not compress.
@@ -80,14 +80,14 @@ fn random(name: &str, mib: usize) -> Layer {
 #[test]
 fn switching_root_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
-    let after = settled(Machine::new().initrd(image()?), "settle,switch_root", "")?;
+    let after = settled(Machine::new().whole_pages(image()?), "settle,switch_root", "")?;
     check_same_memory(&after, &plain)
 }
 
 #[test]
 fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
-    let machine = Machine::new().initrd(image()?);
+    let machine = Machine::new().whole_pages(image()?);
     let after = settled(machine, "settle,tree,switch_root", "")?;
     check_same_memory(&after, &plain)
 }
@@ -95,7 +95,7 @@ fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()>
 #[test]
 fn failed_mount_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
-    let broken = no_root_inode(fs::read(image()?)?)?;
+    let broken = no_root_inode(image()?)?;
     let after = settled(Machine::new().whole_pages(broken), "settle", "")?;
     check_same_memory(&after, &plain)
 }
@@ -104,7 +104,7 @@ fn failed_mount_gives_the_memory_back() -> Result<()> {
 /// have to be authentic does an archive that cannot be unpacked cost the image.
 fn check_fallback_gives_back(archive: &[u8], option: &str) -> Result<()> {
     let plain = without_initrd()?;
-    let sealed = Sealed::new(&fs::read(image()?)?, &[])?;
+    let sealed = Sealed::new(&image()?, &[])?;
     let option = format!("initoverlayfs=verify={},unsigned-cpio=allow{option}", sealed.digest()?);
     let machine = Machine::new().whole_pages([&sealed.bytes, archive].concat());
     let after = settled(machine, "settle", &option)?;
@@ -133,7 +133,7 @@ fn compressed_archive_larger_than_the_tmpfs_gives_the_memory_back() -> Result<()
 fn image_without_init_gives_the_memory_back() -> Result<()> {
     let plain = without_initrd()?;
     let image = erofs::image(&Tree::without_init()?, &USUAL)?;
-    let after = settled(Machine::new().initrd(image), "settle", "")?;
+    let after = settled(Machine::new().whole_pages(fs::read(image)?), "settle", "")?;
     assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
     Ok(())
 }
@@ -152,8 +152,8 @@ fn retain_keeps_and_shows_the_image() -> Result<()> {
 
 #[test]
 fn retained_memory_stays_after_switching_root() -> Result<()> {
-    let given_back = settled(Machine::new().initrd(image()?), "settle,switch_root", "")?;
-    let machine = Machine::new().initrd(image()?);
+    let given_back = settled(Machine::new().whole_pages(image()?), "settle,switch_root", "")?;
+    let machine = Machine::new().whole_pages(image()?);
     let kept = settled(machine, "settle,switch_root", "initoverlayfs=retain")?;
     let missing = given_back.available_kb()?.abs_diff(kept.available_kb()?);
     let tolerance = tolerance_kb()?.max(4096);
@@ -246,7 +246,7 @@ fn secrets_left(option: &str) -> Result<usize> {
     let memory = place.path().join("memory");
     let object =
         format!("memory-backend-file,id=ram,size={MIB}M,share=on,mem-path={}", memory.display());
-    let machine = Machine::new().initrd_bytes(erofs::of_layer(&layer, &[])?);
+    let machine = Machine::new().whole_pages(erofs::of_layer(&layer, &[])?);
     let machine = machine.memory(u32::try_from(MIB)?).append(option).root_disk(disk::image()?);
     let machine = machine.arguments(&["-object", &object, "-machine", "memory-backend=ram"]);
     let boot = machine.orders("settle,switch_root").run()?;

@@ -12,6 +12,7 @@ use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
 use qemu_tests::report::{Report, Section};
+use qemu_tests::tools;
 
 /// What [`tree`] holds besides the probe: files of this size, in bytes.
 const FILES: [&str; 5] = ["a", "b", "c", "d", "e+(x) y"];
@@ -104,8 +105,11 @@ fn reads_are_counted_until_the_memory_is_gone() -> Result<()> {
     }
     // All files were read in between, and no block twice.
     let content = (FILES.len() * SIZE) as u64;
-    ensure!(all.touched >= init.touched + content / BLOCK, "{init:?} {all:?}");
-    ensure!(all.served <= len + BLOCK, "{all:?}");
+    let expected = (init.touched + content / BLOCK).min(len.div_ceil(BLOCK));
+    ensure!(all.touched >= expected, "{init:?} {all:?}");
+    // Blocks at the ends of a page may be read with two of them.
+    let slack = (2 << tools::page_shift()?) - BLOCK;
+    ensure!(all.served <= len + slack, "{all:?}");
 
     let left = one(report.stage("disk")?, "left")?;
     ensure!(left.held == 0 && left.len == len, "{left:?}");

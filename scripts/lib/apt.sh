@@ -15,8 +15,13 @@ on_debian() {
 		command -v apt-get > /dev/null
 }
 
+# Testing and unstable, which say the same of themselves, are sid here.
 debian_codename() {
-	(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+	if grep -qs /sid /etc/debian_version; then
+		echo sid
+	else
+		(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+	fi
 }
 
 as_root() {
@@ -99,12 +104,12 @@ install_backport() {
 # The address of the mirror that the system's main suite comes from.
 mirror() {
 	local codename
-	codename=$(debian_codename)
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
 	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' |
 		awk -v release="$codename" '
 			$1 != "Packages" || $2 != "main" || seen { next }
-			$3 == release || $3 ~ /^((old)?stable|testing|unstable)$/ { print $4; seen = 1 }
+			$3 == release || $3 ~ /^((old)?stable|testing|unstable|sid)$/ { print $4; seen = 1 }
 		'
 }
 

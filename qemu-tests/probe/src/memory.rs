@@ -15,8 +15,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const QUIET_LOOKS: u32 = 10;
 /// Looks after which the memory is reported as it is: 10 s.
 const MOST_LOOKS: u32 = 200;
-/// The pages that the `count:` lines of `/proc/zoneinfo` are in.
-const PAGE_KB: u64 = 4;
 
 /// Sends `memory.*`: the figures of `/proc/meminfo` in kB, and the free pages that wait on
 /// per-CPU lists, which `MemAvailable` leaves out.
@@ -71,5 +69,5 @@ fn per_cpu_free() -> Result<u64> {
         .filter_map(|line| line.trim().strip_prefix("count:"))
         .filter_map(|count| count.trim().parse::<u64>().ok())
         .sum();
-    Ok(pages * PAGE_KB)
+    Ok(pages * (rustix::param::page_size() as u64 >> 10))
 }
