@@ -119,7 +119,8 @@ kernel_suites() {
 	codename=$(debian_codename)
 	case $codename in
 	bookworm | trixie) echo trixie trixie-backports ;;
-	sid) echo sid ;;
+	# Where a kernel may be in the backports first.
+	sid) echo sid trixie-backports ;;
 	*) echo "$codename" "$codename-backports" ;;
 	esac
 }
