@@ -19,6 +19,7 @@
     non_snake_case,
     non_upper_case_globals,
     unknown_lints,
+    unnecessary_transmutes,
     unreachable_pub,
     unsafe_op_in_unsafe_fn
 )]
