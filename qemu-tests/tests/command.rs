@@ -8,11 +8,13 @@ use qemu_tests::fixtures::command::{convert, convert_bytes};
 use qemu_tests::fixtures::compress::{compress, Compressor};
 use qemu_tests::fixtures::cpio;
 use qemu_tests::fixtures::disk;
+use qemu_tests::fixtures::erofs;
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::fixtures::samples::{all_kinds, replacements, to_be_replaced};
 use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
+use qemu_tests::report::Section;
 use qemu_tests::summary::Summary;
 use qemu_tests::tools;
 
@@ -114,41 +116,58 @@ fn what_a_boot_stub_assembles_boots() -> Result<()> {
     Ok(())
 }
 
-/// Returns an initramfs of busybox with a shell script as its init, which switches to the disk.
-fn of_busybox() -> Result<Vec<u8>> {
+/// Returns a tree of busybox with a shell script as its init, which switches to the disk.
+fn busybox_tree() -> Result<Layer> {
     let busybox = tools::busybox().context("no busybox: run `make setup`")?;
     let script = "#!/bin/busybox sh\n\
         /bin/busybox mount -t devtmpfs dev /dev\n\
         /bin/busybox mount -t ext4 /dev/vda /new\n\
         /bin/busybox mount --move /dev /new/dev\n\
         exec /sbin/switch_root /new /sbin/init\n";
-    let layer = Layer::new()
+    Ok(Layer::new()
         .directory("bin", 0o755)
         .file("bin/busybox", 0o755, std::fs::read(busybox)?)
         .directory("dev", 0o755)
         .directory("new", 0o755)
         .directory("sbin", 0o755)
-        .symlink("sbin/switch_root", "../bin/busybox")
-        .file("init", 0o755, script);
+        .file("init", 0o755, script))
+}
+
+/// Returns it as an initramfs, with busybox's own `switch_root`.
+fn of_busybox() -> Result<Vec<u8>> {
+    let layer = busybox_tree()?.symlink("sbin/switch_root", "../bin/busybox");
     compress(&newc(&layer, Style::default()), Compressor::Gzip)
+}
+
+/// Boots up to the disk's init, and returns what that found.
+fn settled(initrd: Vec<u8>) -> Result<Section> {
+    let machine = Machine::new().whole_pages(initrd).disk(disk::image()?);
+    let boot = machine.orders("settle").run()?;
+    let found = boot.report.last()?.clone();
+    assert_eq!(found.get("argv0")?, "/sbin/init");
+    let mounts = found.all("mount");
+    ensure!(!mounts.iter().any(|line| line.contains("overlay")), "{mounts:#?}");
+    Ok(found)
 }
 
 #[test]
 fn switch_root_of_busybox_reaches_the_disk_and_frees_the_image() -> Result<()> {
     let initramfs = of_busybox()?;
-    let settled = |initrd: Vec<u8>| -> Result<_> {
-        let machine = Machine::new().whole_pages(initrd).disk(disk::image()?);
-        let boot = machine.orders("settle").run()?;
-        let found = boot.report.last()?.clone();
-        assert_eq!(found.get("argv0")?, "/sbin/init");
-        let mounts = found.all("mount");
-        ensure!(!mounts.iter().any(|line| line.contains("overlay")), "{mounts:#?}");
-        Ok(found)
-    };
     let stock = settled(initramfs.clone())?;
     let converted = settled(convert_bytes(&initramfs)?)?;
     assert_eq!(converted.number("memory.MemTotal")?, stock.number("memory.MemTotal")?);
     Ok(())
+}
+
+/// An image may be for processors of 32 bits, whose programs these machines run as well.
+#[test]
+#[cfg_attr(guest = "riscv64", ignore = "it runs programs of 64 bits only")]
+fn hand_over_program_of_32_bits_reaches_the_disk() -> Result<()> {
+    let machine = if cfg!(guest = "arm64") { "arm" } else { "i686" };
+    let program = format!("libexec/initoverlayfs/handover-{machine}");
+    let program = std::fs::read(tools::build_dir().join(program)).context("run `make tools`")?;
+    let layer = busybox_tree()?.file("sbin/switch_root", 0o755, program);
+    settled(erofs::of_layer(&layer, &[])?).map(drop)
 }
 
 #[test]
