@@ -9,6 +9,7 @@
 
 pub mod console;
 pub mod difference;
+pub mod emulator;
 pub mod fixtures;
 pub mod hostile;
 pub mod machine;

@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 use tempfile::TempDir;
 
 use crate::console::Console;
+use crate::emulator::wait;
 use crate::report::Report;
 use crate::target::target;
 use crate::tools;
@@ -19,8 +19,6 @@ use crate::tools;
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// Bytes of the largest page that a kernel has on any of the machines.
 const LARGEST_PAGE: usize = 65_536;
-/// Between two looks at the emulator.
-const PAUSE: Duration = Duration::from_millis(10);
 /// Every message, and a reset at once on panic.
 const COMMAND_LINE: &str = "loglevel=7 panic=-1";
 
@@ -385,30 +383,4 @@ impl Ending {
     fn story(&self) -> String {
         format!("after {:.1} s\n{}\nboot failed", self.elapsed.as_secs_f64(), self.console)
     }
-}
-
-/// Waits for a process to end; nothing if it is still running at the limit, or when `has_come` says so. Leaves
-/// the shared memory that it had last, in kB.
-fn wait(
-    child: &mut Child,
-    limit: Duration,
-    shared_kb: &mut u64,
-    has_come: impl Fn() -> bool,
-) -> Result<Option<ExitStatus>> {
-    let start = Instant::now();
-    while start.elapsed() < limit && !has_come() {
-        if let Some(status) = child.try_wait().context("lost sight of the emulator")? {
-            return Ok(Some(status));
-        }
-        *shared_kb = shared(child.id()).unwrap_or(*shared_kb);
-        sleep(PAUSE);
-    }
-    Ok(None)
-}
-
-/// Returns the shared memory of a process, in kB.
-fn shared(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let value = status.lines().find_map(|line| line.strip_prefix("RssShmem:"))?;
-    value.trim().strip_suffix(" kB")?.parse().ok()
 }

@@ -3,12 +3,13 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{ensure, Context, Result};
 
 use crate::fixtures::erofs::{self, USUAL};
 use crate::fixtures::tree::Tree;
 use crate::fixtures::{cpio, disk};
-use crate::machine::Machine;
+use crate::machine::{Boot, Machine};
+use crate::summary::Summary;
 
 /// Boots the standard tree from the usual image.
 pub fn usual() -> Result<Machine> {
@@ -28,4 +29,25 @@ pub fn classic() -> Result<Machine> {
 /// Boots an initrd of these bytes, with a disk to fall back to.
 pub fn with_fallback(initrd: Vec<u8>) -> Result<Machine> {
     Ok(Machine::new().initrd_bytes(initrd).root_disk(disk::image()?))
+}
+
+/// Boots with these options, once under `require` and once under `auto`: the first is a panic with these words, the
+/// second ends on the disk, with the same words as an error. Returns the second boot.
+pub fn refused(initrd: Vec<u8>, options: &str, words: &str) -> Result<Boot> {
+    let parameter = |first: &str| {
+        let parts = [first, options].into_iter().filter(|part| !part.is_empty());
+        format!("initoverlayfs={}", parts.collect::<Vec<_>>().join(","))
+    };
+    let machine = Machine::new().initrd_bytes(initrd.clone());
+    let console = machine.append(&parameter("require")).run_to_panic()?;
+    let panic = console.panic().context("no panic")?;
+    ensure!(panic.contains("initoverlayfs: required, but ") && panic.contains(words), "{panic}");
+
+    let boot = with_fallback(initrd)?.append(&parameter("auto")).run()?;
+    let found = Summary::new(boot.report.first()?, &Tree::disk()?)?;
+    let expected = Summary::disk();
+    ensure!(Summary { milestones: Vec::new(), ..found.clone() } == expected, "{found:#?}");
+    let said = boot.report.first()?.all("kmsg");
+    ensure!(said.iter().any(|line| line.starts_with("3 ") && line.contains(words)), "{said:#?}");
+    Ok(boot)
 }

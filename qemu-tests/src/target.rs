@@ -56,17 +56,14 @@ const ARM64: Target = Target {
     counting_cpu: "max",
 };
 
-/// The machine "virt" with 64-bit RISC-V processors.
+/// That machine with 64-bit RISC-V processors.
 const RISCV64: Target = Target {
     name: "riscv64",
     kernel: "riscv64/Image",
     qemu: "qemu-system-riscv64",
-    machine: &["-machine", "virt"],
-    result_port: PCI_PORT,
     parameters: "console=ttyS0 earlycon=uart8250,mmio,0x10000000",
     elf_machine: 243,
-    keeps_partial_pages: true,
-    counting_cpu: "max",
+    ..ARM64
 };
 
 /// A serial port for machines that have one only.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The initrd of Debian's installer, which nobody here has made, up to the installer's first question.
 //!
-//! It is there for each machine. This needs what `scripts/distro` fetches: `make test-distro`.
+//! Debian has one for each machine. `scripts/distro` fetches it: `make test-distro`.
 
 use std::fs;
 use std::path::Path;
@@ -62,7 +62,7 @@ fn programs(directory: &Path, found: &mut Vec<(String, u16)>) -> Result<()> {
     Ok(())
 }
 
-/// What the command adds has to run on the image's machine, whatever machine the command runs on.
+/// A hand-over program has to run on the image's machine, whatever machine the command runs on.
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn all_programs_are_for_the_machine() -> Result<()> {

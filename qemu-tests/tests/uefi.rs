@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The kernel booted by UEFI: its stub gets the initrd from the firmware.
 //!
-//! This needs the firmware that `scripts/distro` fetches: `make test-distro`.
+//! `scripts/distro` fetches the firmware: `make test-distro`.
 
 use anyhow::{ensure, Context, Result};
 use qemu_tests::console::Console;

@@ -3,8 +3,8 @@
 
 /// Nanoseconds since the machine was reset, on QEMU's instruction-counting clock.
 ///
-/// The processor's counter, whose unit that is on this clock; on RISC-V it is 100 ns. The kernel's clocks are of no use for when
-/// something happened: before it has found a good one it counts in timer ticks, and loses what is left of one.
+/// The processor's counter has that unit on this clock; on RISC-V it has 100 ns. The kernel's clocks are of no use for
+/// when something happened: before it has found a good one it counts in timer ticks, and loses what is left of one.
 #[expect(unsafe_code, reason = "an instruction, which the standard library takes for unsafe")]
 pub fn now() -> u64 {
     #[cfg(target_arch = "x86_64")]

@@ -12,7 +12,7 @@
 //!
 //! Like them, it exits with 1 if it can do nothing, and never returns if it can.
 //!
-//! It needs neither a C library nor memory from the system, so that one source makes a program of some
+//! Neither a C library nor memory from the system is needed, so that one source makes a program of some
 //! tens of KiB for each machine.
 
 #![no_std]

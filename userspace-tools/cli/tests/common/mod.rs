@@ -4,8 +4,10 @@
 
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+pub mod debugfs;
 pub mod examples;
 pub mod hooks;
+pub mod second_opinions;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
