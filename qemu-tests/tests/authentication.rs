@@ -8,7 +8,7 @@ use qemu_tests::fixtures::seal::{Sealed, BLOCK, DESCRIPTOR, TREE};
 use qemu_tests::fixtures::stack::base;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::Machine;
-use qemu_tests::scenario::{refused, usual_bytes};
+use qemu_tests::scenario::{refused_aloud, usual_bytes};
 use qemu_tests::summary::Summary;
 
 const SIGNATURE: &str = "verify=signature";
@@ -48,7 +48,7 @@ fn check_accepted(initrd: Vec<u8>, policy: &str) -> Result<()> {
 }
 
 fn check_refused(initrd: Vec<u8>, policy: &str, words: &str) -> Result<()> {
-    refused(initrd, policy, words).map(drop)
+    refused_aloud(initrd, policy, words).map(drop)
 }
 
 #[test]

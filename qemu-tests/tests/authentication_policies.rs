@@ -8,7 +8,7 @@ use qemu_tests::fixtures::seal::{Sealed, BLOCK};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::fixtures::{cpio, disk};
 use qemu_tests::machine::Machine;
-use qemu_tests::scenario::{refused, usual_bytes, with_fallback};
+use qemu_tests::scenario::{refused_aloud, usual_bytes, with_fallback};
 use qemu_tests::summary::Summary;
 
 const SIGNATURE: &str = "verify=signature";
@@ -58,10 +58,10 @@ fn archives_are_unpacked_without_a_policy() -> Result<()> {
 fn archive_alone_is_refused_under_a_policy() -> Result<()> {
     let archive = cpio::archive(&Tree::standard()?, cpio::Compressor::Gzip)?;
     let archive = std::fs::read(archive)?;
-    refused(archive, SIGNATURE, "the initrd holds no image")?;
+    refused_aloud(archive, SIGNATURE, "the initrd holds no image")?;
     let policy = format!("verify=sha256:{},unsigned-cpio=allow", "00".repeat(32));
     let archive = std::fs::read(cpio::archive(&Tree::standard()?, cpio::Compressor::None)?)?;
-    refused(archive, &policy, "the initrd holds no image").map(drop)
+    refused_aloud(archive, &policy, "the initrd holds no image").map(drop)
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn damaged_image_is_not_left_to_the_kernel_under_a_policy() -> Result<()> {
     let mut image = sealed()?.bytes;
     image[1100] ^= 1;
     let initrd = [image, of_file("behind", b"behind")].concat();
-    refused(initrd, SIGNATURE, "has superblock checksum").map(drop)
+    refused_aloud(initrd, SIGNATURE, "has superblock checksum").map(drop)
 }
 
 #[test]
