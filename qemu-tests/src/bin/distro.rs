@@ -10,11 +10,11 @@
 //! Memory is what is available when `/init` starts, when the real root's init does, and when all is up. A
 //! script that says so is in a small archive behind each initrd.
 
-use std::fs;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::archive;
@@ -40,6 +40,9 @@ const SCRIPT: &str = "rdinit=/report-init init=/usr/local/sbin/report-init";
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// In kB.
 const MIB: u64 = 1024;
+
+const HEAD: &str =
+    "| initrd | size | `/init` | real root's init | system up |\n|---|--:|--:|--:|--:|\n";
 
 /// What counts of a boot.
 #[derive(Clone, Copy)]
@@ -146,9 +149,21 @@ fn uncompressed(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok([head, &archive].concat())
 }
 
+/// Compares initrds of somebody's own making, for the same disk.
+fn files(paths: impl Iterator<Item = String>) -> Result<()> {
+    print!("{HEAD}");
+    for path in paths {
+        print!("{}", row(&path, &fs::read(&path).context(path.clone())?, "auto")?.0);
+    }
+    Ok(())
+}
+
 fn run() -> Result<()> {
-    let mut table = "| initrd | size | `/init` | real root's init | system up |\n".to_owned();
-    table += "|---|--:|--:|--:|--:|\n";
+    let mut paths = env::args().skip(1).peekable();
+    if paths.peek().is_some() {
+        return files(paths);
+    }
+    let mut table = HEAD.to_owned();
     for generator in GENERATORS {
         let initramfs = made(&format!("{SUITE}.{generator}.img"));
         let bytes = fs::read(&initramfs)
