@@ -250,6 +250,14 @@ fn attributes_of_each_kind_are_kept() {
     ] {
         assert!(line.contains(words), "no {words:?} in {line}");
     }
+    // As others read them.
+    place.succeed("extract image --tar out.tar");
+    assert!(place
+        .read("out.tar")
+        .windows(15)
+        .any(|part| part == b"mtime=-0.500000"));
+    place.succeed("create out.tar -o again");
+    assert_eq!(place.succeed("diff image again"), "");
 }
 
 #[test]

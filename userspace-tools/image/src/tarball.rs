@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A tree as a tarball in the pax format, which `mkfs.erofs --tar` reads.
+//! A tree as a tarball in the pax format, which `tar` and `mkfs.erofs --tar` read.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -20,7 +20,16 @@ const XATTR: &[u8] = b"SCHILY.xattr.";
 ///
 /// What `out` says.
 pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
-    write_all(tree, out, Xattrs::Kept)
+    write_all(tree, out, Reader::Tar)
+}
+
+/// Writes the tree for `mkfs.erofs`, which does not read all times as `tar` does.
+///
+/// # Errors
+///
+/// What `out` says.
+pub fn write_for_mkfs_erofs(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
+    write_all(tree, out, Reader::MkfsErofs)
 }
 
 /// Writes the tree without extended attributes.
@@ -29,17 +38,18 @@ pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
 ///
 /// What `out` says.
 pub fn write_plain(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
-    write_all(tree, out, Xattrs::LeftOut)
+    write_all(tree, out, Reader::TarWithoutXattrs)
 }
 
-/// The treatment of extended attributes.
+/// The program that reads the tarball.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Xattrs {
-    Kept,
-    LeftOut,
+enum Reader {
+    Tar,
+    TarWithoutXattrs,
+    MkfsErofs,
 }
 
-fn write_all(tree: &Tree, out: impl Write, xattrs: Xattrs) -> io::Result<Vec<Vec<u8>>> {
+fn write_all(tree: &Tree, out: impl Write, reader: Reader) -> io::Result<Vec<Vec<u8>>> {
     let mut builder = Builder::new(out);
     let mut first_names: HashMap<Id, &[u8]> = HashMap::new();
     let mut left_out = Vec::new();
@@ -51,7 +61,7 @@ fn write_all(tree: &Tree, out: impl Write, xattrs: Xattrs) -> io::Result<Vec<Vec
         }
         let first = *first_names.entry(id).or_insert(path);
         let first = (first != path).then_some(first);
-        append(&mut builder, path, inode, first, xattrs)?;
+        append(&mut builder, path, inode, first, reader)?;
     }
     builder.into_inner()?.flush()?;
     Ok(left_out)
@@ -63,7 +73,7 @@ fn append(
     path: &[u8],
     inode: &Inode,
     first: Option<&[u8]>,
-    xattrs: Xattrs,
+    reader: Reader,
 ) -> io::Result<()> {
     // The root's path is empty.
     let name = if path.is_empty() { b"./" } else { path };
@@ -86,7 +96,7 @@ fn append(
         return append_entry(builder, &mut header, &text, io::empty());
     }
     put(&mut header.as_old_mut().name, b"path", name, &mut text);
-    state(inode, xattrs, &mut text)?;
+    state(inode, reader, &mut text)?;
     match &inode.kind {
         Kind::Regular(content) => {
             header.set_entry_type(EntryType::Regular);
@@ -145,17 +155,15 @@ fn append_entry(
 }
 
 /// Puts into records what the header has no room for.
-fn state(inode: &Inode, xattrs: Xattrs, text: &mut Vec<u8>) -> io::Result<()> {
-    let Time {
-        seconds,
-        nanoseconds,
-    } = inode.mtime;
-    if nanoseconds != 0 || seconds < 0 {
-        // As mkfs.erofs reads it: the fraction counts up.
-        let time = format!("{seconds}.{nanoseconds:09}");
+fn state(inode: &Inode, reader: Reader, text: &mut Vec<u8>) -> io::Result<()> {
+    if inode.mtime.nanoseconds != 0 || inode.mtime.seconds < 0 {
+        let time = time_text(inode.mtime, reader);
         text.extend(records::record(b"mtime", time.as_bytes()));
     }
-    let kept = inode.xattrs.iter().filter(|_| xattrs == Xattrs::Kept);
+    let kept = inode
+        .xattrs
+        .iter()
+        .filter(|_| reader != Reader::TarWithoutXattrs);
     for (name, value) in kept {
         if name.contains(&b'=') {
             let name = String::from_utf8_lossy(name);
@@ -165,4 +173,24 @@ fn state(inode: &Inode, xattrs: Xattrs, text: &mut Vec<u8>) -> io::Result<()> {
         text.extend(records::record(&[XATTR, name].concat(), value));
     }
     Ok(())
+}
+
+/// Returns the time as a decimal number of seconds.
+fn time_text(time: Time, reader: Reader) -> String {
+    let Time {
+        seconds,
+        nanoseconds,
+    } = time;
+    if seconds >= 0 || nanoseconds == 0 {
+        return format!("{seconds}.{nanoseconds:09}");
+    }
+    match reader {
+        // Version 1.8 adds the fraction of a negative time. Version 1.9 takes it away, but only where the sign is
+        // the first byte: the blank has both add it.
+        Reader::MkfsErofs => format!(" {seconds}.{nanoseconds:09}"),
+        Reader::Tar | Reader::TarWithoutXattrs => {
+            let (seconds, rest) = (-1 - seconds, 1_000_000_000 - nanoseconds);
+            format!("-{seconds}.{rest:09}")
+        }
+    }
 }

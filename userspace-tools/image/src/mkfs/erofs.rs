@@ -163,7 +163,10 @@ impl Mkfs {
                 }
             });
             let written = match child.take_input() {
-                Some(input) => tarball::write(tree, io::BufWriter::with_capacity(1 << 20, input)),
+                Some(input) => {
+                    let input = io::BufWriter::with_capacity(1 << 20, input);
+                    tarball::write_for_mkfs_erofs(tree, input)
+                }
                 None => Err(io::ErrorKind::BrokenPipe.into()),
             };
             // Its own words say more than that it closed the pipe.
