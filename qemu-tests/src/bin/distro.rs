@@ -135,7 +135,7 @@ fn profiled(initramfs: &Path, usual: &[u8], boots: &[Report]) -> Result<Vec<u8>>
     let list = tempfile::NamedTempFile::new()?;
     fs::write(&list, files_read(usual, &counted)?)?;
     let path = list.path().to_str().context("the temporary directory is not UTF-8")?;
-    convert(initramfs, &["--profile", path])
+    convert(initramfs, &["--compression", "lz4hc", "--profile", path])
 }
 
 /// Returns the archives, with those decompressed that are compressed by zstd.
@@ -172,7 +172,8 @@ fn run() -> Result<()> {
         table += &stock("as it is", &bytes)?.0;
         table += &stock("cpio", &uncompressed(&bytes)?)?.0;
         let ours = |kind, bytes: &[u8]| row(&format!("{generator}, {kind}"), bytes, "require");
-        let usual = convert(&initramfs, &[])?;
+        table += &ours("EROFS mixed", &convert(&initramfs, &[])?)?.0;
+        let usual = convert(&initramfs, &["--compression", "lz4hc"])?;
         let (line, boots) = ours("EROFS lz4hc", &usual)?;
         table += &line;
         table += &ours("EROFS lz4hc, profiled", &profiled(&initramfs, &usual, &boots)?)?.0;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::examples::{machine, run};
-use common::{file, newc, node, Entry, Place};
+use common::{file, newc, node, text, Entry, Place};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -63,6 +63,8 @@ fn commands<'a>(text: &'a str, program: &str) -> Vec<&'a str> {
 /// Adds to the machine of the manual pages what the documents speak of besides.
 fn place() -> Place {
     let place = machine(false);
+    // Too large to be left uncompressed.
+    let (shell, module) = (vec![b's'; 5 << 20], text("module"));
     let entries = [
         Entry {
             mode: 0o100_755,
@@ -71,8 +73,11 @@ fn place() -> Place {
         node("bin", 0o040_755),
         Entry {
             mode: 0o100_755,
-            ..file("bin/sh", b"a shell")
+            ..file("bin/sh", &shell)
         },
+        node("lib", 0o040_755),
+        node("lib/modules", 0o040_755),
+        file("lib/modules/module.ko", &module),
         file("etc", &[b'a'; 100_000]),
     ];
     let archive = newc(&entries);
@@ -83,7 +88,7 @@ fn place() -> Place {
         place.write(name, "#!/bin/sh\n");
     }
     place.write("certificate.pem", place.read("cert.pem"));
-    let config = "INITOVERLAYFS EROFS_FS OVERLAY_FS EROFS_FS_ZIP".split(' ');
+    let config = "INITOVERLAYFS EROFS_FS OVERLAY_FS EROFS_FS_ZIP EROFS_FS_ZIP_ZSTD".split(' ');
     let config = config.map(|option| format!("CONFIG_{option}=y\n"));
     place.write("linux/.config", config.collect::<String>());
     place
@@ -172,6 +177,8 @@ fn commands_print_what_is_shown() {
         }
     }
     let mut count = 0;
+    // mkfs.erofs 1.9.4 cannot: it says so, and makes another image than is shown.
+    let mut can_mix = true;
     for (command, output) in shown {
         if !command.starts_with("initoverlayfs ") || output.is_empty() {
             continue;
@@ -194,7 +201,16 @@ fn commands_print_what_is_shown() {
             fs::remove_file(place.path("initrd.img")).expect("it is there");
         }
         let ended = run(&place, &here(line));
-        let printed = (ended.out + &ended.err).replace("(root/", "(/");
+        let mut printed = (ended.out + &ended.err).replace("(root/", "(/");
+        let mut output = output;
+        if let Some(at) = printed.find("  this mkfs.erofs crashes") {
+            let end = at + printed[at..].find('\n').expect("a line") + 1;
+            printed.replace_range(at..end, "");
+            can_mix = false;
+        }
+        if !can_mix {
+            output = output.replace("compression  lz4, zstd", "compression  lz4");
+        }
         assert_eq!(masked(&printed), masked(output.trim_end()), "{command}");
         count += 1;
     }

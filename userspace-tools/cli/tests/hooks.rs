@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::hooks::{fail, hook_command, is_converted, names, program, run, system, KEPT};
-use common::{dump, file, newc, node, Place};
+use common::{dump, file, newc, node, text, Place};
 
 #[test]
 fn initramfs_tools_image_is_converted_and_the_original_kept() {
@@ -270,7 +270,7 @@ fn initramfs_is_unpacked_again_for_the_shutdown() {
 #[test]
 fn broken_image_leaves_no_half_root_for_the_shutdown() {
     let place = system();
-    let content = vec![b'x'; 100_000];
+    let content = text("big");
     place.write(
         "boot/initrd.img-7.3",
         newc(&[node("init", 0o100_755), file("big", &content)]),

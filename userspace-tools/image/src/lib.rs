@@ -32,6 +32,7 @@ pub mod profile;
 pub mod programs;
 mod records;
 pub mod seal;
+mod seldom_read;
 pub mod stack;
 pub mod startup;
 pub mod tarball;

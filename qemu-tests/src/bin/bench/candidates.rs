@@ -14,13 +14,17 @@ use qemu_tests::tools;
 const OFF: &str = "initoverlayfs=off";
 const REQUIRE: &str = "initoverlayfs=require";
 
-/// Options of `initoverlayfs create`: without compression; as it is without any; with larger clusters.
+/// Options of `initoverlayfs create`: without compression; with the quickest; with smaller and larger clusters.
 const PLAIN: &[&str] = &["--compression=none"];
-const DEFAULT: &[&str] = &[];
-const LZ4HC_64K: &[&str] = &["--cluster-size=65536"];
+const LZ4HC: &[&str] = &["--compression=lz4hc"];
+const LZ4HC_4K: &[&str] = &["--compression=lz4hc", "--cluster-size=4096"];
+const LZ4HC_64K: &[&str] = &["--compression=lz4hc", "--cluster-size=65536"];
 const ZSTD_64K: &[&str] = &["--compression=zstd", "--level=9", "--cluster-size=65536"];
 /// The tenth of the files that is read first is not compressed. The path is in the tree.
-const PROFILED: &[&str] = &["--profile=bench.tenth"];
+const PROFILED: &[&str] = &["--compression=lz4hc", "--profile=bench.tenth"];
+
+/// Init is compressed, too.
+const WHOLE: &[&str] = &["--compression=lz4hc", "--compress-init"];
 
 /// Other filesystems, on a block device.
 const SQUASHFS_LZ4HC: &[&str] = &["--type=squashfs", "--compression=lz4hc"];
@@ -96,13 +100,13 @@ pub const FORMATS: &[Format] = &[
     format("cpio.lz4", Kind::Cpio(Compressor::Lz4), Run::Full, false),
     format("cpio.zst", Kind::Cpio(Compressor::Zstd(9)), Run::Always, true),
     format("EROFS plain", Kind::Image(PLAIN), Run::Always, false),
-    format("EROFS lz4hc", Kind::Image(DEFAULT), Run::Always, false),
-    format("EROFS lz4hc 4K", Kind::Image(&["--cluster-size=4096"]), Run::Full, false),
+    format("EROFS lz4hc", Kind::Image(LZ4HC), Run::Always, false),
+    format("EROFS lz4hc 4K", Kind::Image(LZ4HC_4K), Run::Full, false),
     format("EROFS lz4hc 64K", Kind::Image(LZ4HC_64K), Run::Always, false),
     format("EROFS zstd 64K", Kind::Image(ZSTD_64K), Run::Full, true),
     format("userspace: loop, plain", Kind::Loop(PLAIN), Run::Always, false),
-    format("userspace: loop, lz4hc", Kind::Loop(DEFAULT), Run::Always, false),
-    format("userspace: file, lz4hc", Kind::File(DEFAULT), Run::Always, false),
+    format("userspace: loop, lz4hc", Kind::Loop(LZ4HC), Run::Always, false),
+    format("userspace: file, lz4hc", Kind::File(LZ4HC), Run::Always, false),
     format("squashfs lz4hc", Kind::Image(SQUASHFS_LZ4HC), Run::OneSize, false),
     format("squashfs zstd", Kind::Image(SQUASHFS_ZSTD), Run::OneSize, true),
     format("btrfs plain", Kind::Image(BTRFS_PLAIN), Run::OneSize, false),
@@ -110,10 +114,10 @@ pub const FORMATS: &[Format] = &[
     format("ext4", Kind::Image(EXT4), Run::OneSize, false),
     format("btrfs plain, rw", Kind::Writable(BTRFS_RESERVE), Run::OneSize, false),
     format("EROFS lz4hc, profiled", Kind::Image(PROFILED), Run::OneSize, false),
-    format("EROFS lz4hc, init too", Kind::Image(&["--compress-init"]), Run::OneSize, false),
+    format("EROFS lz4hc, init too", Kind::Image(WHOLE), Run::OneSize, false),
     format("EROFS plain, verify=sha256", Kind::Sealed(PLAIN), Run::OneSize, false),
     format("EROFS plain, verify=signature", Kind::Signed(PLAIN), Run::OneSize, false),
-    format("EROFS lz4hc, verify=sha256", Kind::Sealed(DEFAULT), Run::OneSize, false),
+    format("EROFS lz4hc, verify=sha256", Kind::Sealed(LZ4HC), Run::OneSize, false),
 ];
 
 /// An initrd of a kind, with files of a size in it.

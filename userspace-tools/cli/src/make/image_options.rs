@@ -27,6 +27,7 @@ enum Type {
 /// The compression of the image.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Compression {
+    Mixed,
     Lz4hc,
     Lz4,
     Zstd,
@@ -51,9 +52,9 @@ pub struct ImageOptions {
         value_name = "TYPE"
     )]
     kind: Type,
-    /// Compression, which the kernel must have too: erofs has lz4hc, lz4, zstd, deflate, lzma and none;
-    /// squashfs lz4hc, lz4, gzip, lzo, xz, zstd and none; btrfs zstd, zlib, lzo and none; ext4 none
-    /// [default: lz4hc, of btrfs zstd]
+    /// Compression, which the kernel must have too: erofs has mixed (lz4hc, and zstd for what a boot seldom
+    /// reads), lz4hc, lz4, zstd, deflate, lzma and none; squashfs lz4hc, lz4, gzip, lzo, xz, zstd and none;
+    /// btrfs zstd, zlib, lzo and none; ext4 none [default: mixed, of squashfs lz4hc, of btrfs zstd]
     #[arg(
         help_heading = "Compression",
         long,
@@ -62,24 +63,25 @@ pub struct ImageOptions {
         hide_possible_values = true
     )]
     compression: Option<Compression>,
-    /// Level of the compression: as `mkfs.erofs --help` lists them; for btrfs 1 to 15 with zstd, 1 to 9
-    /// with zlib; for squashfs 1 to 9 with gzip and lzo, 1 to 22 with zstd [default: 12 for lz4hc of
-    /// erofs, else the tool's]
+    /// Level of the compression: as `mkfs.erofs --help` lists them, mixed has none; for btrfs 1 to 15 with
+    /// zstd, 1 to 9 with zlib; for squashfs 1 to 9 with gzip and lzo, 1 to 22 with zstd [default: 12 for
+    /// lz4hc of erofs, else the tool's]
     #[arg(help_heading = "Compression", long)]
     level: Option<u32>,
     /// Bytes compressed together, K and M for 1024 and 1024K: larger is smaller, and slower where little is
-    /// read; for squashfs a power of two, 128K unless told otherwise [default: 16K]
+    /// read; for squashfs a power of two, 128K unless told otherwise [default: 32K if mixed, else 16K]
     #[arg(help_heading = "Compression", long, value_name = "SIZE", value_parser = cluster_size)]
     cluster_size: Option<Size>,
     /// Bytes of a file that are compressed together at most, for erofs: more than 4K; a small limit makes a
     /// larger image [default: whatever fits into a cluster]
     #[arg(help_heading = "Compression", long, value_name = "SIZE", value_parser = max_extent)]
     max_extent: Option<Size>,
-    /// Files to leave uncompressed, for erofs, as `initoverlayfs stats --files` lists what a boot has read
+    /// Files to leave uncompressed, for erofs, as `initoverlayfs stats --files` lists what a boot has read;
+    /// mixed compresses the largest of them, unless all are small
     #[arg(help_heading = "Compression", long, value_name = "LIST")]
     profile: Option<PathBuf>,
-    /// Compress what starts /init as well, which of the others erofs alone does not: the image gets
-    /// smaller, and init starts later
+    /// Compress what starts /init as well: the image gets smaller, and init starts later. Others than erofs
+    /// do so anyway, and mixed if it is large
     #[arg(help_heading = "Compression", long)]
     compress_init: bool,
     /// Subvolume to put the files into, for btrfs; to be booted with initoverlayfs=subvol=NAME
@@ -148,20 +150,33 @@ impl ImageOptions {
                 bail!("{option} is of no use with --compression none: leave it out");
             }
         }
+        let compression = match self.compression.unwrap_or(Compression::Mixed) {
+            Compression::Mixed => erofs::Compression::Mixed,
+            Compression::Lz4hc => erofs::Compression::Lz4hc,
+            Compression::Lz4 => erofs::Compression::Lz4,
+            Compression::Zstd => erofs::Compression::Zstd,
+            Compression::Deflate => erofs::Compression::Deflate,
+            Compression::Lzma => erofs::Compression::Lzma,
+            Compression::None => erofs::Compression::None,
+            other => return self.lacks(other, "mixed, lz4hc, lz4, zstd, deflate, lzma or none"),
+        };
+        let is_mixed = compression == erofs::Compression::Mixed;
+        ensure!(
+            self.level.is_none() || !is_mixed,
+            "--level is of no use with mixed compression: choose another --compression"
+        );
+        let usual = if is_mixed {
+            erofs::MIXED_CLUSTER_SIZE
+        } else {
+            erofs::CLUSTER_SIZE
+        };
         Ok(erofs::Options {
-            compression: match self.compression.unwrap_or(Compression::Lz4hc) {
-                Compression::Lz4hc => erofs::Compression::Lz4hc,
-                Compression::Lz4 => erofs::Compression::Lz4,
-                Compression::Zstd => erofs::Compression::Zstd,
-                Compression::Deflate => erofs::Compression::Deflate,
-                Compression::Lzma => erofs::Compression::Lzma,
-                Compression::None => erofs::Compression::None,
-                other => return self.lacks(other, "lz4hc, lz4, zstd, deflate, lzma or none"),
-            },
+            compression,
             level: self.level,
-            cluster_size: self.cluster_size.map_or(erofs::CLUSTER_SIZE, |size| size.0),
+            cluster_size: self.cluster_size.map_or(usual, |size| size.0),
             max_extent: self.max_extent.map(|size| size.0),
             uncompressed: BTreeSet::new(),
+            quick: BTreeSet::new(),
         })
     }
 

@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 
 use super::{MkfsError, Watch};
 use crate::programs::MKFS_EROFS;
+use crate::seldom_read::SeldomRead;
 use crate::tree::Tree;
 use crate::{hints, tarball, temporary};
 
@@ -26,12 +27,21 @@ const OLDEST: (u32, u32) = (1, 8);
 /// ones make smaller images; a boot that reads here and there decompresses more that it does not need.
 pub const CLUSTER_SIZE: u32 = 16 << 10;
 
+/// The usual one of [`Compression::Mixed`].
+pub const MIXED_CLUSTER_SIZE: u32 = 32 << 10;
+
+/// Starts of lines of hints for the second algorithm of [`Compression::Mixed`].
+const IN_LARGE_CLUSTERS: &str = "131072 1";
+const IN_SINGLE_BLOCKS: &str = "4096 1";
+
 /// The time between two looks at what the program has read.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The compression of the image's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
+    /// LZ4, taking its time; and Zstandard for what a boot seldom reads.
+    Mixed,
     /// LZ4, taking its time.
     Lz4hc,
     /// LZ4.
@@ -47,9 +57,23 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Returns the name that `mkfs.erofs` knows it by.
+    /// Returns the names of its algorithms, as `mkfs.erofs` knows them.
+    fn algorithms(self) -> &'static [&'static str] {
+        match self {
+            Self::Mixed => &["lz4hc", "zstd"],
+            Self::Lz4hc => &["lz4hc"],
+            Self::Lz4 => &["lz4"],
+            Self::Zstd => &["zstd"],
+            Self::Deflate => &["deflate"],
+            Self::Lzma => &["lzma"],
+            Self::None => &[],
+        }
+    }
+
+    /// Returns the name that `--compression` knows it by.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Mixed => "mixed",
             Self::Lz4hc => "lz4hc",
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
@@ -57,11 +81,6 @@ impl Compression {
             Self::Lzma => "lzma",
             Self::None => "none",
         }
-    }
-
-    /// Returns the level that is used unless told otherwise.
-    fn usual_level(self) -> Option<u32> {
-        (self == Self::Lz4hc).then_some(12)
     }
 }
 
@@ -82,7 +101,7 @@ const LARGEST_CLUSTER: u32 = 1 << 20;
 pub struct Options {
     /// The compression.
     pub compression: Compression,
-    /// The level, within the limits that `mkfs.erofs --help` gives.
+    /// The level, within the limits that `mkfs.erofs --help` gives. [`Compression::Mixed`] has none to choose.
     pub level: Option<u32>,
     /// Bytes that pieces are compressed into: a multiple of the block size of 4096, up to 1 MiB.
     pub cluster_size: u32,
@@ -91,16 +110,19 @@ pub struct Options {
     pub max_extent: Option<u32>,
     /// Files that are not compressed, by the first of their names in the tree.
     pub uncompressed: BTreeSet<Vec<u8>>,
+    /// Files that a boot reads, for [`Compression::Mixed`], by the same name: not compressed by Zstandard.
+    pub quick: BTreeSet<Vec<u8>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            compression: Compression::Lz4hc,
+            compression: Compression::Mixed,
             level: None,
-            cluster_size: CLUSTER_SIZE,
+            cluster_size: MIXED_CLUSTER_SIZE,
             max_extent: None,
             uncompressed: BTreeSet::new(),
+            quick: BTreeSet::new(),
         }
     }
 }
@@ -108,6 +130,8 @@ impl Default for Options {
 /// An `mkfs.erofs` that will do.
 pub struct Mkfs {
     date: u64,
+    /// Set if hints may name an algorithm.
+    can_mix: bool,
 }
 
 impl Mkfs {
@@ -119,16 +143,21 @@ impl Mkfs {
     pub fn find(compression: Compression) -> Result<Self, MkfsError> {
         let text = MKFS_EROFS.version_text("--version")?;
         MKFS_EROFS.check_version(&text, OLDEST)?;
-        let names = |line: &str| {
-            line.split([',', ' '])
-                .any(|word| word == compression.name())
-        };
-        if compression != Compression::None && !text.lines().any(names) {
-            return Err(MkfsError::Lacks(&MKFS_EROFS, compression.name()));
+        let knows = |name: &str| text.split([',', ' ', '\n']).any(|word| word == name);
+        let mut algorithms = compression.algorithms().iter();
+        if let Some(name) = algorithms.find(|name| !knows(name)) {
+            return Err(MkfsError::Lacks(&MKFS_EROFS, name));
         }
         Ok(Self {
             date: super::date()?,
+            can_mix: compression != Compression::Mixed || can_mix()?,
         })
+    }
+
+    /// Returns whether it makes what [`Compression::Mixed`] promises: version 1.9.4 crashes, and is
+    /// asked to compress all of the image by LZ4.
+    pub fn can_mix(&self) -> bool {
+        self.can_mix
     }
 
     /// Makes an image of a tree; the same tree makes the same image. Returns what it leaves out:
@@ -147,8 +176,12 @@ impl Mkfs {
         options: &Options,
         watch: Watch<'_>,
     ) -> Result<Vec<Vec<u8>>, MkfsError> {
-        let hints = hints(options)?;
-        let mut command = self.command(options, hints.as_ref());
+        let seldom_read = Some(SeldomRead::of(tree)).filter(|found| {
+            options.compression == Compression::Mixed && self.can_mix && !found.is_empty()
+        });
+        let hints = hints(options, seldom_read.as_ref())?;
+        let is_mixed = seldom_read.is_some();
+        let mut command = self.command(options, hints.as_ref(), is_mixed);
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
         let child = MKFS_EROFS.start(&mut command)?;
         let (meter, total) = (child.meter(), tree.content_len());
@@ -177,15 +210,16 @@ impl Mkfs {
         })
     }
 
-    fn command(&self, options: &Options, hints: Option<&NamedTempFile>) -> Command {
+    fn command(&self, options: &Options, hints: Option<&NamedTempFile>, is_mixed: bool) -> Command {
         let mut command = MKFS_EROFS.command();
         command
             .args(["--quiet", "-Uclear", "--mkfs-time"])
             .arg(format!("-T{}", self.date));
         if options.compression != Compression::None {
-            let level = options.level.or(options.compression.usual_level());
-            let level = level.map_or_else(String::new, |level| format!(",{level}"));
-            command.arg(format!("-z{}{level}", options.compression));
+            command.arg(format!("-z{}", algorithms(options, is_mixed)));
+            if options.compression == Compression::Mixed {
+                command.arg("-Eztailpacking");
+            }
             // With hints, mkfs.erofs 1.8.6 fails with the largest clusters, or never ends.
             let largest = if hints.is_some() {
                 LARGEST_CLUSTER - BLOCK
@@ -198,22 +232,71 @@ impl Mkfs {
             }
         }
         if let Some(hints) = hints {
-            let mut argument = OsString::from("--compress-hints=");
-            argument.push::<&OsStr>(hints.path().as_ref());
-            command.arg(argument);
+            command.arg(hints_argument(hints));
         }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
 }
 
-/// Returns a file that says what is not to be compressed, if anything is.
-fn hints(options: &Options) -> Result<Option<NamedTempFile>, MkfsError> {
-    if options.uncompressed.is_empty() || options.compression == Compression::None {
+/// Returns the argument of `-z`.
+fn algorithms(options: &Options, is_mixed: bool) -> String {
+    match (options.compression, options.level) {
+        (Compression::Mixed, _) if is_mixed => "lz4hc,12:zstd,9".into(),
+        (Compression::Lz4hc, None) | (Compression::Mixed, _) => "lz4hc,12".into(),
+        (other, None) => other.to_string(),
+        (other, Some(level)) => format!("{other},{level}"),
+    }
+}
+
+/// Returns a file that says which files are compressed in another way than most, if any are.
+fn hints(
+    options: &Options,
+    seldom_read: Option<&SeldomRead>,
+) -> Result<Option<NamedTempFile>, MkfsError> {
+    let mut hints = hints::lines("0", &options.uncompressed);
+    if let Some(found) = seldom_read {
+        let usual = options.cluster_size.to_string();
+        hints.extend(hints::lines(&usual, &options.quick));
+        hints.extend(hints::lines(IN_SINGLE_BLOCKS, &found.large));
+        hints.extend(format!("{IN_LARGE_CLUSTERS} {}\n", SeldomRead::expression()).bytes());
+    }
+    if hints.is_empty() || options.compression == Compression::None {
         return Ok(None);
     }
     let mut file = temporary::file().map_err(MkfsError::Temporary)?;
-    file.write_all(&hints::uncompressed(&options.uncompressed))
-        .map_err(MkfsError::Temporary)?;
+    file.write_all(&hints).map_err(MkfsError::Temporary)?;
     Ok(Some(file))
+}
+
+/// Returns whether hints may name an algorithm, by a trial with an empty tarball.
+fn can_mix() -> Result<bool, MkfsError> {
+    let file = |content: &[u8]| -> io::Result<NamedTempFile> {
+        let mut file = temporary::file()?;
+        file.write_all(content)?;
+        Ok(file)
+    };
+    let hints = file(&hints::lines(IN_SINGLE_BLOCKS, &[b"any".to_vec()]));
+    let hints = hints.map_err(MkfsError::Temporary)?;
+    let tarball = file(&[0; 1024]).and_then(|file| file.reopen());
+    let tarball = tarball.map_err(MkfsError::Temporary)?;
+    let image = file(&[]).map_err(MkfsError::Temporary)?;
+    let mut command = MKFS_EROFS.command();
+    command
+        .args(["--quiet", "-zlz4hc:zstd"])
+        .arg(hints_argument(&hints))
+        .arg("--tar=f")
+        .arg(image.path())
+        .stdin(tarball)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let ended = command.status();
+    let ended = ended.map_err(|cause| MkfsError::Missing(&MKFS_EROFS, cause))?;
+    Ok(ended.success())
+}
+
+fn hints_argument(hints: &NamedTempFile) -> OsString {
+    let mut argument = OsString::from("--compress-hints=");
+    argument.push::<&OsStr>(hints.path().as_ref());
+    argument
 }

@@ -129,6 +129,11 @@ impl Maker {
         Ok(maker)
     }
 
+    /// Returns whether the image will be as the format says: see [`erofs::Mkfs::can_mix`].
+    pub fn can_mix(&self) -> bool {
+        self.erofs.as_ref().is_none_or(erofs::Mkfs::can_mix)
+    }
+
     /// Makes an image of a tree, in an empty file that is there. Returns what it leaves out: sockets. `watch` is
     /// told of EROFS images only.
     ///

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `--compression mixed`, the usual one: what a boot seldom reads is packed tighter than the rest.
+
+mod common;
+
+use common::{dump, Place};
+
+/// Returns text of so many bytes that gets about half as large.
+fn text(len: usize) -> String {
+    let mut state = 1_u32;
+    let mut line = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!("{:06x}\n", state >> 8)
+    };
+    let mut text = String::new();
+    while text.len() < len {
+        text += &line();
+    }
+    text.truncate(len);
+    text
+}
+
+/// Returns the lengths of a file's compressed pieces.
+fn clusters(place: &Place, image: &str, path: &str) -> Vec<u64> {
+    let shown = dump(&place.path(image), path);
+    let last = |line: &str| line.rsplit('|').next()?.trim().parse().ok();
+    let rows = shown.lines().filter(|line| line.matches('|').count() == 2);
+    rows.filter_map(last).collect()
+}
+
+/// Returns whether this mkfs.erofs crashes, as the summary says then.
+fn cannot_mix(said: &str) -> bool {
+    said.contains("crashes on mixed compression")
+}
+
+#[test]
+fn what_a_boot_seldom_reads_is_packed_tighter() {
+    let place = Place::new();
+    place.write("root/init", "#!/bin/sh\n");
+    for name in [
+        "bin/tool",
+        "usr/lib/modules/7.3/a.ko",
+        "lib/firmware/b",
+        "usr/share/c",
+    ] {
+        place.write(&format!("root/{name}"), text(2 << 20));
+    }
+    place.write("root/var/hwdb.bin", text(5 << 20));
+    let said = place.run("create root -o image").err;
+    if cannot_mix(&said) {
+        return;
+    }
+    assert!(place
+        .succeed("inspect image")
+        .contains("compression  lz4, zstd"));
+    let largest = |path: &str| clusters(&place, "image", path).into_iter().max();
+    assert_eq!(largest("bin/tool"), Some(32 << 10));
+    for name in ["usr/lib/modules/7.3/a.ko", "lib/firmware/b", "usr/share/c"] {
+        assert_eq!(largest(name), Some(128 << 10), "{name}");
+    }
+    assert_eq!(largest("var/hwdb.bin"), Some(4 << 10));
+    assert_eq!(place.succeed("cat image usr/share/c"), text(2 << 20));
+    assert_eq!(place.succeed("cat image var/hwdb.bin"), text(5 << 20));
+    place.succeed("create root -o other --compression lz4hc");
+    assert!(place.read("image").len() * 10 < place.read("other").len() * 9);
+    place.succeed("create root -o again");
+    assert!(place.read("image") == place.read("again"));
+}
+
+#[test]
+fn tree_that_is_read_as_a_whole_needs_no_second_algorithm() {
+    let place = Place::new();
+    place.write("root/init", "#!/bin/sh\n");
+    place.write("root/bin/tool", text(1 << 20));
+    place.succeed("create root -o image");
+    assert!(place
+        .succeed("inspect image")
+        .contains("compression  lz4\n"));
+}
+
+#[test]
+fn what_starts_init_is_compressed_if_it_is_large() {
+    let place = Place::new();
+    for (len, words) in [
+        (4 << 20, "uncompressed: 1 file"),
+        ((4 << 20) + 1, "by lz4hc: 1 file"),
+    ] {
+        place.write("root/init", text(len));
+        for options in ["", "--compression lz4hc"] {
+            let said = place
+                .run(&format!("create root -o image --force {options}"))
+                .err;
+            let words = if options.is_empty() {
+                words
+            } else {
+                "uncompressed: 1 file"
+            };
+            assert!(said.contains(words), "{len} {options}: {said}");
+        }
+    }
+    // Unless it is a small part of all.
+    for number in 0..25 {
+        place.write(&format!("root/{number}"), text(4 << 20));
+    }
+    let said = place.run("create root -o image --force").err;
+    assert!(said.contains("uncompressed: 1 file"), "{said}");
+}
+
+#[test]
+fn smallest_files_of_a_list_are_uncompressed() {
+    let place = Place::new();
+    place.write("root/init", "#!/bin/sh\n");
+    for (name, len) in [
+        ("small", 1 << 20),
+        ("usr/share/middle", 2 << 20),
+        ("usr/share/large", 3 << 20),
+    ] {
+        place.write(&format!("root/{name}"), text(len));
+    }
+    place.write("list", "small\nusr/share/middle\nusr/share/large\n");
+    let said = place.run("create root -o image --profile list").err;
+    assert!(
+        said.contains("profile: 2 files uncompressed, 1 larger by lz4hc"),
+        "{said}"
+    );
+    assert!(!common::is_compressed(&place, "image", "usr/share/middle"));
+    if !cannot_mix(&said) {
+        // By lz4hc, wherever it lies.
+        let largest = clusters(&place, "image", "usr/share/large")
+            .into_iter()
+            .max();
+        assert_eq!(largest, Some(32 << 10));
+    }
+}
+
+#[test]
+fn level_wants_one_compression() {
+    let place = Place::new();
+    place.write("root/init", "#!/bin/sh\n");
+    let said = place.fail("create root -o image --level 3");
+    assert!(
+        said.contains("--level is of no use with mixed compression"),
+        "{said}"
+    );
+}
