@@ -20,10 +20,14 @@ use qemu_tests::tools;
 
 /// Boots an initramfs, converted with these options.
 fn boot(options: &[&str]) -> Result<Summary> {
-    let tree = Tree::standard()?.without_xattrs();
-    let image = convert(&cpio::archive(&tree, Compressor::Gzip)?, options)?;
+    boot_tree(&Tree::standard()?.without_xattrs(), options)
+}
+
+/// Boots an initramfs of this tree.
+fn boot_tree(tree: &Tree, options: &[&str]) -> Result<Summary> {
+    let image = convert(&cpio::archive(tree, Compressor::Gzip)?, options)?;
     let boot = Machine::new().initrd_bytes(image).orders("tree").run()?;
-    Summary::new(boot.report.first()?, &tree)
+    Summary::new(boot.report.first()?, tree)
 }
 
 #[test]
@@ -34,9 +38,28 @@ fn converted_initramfs_boots_in_place() -> Result<()> {
 
 #[test]
 fn every_compression_boots() -> Result<()> {
-    for method in ["none", "lz4", "zstd", "deflate", "lzma"] {
+    for method in ["none", "lz4hc", "lz4", "zstd", "deflate", "lzma"] {
         assert_eq!(boot(&["--compression", method])?, Summary::in_place(), "{method}");
     }
+    Ok(())
+}
+
+/// Of two algorithms, in clusters of three sizes: what is read, what is seldom read, and what is large.
+#[test]
+fn mixed_compression_boots() -> Result<()> {
+    let files = [("bin/tool", 1), ("lib/modules/a.ko", 1), ("var/large", 6)];
+    let tree = Tree::filled("mixed", &["1"], |root| {
+        for (name, mib) in files {
+            let mut random = fastrand::Rng::with_seed(mib);
+            let line = |_| format!("{:08x}\n", random.u32(..));
+            let text: String = (0..mib << 17).map(line).collect();
+            let path = root.join(name);
+            std::fs::create_dir_all(path.parent().context("a file has a directory")?)?;
+            std::fs::write(path, text)?;
+        }
+        Ok(())
+    })?;
+    assert_eq!(boot_tree(&tree.without_xattrs(), &[])?, Summary::in_place());
     Ok(())
 }
 
