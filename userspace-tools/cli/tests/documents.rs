@@ -203,7 +203,7 @@ fn commands_print_what_is_shown() {
         let ended = run(&place, &here(line));
         let mut printed = (ended.out + &ended.err).replace("(root/", "(/");
         let mut output = output;
-        if let Some(at) = printed.find("  this mkfs.erofs crashes") {
+        if let Some(at) = printed.find("  this mkfs.erofs can use") {
             let end = at + printed[at..].find('\n').expect("a line") + 1;
             printed.replace_range(at..end, "");
             can_mix = false;

@@ -193,7 +193,7 @@ fn sizes_may_have_a_suffix() {
         assert!(said.contains(words), "{option}: {said}");
     }
     let help = place.succeed("create --help");
-    assert!(help.contains("[default: 32K"), "{help}");
+    assert!(help.contains("[default: 64K"), "{help}");
 }
 
 /// mkfs.erofs 1.8.6 fails with the largest clusters where some files are stored as they are, or never ends.

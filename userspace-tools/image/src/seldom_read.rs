@@ -16,29 +16,31 @@ const PLACES: [&str; 3] = ["lib/modules/", "lib/firmware/", "share/"];
 const LARGE: usize = 5 << 20;
 
 /// Files that a boot seldom reads.
+#[derive(Debug, Default)]
 pub struct SeldomRead {
-    /// The first name of each large file.
+    /// The first name of each large file that lies elsewhere.
     pub large: BTreeSet<Vec<u8>>,
-    /// Set if there are others.
+    /// Set if there are files in these directories.
     has_others: bool,
 }
 
 impl SeldomRead {
-    /// Looks for them in a tree.
-    pub fn of(tree: &Tree) -> Self {
-        let mut found = Self {
-            large: BTreeSet::new(),
-            has_others: false,
-        };
+    /// Looks for them in a tree, without those of these names.
+    pub fn of(tree: &Tree, without: &[&BTreeSet<Vec<u8>>]) -> Self {
+        let mut found = Self::default();
         for (id, name) in tree.first_names() {
-            let Kind::Regular(content) = &tree.inode(id).kind else {
-                continue;
+            let len = match &tree.inode(id).kind {
+                Kind::Regular(content) => content.len(),
+                _ => 0,
             };
+            if len == 0 || without.iter().any(|names| names.contains(name)) {
+                continue;
+            }
             let place = name.strip_prefix(b"usr/").unwrap_or(name);
-            if content.len() >= LARGE {
-                found.large.insert(name.to_vec());
-            } else if PLACES.iter().any(|one| place.starts_with(one.as_bytes())) {
+            if PLACES.iter().any(|one| place.starts_with(one.as_bytes())) {
                 found.has_others = true;
+            } else if len >= LARGE {
+                found.large.insert(name.to_vec());
             }
         }
         found
@@ -49,7 +51,7 @@ impl SeldomRead {
         self.large.is_empty() && !self.has_others
     }
 
-    /// Returns an expression that those match which are not large, as `mkfs.erofs` takes it.
+    /// Returns an expression for those that are not in [`large`](Self::large), as `mkfs.erofs` takes it.
     pub fn expression() -> String {
         format!("^(usr/)?({})", PLACES.join("|"))
     }

@@ -69,7 +69,7 @@ pub struct Made {
     programs: Option<Vec<Vec<u8>>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
-    can_mix: bool,
+    cannot_mix: bool,
 }
 
 impl<'a> Making<'a> {
@@ -139,7 +139,7 @@ impl<'a> Making<'a> {
             programs,
             left_out,
             init_problem: init_problem(&tree),
-            can_mix: self.maker.can_mix(),
+            cannot_mix: self.maker.cannot_mix(&tree, &self.format),
         })
     }
 
@@ -159,8 +159,8 @@ impl Made {
         if let Some(digest) = &self.digest {
             eprintln!("  sealed: {digest:x}");
         }
-        if !self.can_mix {
-            eprintln!("  this mkfs.erofs crashes on mixed compression: all is compressed by lz4hc, and the image is larger");
+        if self.cannot_mix {
+            eprintln!("  this mkfs.erofs can use lz4hc only, without zstd: the image is larger");
         }
         self.choice.report();
         handover_program::report(&self.tools, self.programs.as_deref());

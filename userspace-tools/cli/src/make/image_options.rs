@@ -69,7 +69,8 @@ pub struct ImageOptions {
     #[arg(help_heading = "Compression", long)]
     level: Option<u32>,
     /// Bytes compressed together, K and M for 1024 and 1024K: larger is smaller, and slower where little is
-    /// read; for squashfs a power of two, 128K unless told otherwise [default: 32K if mixed, else 16K]
+    /// read; mixed leaves those of zstd as they are; for squashfs a power of two, 128K unless told otherwise
+    /// [default: 64K if mixed, else 16K]
     #[arg(help_heading = "Compression", long, value_name = "SIZE", value_parser = cluster_size)]
     cluster_size: Option<Size>,
     /// Bytes of a file that are compressed together at most, for erofs: more than 4K; a small limit makes a

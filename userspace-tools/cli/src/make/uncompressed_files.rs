@@ -17,10 +17,10 @@ use crate::terminal::summary::{count, left_out};
 /// Bytes that mixed compression leaves uncompressed of any tree.
 const ALWAYS: u64 = 4 << 20;
 
-/// A larger share of a tree: what starts `/init` is uncompressed if it is at most this part of the contents.
+/// The files that start `/init` are uncompressed if they have at most the 25th part of all contents.
 const STARTUP_PART: u64 = 25;
 
-/// Of the files of a list it leaves the smallest uncompressed, up to this part of the contents.
+/// Of the files of a list, the smallest are uncompressed that have at most the 15th part together.
 const PROFILE_PART: u64 = 15;
 
 /// The files that are stored uncompressed.
@@ -45,27 +45,27 @@ impl Quick {
                 u64::MAX
             }
         };
-        let startup = self.startup.then(|| Startup::of(tree));
-        let choice = Choice {
-            startup: startup.map(|found| {
-                let fits = found.bytes <= room(STARTUP_PART);
-                (found, fits)
-            }),
-            profile: self.profile.as_ref().map(|profile| {
-                let found = profile.select(tree);
-                let smallest = smallest(&found.files, tree, room(PROFILE_PART));
-                (found, smallest)
-            }),
-            is_compressed: options.compression != erofs::Compression::None,
+        let startup = Startup::of(tree);
+        let fits = self.startup && startup.bytes <= room(STARTUP_PART);
+        let profile = self.profile.as_ref().map(|profile| profile.select(tree));
+        let mut uncompressed = if fits {
+            startup.files.clone()
+        } else {
+            BTreeSet::new()
         };
-        let startup = choice.startup.iter().filter(|(_, fits)| *fits);
-        let startup = startup.flat_map(|(found, _)| &found.files);
-        let profile = choice.profile.iter().flat_map(|(_, smallest)| smallest);
-        options.uncompressed = startup.chain(profile).cloned().collect();
-        if let Some((found, _)) = &choice.profile {
-            options.quick.clone_from(&found.files);
+        options.quick.clone_from(&startup.files);
+        if let Some(found) = &profile {
+            let others = found.files.difference(&uncompressed).cloned().collect();
+            uncompressed.extend(smallest(&others, tree, room(PROFILE_PART)));
+            options.quick.extend(found.files.iter().cloned());
         }
-        choice
+        options.uncompressed.clone_from(&uncompressed);
+        Choice {
+            profile,
+            startup: self.startup.then_some((startup, fits)),
+            uncompressed,
+            is_compressed: options.compression != erofs::Compression::None,
+        }
     }
 }
 
@@ -88,10 +88,10 @@ fn smallest(files: &BTreeSet<Vec<u8>>, tree: &Tree, room: u64) -> BTreeSet<Vec<u
 /// The files that were found.
 #[derive(Default)]
 pub struct Choice {
-    /// Those of a list, and those of them that are uncompressed.
-    profile: Option<(Selection, BTreeSet<Vec<u8>>)>,
+    profile: Option<Selection>,
     /// Those that start `/init`, and whether they are uncompressed.
     startup: Option<(Startup, bool)>,
+    uncompressed: BTreeSet<Vec<u8>>,
     /// Set if the image compresses anything at all.
     is_compressed: bool,
 }
@@ -99,8 +99,9 @@ pub struct Choice {
 impl Choice {
     /// Tells the user.
     pub fn report(&self) {
-        if let Some((found, uncompressed)) = &self.profile {
-            report_profile(found, uncompressed.len(), self.is_compressed);
+        if let Some(found) = &self.profile {
+            let uncompressed = found.files.intersection(&self.uncompressed).count();
+            report_profile(found, uncompressed, self.is_compressed);
         }
         if let Some((startup, fits)) = self.startup.as_ref().filter(|_| self.is_compressed) {
             report_startup(startup, *fits);

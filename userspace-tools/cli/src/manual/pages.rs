@@ -344,8 +344,7 @@ pub const PAGES: &[Page] = &[
                 "List the files that this boot has read of its initrd, and make the \
                  next one of that list:",
                 "initoverlayfs stats --files initrd.img -o list\n\
-                 initoverlayfs convert /boot/initrd.img -o new.img --profile list \
-                 --cluster-size 64K",
+                 initoverlayfs convert /boot/initrd.img -o new.img --profile list",
             ),
         ],
         bad: None,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -28,7 +29,10 @@ const OLDEST: (u32, u32) = (1, 8);
 pub const CLUSTER_SIZE: u32 = 16 << 10;
 
 /// The usual one of [`Compression::Mixed`].
-pub const MIXED_CLUSTER_SIZE: u32 = 32 << 10;
+pub const MIXED_CLUSTER_SIZE: u32 = 64 << 10;
+
+/// The number of the signal.
+const SEGMENTATION_FAULT: i32 = 11;
 
 /// Starts of lines of hints for the second algorithm of [`Compression::Mixed`].
 const IN_LARGE_CLUSTERS: &str = "131072 1";
@@ -57,16 +61,11 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Returns the names of its algorithms, as `mkfs.erofs` knows them.
-    fn algorithms(self) -> &'static [&'static str] {
+    /// Returns what `mkfs.erofs` has to know.
+    fn first_algorithm(self) -> &'static str {
         match self {
-            Self::Mixed => &["lz4hc", "zstd"],
-            Self::Lz4hc => &["lz4hc"],
-            Self::Lz4 => &["lz4"],
-            Self::Zstd => &["zstd"],
-            Self::Deflate => &["deflate"],
-            Self::Lzma => &["lzma"],
-            Self::None => &[],
+            Self::Mixed => Self::Lz4hc.name(),
+            other => other.name(),
         }
     }
 
@@ -110,7 +109,7 @@ pub struct Options {
     pub max_extent: Option<u32>,
     /// Files that are not compressed, by the first of their names in the tree.
     pub uncompressed: BTreeSet<Vec<u8>>,
-    /// Files that a boot reads, for [`Compression::Mixed`], by the same name: not compressed by Zstandard.
+    /// Files that a boot reads, by the same name: [`Compression::Mixed`] does not compress them by Zstandard.
     pub quick: BTreeSet<Vec<u8>>,
 }
 
@@ -130,7 +129,7 @@ impl Default for Options {
 /// An `mkfs.erofs` that will do.
 pub struct Mkfs {
     date: u64,
-    /// Set if hints may name an algorithm.
+    /// Set if it knows both algorithms of [`Compression::Mixed`], and how to choose between them.
     can_mix: bool,
 }
 
@@ -144,20 +143,19 @@ impl Mkfs {
         let text = MKFS_EROFS.version_text("--version")?;
         MKFS_EROFS.check_version(&text, OLDEST)?;
         let knows = |name: &str| text.split([',', ' ', '\n']).any(|word| word == name);
-        let mut algorithms = compression.algorithms().iter();
-        if let Some(name) = algorithms.find(|name| !knows(name)) {
-            return Err(MkfsError::Lacks(&MKFS_EROFS, name));
+        if compression != Compression::None && !knows(compression.first_algorithm()) {
+            return Err(MkfsError::Lacks(&MKFS_EROFS, compression.first_algorithm()));
         }
         Ok(Self {
             date: super::date()?,
-            can_mix: compression != Compression::Mixed || can_mix()?,
+            can_mix: compression == Compression::Mixed && knows("zstd") && takes_numbers()?,
         })
     }
 
-    /// Returns whether it makes what [`Compression::Mixed`] promises: version 1.9.4 crashes, and is
-    /// asked to compress all of the image by LZ4.
-    pub fn can_mix(&self) -> bool {
-        self.can_mix
+    /// Returns whether the image lacks what [`Compression::Mixed`] promises: this `mkfs.erofs` can use LZ4 only.
+    pub fn cannot_mix(&self, tree: &Tree, options: &Options) -> bool {
+        let seldom_read = SeldomRead::of(tree, &[&options.uncompressed, &options.quick]);
+        options.compression == Compression::Mixed && !self.can_mix && !seldom_read.is_empty()
     }
 
     /// Makes an image of a tree; the same tree makes the same image. Returns what it leaves out:
@@ -176,9 +174,10 @@ impl Mkfs {
         options: &Options,
         watch: Watch<'_>,
     ) -> Result<Vec<Vec<u8>>, MkfsError> {
-        let seldom_read = Some(SeldomRead::of(tree)).filter(|found| {
-            options.compression == Compression::Mixed && self.can_mix && !found.is_empty()
-        });
+        let seldom_read = SeldomRead::of(tree, &[&options.uncompressed, &options.quick]);
+        let is_mixed = options.compression == Compression::Mixed;
+        let seldom_read =
+            Some(seldom_read).filter(|found| is_mixed && self.can_mix && !found.is_empty());
         let hints = hints(options, seldom_read.as_ref())?;
         let is_mixed = seldom_read.is_some();
         let mut command = self.command(options, hints.as_ref(), is_mixed);
@@ -220,13 +219,12 @@ impl Mkfs {
             if options.compression == Compression::Mixed {
                 command.arg("-Eztailpacking");
             }
-            // With hints, mkfs.erofs 1.8.6 fails with the largest clusters, or never ends.
-            let largest = if hints.is_some() {
-                LARGEST_CLUSTER - BLOCK
+            let size = if hints.is_some() {
+                with_hints(options.cluster_size)
             } else {
-                LARGEST_CLUSTER
+                options.cluster_size
             };
-            command.arg(format!("-C{}", options.cluster_size.min(largest)));
+            command.arg(format!("-C{size}"));
             if let Some(most) = options.max_extent {
                 command.arg(format!("--max-extent-bytes={most}"));
             }
@@ -237,6 +235,11 @@ impl Mkfs {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
+}
+
+/// Returns the size of clusters beside hints, with which `mkfs.erofs` 1.8.6 fails with the largest ones, or never ends.
+fn with_hints(cluster_size: u32) -> u32 {
+    cluster_size.min(LARGEST_CLUSTER - BLOCK)
 }
 
 /// Returns the argument of `-z`.
@@ -256,7 +259,7 @@ fn hints(
 ) -> Result<Option<NamedTempFile>, MkfsError> {
     let mut hints = hints::lines("0", &options.uncompressed);
     if let Some(found) = seldom_read {
-        let usual = options.cluster_size.to_string();
+        let usual = with_hints(options.cluster_size).to_string();
         hints.extend(hints::lines(&usual, &options.quick));
         hints.extend(hints::lines(IN_SINGLE_BLOCKS, &found.large));
         hints.extend(format!("{IN_LARGE_CLUSTERS} {}\n", SeldomRead::expression()).bytes());
@@ -269,8 +272,9 @@ fn hints(
     Ok(Some(file))
 }
 
-/// Returns whether hints may name an algorithm, by a trial with an empty tarball.
-fn can_mix() -> Result<bool, MkfsError> {
+/// Returns whether hints may state the number of an algorithm, by a trial with an empty tarball. Version 1.9.4 ends
+/// with a segmentation fault; it is not to leave a core.
+fn takes_numbers() -> Result<bool, MkfsError> {
     let file = |content: &[u8]| -> io::Result<NamedTempFile> {
         let mut file = temporary::file()?;
         file.write_all(content)?;
@@ -281,8 +285,10 @@ fn can_mix() -> Result<bool, MkfsError> {
     let tarball = file(&[0; 1024]).and_then(|file| file.reopen());
     let tarball = tarball.map_err(MkfsError::Temporary)?;
     let image = file(&[]).map_err(MkfsError::Temporary)?;
-    let mut command = MKFS_EROFS.command();
-    command
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -c 0 && exec \"$0\" \"$@\""])
+        .arg(MKFS_EROFS.command().get_program())
         .args(["--quiet", "-zlz4hc:zstd"])
         .arg(hints_argument(&hints))
         .arg("--tar=f")
@@ -290,9 +296,10 @@ fn can_mix() -> Result<bool, MkfsError> {
         .stdin(tarball)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let ended = command.status();
+    let ended = shell.status();
     let ended = ended.map_err(|cause| MkfsError::Missing(&MKFS_EROFS, cause))?;
-    Ok(ended.success())
+    // Whatever else goes wrong, the image itself will meet, and say.
+    Ok(ended.signal() != Some(SEGMENTATION_FAULT))
 }
 
 fn hints_argument(hints: &NamedTempFile) -> OsString {

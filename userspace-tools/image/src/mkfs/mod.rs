@@ -129,9 +129,12 @@ impl Maker {
         Ok(maker)
     }
 
-    /// Returns whether the image will be as the format says: see [`erofs::Mkfs::can_mix`].
-    pub fn can_mix(&self) -> bool {
-        self.erofs.as_ref().is_none_or(erofs::Mkfs::can_mix)
+    /// Returns whether the image lacks something: see [`erofs::Mkfs::cannot_mix`].
+    pub fn cannot_mix(&self, tree: &Tree, format: &Format) -> bool {
+        match (format, &self.erofs) {
+            (Format::Erofs(options), Some(mkfs)) => mkfs.cannot_mix(tree, options),
+            _ => false,
+        }
     }
 
     /// Makes an image of a tree, in an empty file that is there. Returns what it leaves out: sockets. `watch` is

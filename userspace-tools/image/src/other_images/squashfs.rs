@@ -3,13 +3,14 @@
 //! Reads a squashfs image into a tree, without mounting it: `unsquashfs` of squashfs-tools takes the files
 //! out, and `tar` says what `fakeroot` has it believe about them.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
 
 use super::ReadError;
 use crate::mkfs::faked_shell;
 use crate::programs::UNSQUASHFS;
-use crate::tree::Tree;
+use crate::tree::{Kind, Tree};
 use crate::untar;
 
 /// The oldest version that ends with an error if there was one.
@@ -32,7 +33,30 @@ pub(super) fn read(image: &Path, place: &Path) -> Result<Tree, ReadError> {
     let text = UNSQUASHFS.version_text("-version")?;
     UNSQUASHFS.check_version(&text, OLDEST)?;
     let bytes = take_out(image, &place.join("tree"))?;
-    Ok(untar::read(&bytes)?)
+    let mut tree = untar::read(&bytes)?;
+    for name in fifos(image)? {
+        if let Some(id) = tree.id(&name) {
+            tree.inode_mut(id).kind = Kind::Fifo;
+        }
+    }
+    Ok(tree)
+}
+
+/// Returns the names of the fifos in an image. fakeroot 2.1 makes a file of one when `unsquashfs` sets its mode.
+fn fifos(image: &Path) -> Result<Vec<Vec<u8>>, ReadError> {
+    let options = ["-lln", "-dest", ""].map(OsStr::new);
+    let arguments = options.into_iter().chain([image.as_os_str()]);
+    let listed = UNSQUASHFS.run(arguments, &[("LC_ALL", "C")])?.stdout;
+    // prw-r--r-- 0/0                       0 2026-11-30 05:59 /name
+    let name = |line: &[u8]| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = line.get(colon + ":59 /".len()..)?;
+        line.starts_with(b"p").then(|| name.to_vec())
+    };
+    Ok(listed
+        .split(|byte| *byte == b'\n')
+        .filter_map(name)
+        .collect())
 }
 
 /// Returns a tarball of all that is in an image.
