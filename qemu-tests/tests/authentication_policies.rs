@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a policy does to the rest of an initrd, and what is no policy.
+//! A policy holds for all of an initrd, and has to be one.
 
 use anyhow::{ensure, Result};
 use qemu_tests::fixtures::archive::of_file;

@@ -103,6 +103,12 @@ fn layer(number: usize, bytes: usize) -> String {
     format!("{number} erofs {bytes} 0 1 1 1\n")
 }
 
+/// Returns the files that are listed after a boot that read this block of an image.
+fn listed_for(place: &Place, image: &str, len: usize, block: usize) -> BTreeSet<String> {
+    debugfs(place, &layer(0, len), &format!("0 {block} {block}\n"));
+    listed(place, image)
+}
+
 /// Returns the files that the command lists.
 fn listed(place: &Place, image: &str) -> BTreeSet<String> {
     let list = place.succeed(&format!("{STATS} --least 0 --files {image}"));
@@ -124,13 +130,9 @@ fn each_block_leads_to_its_file() {
         let image = place.read("image");
         for file in &known {
             for block in blocks(&image, file) {
-                debugfs(
-                    &place,
-                    &layer(0, image.len()),
-                    &format!("0 {block} {block}\n"),
-                );
                 let expected = BTreeSet::from([format!("/{}", file.name)]);
-                assert_eq!(listed(&place, "image"), expected, "{options}, {block}");
+                let found = listed_for(&place, "image", image.len(), block);
+                assert_eq!(found, expected, "{options}, {block}");
             }
         }
         // All of it, and nothing.
@@ -189,14 +191,9 @@ fn images_of_other_makers_are_understood() {
         let image = mkfs(&place, options);
         for file in &known {
             for block in blocks(&image, file) {
-                debugfs(
-                    &place,
-                    &layer(0, image.len()),
-                    &format!("0 {block} {block}\n"),
-                );
                 let name = format!("/{}", file.name);
                 assert!(
-                    listed(&place, "other").contains(&name),
+                    listed_for(&place, "other", image.len(), block).contains(&name),
                     "{options:?} {name} {block}"
                 );
             }

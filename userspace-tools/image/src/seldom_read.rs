@@ -25,7 +25,7 @@ pub struct SeldomRead {
 }
 
 impl SeldomRead {
-    /// Looks for them in a tree, without those of these names.
+    /// Finds them in a tree, without those of these names.
     pub fn of(tree: &Tree, without: &[&BTreeSet<Vec<u8>>]) -> Self {
         let mut found = Self::default();
         for (id, name) in tree.first_names() {

@@ -18,7 +18,7 @@ const XATTR: &[u8] = b"SCHILY.xattr.";
 ///
 /// # Errors
 ///
-/// What `out` says.
+/// Those of `out`, and `InvalidInput` for an attribute with a "=" in its name, which no tarball can hold.
 pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
     write_all(tree, out, Reader::Tar)
 }
@@ -27,7 +27,7 @@ pub fn write(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
 ///
 /// # Errors
 ///
-/// What `out` says.
+/// Those of `out`, and `InvalidInput` for an attribute with a "=" in its name, which no tarball can hold.
 pub fn write_for_mkfs_erofs(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
     write_all(tree, out, Reader::MkfsErofs)
 }
@@ -36,7 +36,7 @@ pub fn write_for_mkfs_erofs(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<
 ///
 /// # Errors
 ///
-/// What `out` says.
+/// Those of `out`.
 pub fn write_plain(tree: &Tree, out: impl Write) -> io::Result<Vec<Vec<u8>>> {
     write_all(tree, out, Reader::TarWithoutXattrs)
 }

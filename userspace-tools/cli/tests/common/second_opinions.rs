@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the filesystems' own programs say of an image.
+//! Images as the filesystems' own programs see them.
 
 use std::process::Command;
 
