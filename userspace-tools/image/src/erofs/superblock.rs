@@ -69,10 +69,14 @@ impl Superblock {
         if incompatible & HAS_METABOX != 0 {
             return Err(ErofsError::Unsupported("the feature metabox", START + 80));
         }
-        let root = if incompatible & HAS_48BIT != 0 {
-            u64_at(image, START + 112)?
-        } else {
-            u16_at(image, START + 14)?.into()
+        let long_root = match incompatible & HAS_48BIT {
+            0 => 0,
+            _ => u64_at(image, START + 112)?,
+        };
+        // As `erofs_read_superblock()` does: without it, the short one counts.
+        let root = match long_root {
+            0 => u16_at(image, START + 14)?.into(),
+            _ => long_root,
         };
         let epoch = u64_at(image, START + 24)?;
         let volume_name: [u8; 16] = array(image, START + 64)?;
