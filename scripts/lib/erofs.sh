@@ -47,7 +47,7 @@ compile_erofs() {
 		logged autoreconf --install &&
 		logged ./configure --prefix="$BUILD/host" \
 			--enable-lz4 --enable-lzma --with-zlib --with-libdeflate --with-libzstd \
-			--disable-fuse --without-selinux &&
+			--enable-multithreading --disable-fuse --without-selinux &&
 		logged make -j"$jobs" &&
 		logged make install
 }
