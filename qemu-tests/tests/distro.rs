@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
-use qemu_tests::fixtures::command::convert;
+use qemu_tests::fixtures::command::{convert, read_in};
 use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
 use qemu_tests::tools::{self, made};
@@ -74,6 +74,33 @@ fn debian_with_dracut_boots_to_multi_user() -> Result<()> {
     // systemd knew that it was in an initrd, and switched from there.
     ensure!(converted.number("InitRDTimestampMonotonic")? > 0, "systemd saw no initrd");
     Ok(())
+}
+
+/// Boot, list what was read, make the image again, boot that.
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn debian_boots_from_an_image_fitted_to_what_it_reads() -> Result<()> {
+    let initramfs = made("trixie.dracut.img")?;
+    let first = convert(&initramfs, &[])?;
+    let boot_with = |name: &str, image: &[u8]| -> Result<Section> {
+        println!(
+            "{name}: {} bytes, {} as dracut made it",
+            image.len(),
+            fs::metadata(&initramfs)?.len()
+        );
+        let machine = Machine::new().whole_pages(image.to_vec());
+        let found = boot(name, machine, "initoverlayfs=require")?;
+        check_system(&found)?;
+        Ok(found)
+    };
+    let list = read_in(&boot_with("usual", &first)?, &first)?;
+    let read = fs::read_to_string(list.path())?;
+    println!("{} files read", read.lines().count());
+    ensure!(read.lines().any(|name| name == "/usr/lib/systemd/systemd"), "{read}");
+    let path = list.path().to_str().context("the temporary directory is not UTF-8")?;
+    let fitted = convert(&initramfs, &["--profile", path])?;
+    ensure!(fitted.len() > first.len(), "the list has changed nothing");
+    boot_with("fitted", &fitted).map(drop)
 }
 
 #[test]

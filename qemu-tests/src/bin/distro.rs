@@ -18,7 +18,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 use qemu_tests::fixtures::archive;
-use qemu_tests::fixtures::command::{convert, files_read};
+use qemu_tests::fixtures::command::{convert, read_in};
 use qemu_tests::fixtures::layer::Layer;
 use qemu_tests::machine::Machine;
 use qemu_tests::report::Report;
@@ -127,13 +127,7 @@ fn row(name: &str, initrd: &[u8], option: &str) -> Result<(String, Vec<Report>)>
 
 /// Returns the image that is made for what a boot of the usual one read.
 fn profiled(initramfs: &Path, usual: &[u8], boots: &[Report]) -> Result<Vec<u8>> {
-    let found = boots.first().context("no boots")?.last()?;
-    let counted = ["phases", "layers", "touched"].map(|name| {
-        let lines = found.all(&format!("initoverlayfs.{name}"));
-        (name, lines.into_iter().map(|line| format!("{line}\n")).collect())
-    });
-    let list = tempfile::NamedTempFile::new()?;
-    fs::write(&list, files_read(usual, &counted)?)?;
+    let list = read_in(boots.first().context("no boots")?.last()?, usual)?;
     let path = list.path().to_str().context("the temporary directory is not UTF-8")?;
     convert(initramfs, &["--compression", "lz4hc", "--profile", path])
 }
