@@ -44,6 +44,13 @@ fn every_compression_boots() -> Result<()> {
     Ok(())
 }
 
+/// In whichever layout this `mkfs.erofs` can make.
+#[test]
+fn smallest_image_boots() -> Result<()> {
+    assert_eq!(boot(&["--small"])?, Summary::in_place());
+    Ok(())
+}
+
 /// Of two algorithms, in clusters of three sizes: what is read, what is seldom read, and what is large.
 #[test]
 fn mixed_compression_boots() -> Result<()> {

@@ -4,22 +4,7 @@
 
 mod common;
 
-use common::{dump, Place};
-
-/// Returns text of so many bytes that gets about half as large.
-fn text(len: usize) -> String {
-    let mut state = 1_u32;
-    let mut line = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        format!("{:06x}\n", state >> 8)
-    };
-    let mut text = String::new();
-    while text.len() < len {
-        text += &line();
-    }
-    text.truncate(len);
-    text
-}
+use common::{dump, lines_of_text, Place};
 
 /// Returns the lengths of a file's compressed pieces.
 fn clusters(place: &Place, image: &str, path: &str) -> Vec<u64> {
@@ -44,13 +29,19 @@ fn what_a_boot_seldom_reads_is_packed_tighter() {
         "lib/firmware/b",
         "usr/share/c",
     ] {
-        place.write(&format!("root/{name}"), text(2 << 20));
+        place.write(&format!("root/{name}"), lines_of_text(2 << 20));
     }
-    place.write("root/var/hwdb.bin", text(5 << 20));
+    place.write("root/var/hwdb.bin", lines_of_text(5 << 20));
     let said = place.run("create root -o image").err;
     let seen = place.succeed("inspect image");
-    assert_eq!(place.succeed("cat image usr/share/c"), text(2 << 20));
-    assert_eq!(place.succeed("cat image var/hwdb.bin"), text(5 << 20));
+    assert_eq!(
+        place.succeed("cat image usr/share/c"),
+        lines_of_text(2 << 20)
+    );
+    assert_eq!(
+        place.succeed("cat image var/hwdb.bin"),
+        lines_of_text(5 << 20)
+    );
     if cannot_mix(&said) {
         assert!(seen.contains("compression  lz4\n"), "{seen}");
         return;
@@ -71,8 +62,8 @@ fn what_a_boot_seldom_reads_is_packed_tighter() {
 #[test]
 fn module_is_no_database_however_large() {
     let place = Place::new();
-    place.write("root/init", text(6 << 20));
-    place.write("root/lib/modules/a.ko", text(6 << 20));
+    place.write("root/init", lines_of_text(6 << 20));
+    place.write("root/lib/modules/a.ko", lines_of_text(6 << 20));
     let said = place.run("create root -o image").err;
     if !cannot_mix(&said) {
         let largest = |path: &str| clusters(&place, "image", path).into_iter().max();
@@ -86,9 +77,9 @@ fn module_is_no_database_however_large() {
 fn tree_that_is_read_as_a_whole_needs_no_second_algorithm() {
     let place = Place::new();
     place.write("root/init", "#!/bin/sh\n");
-    place.write("root/bin/tool", text(1 << 20));
+    place.write("root/bin/tool", lines_of_text(1 << 20));
     place.write("root/usr/share/empty", "");
-    place.write("root/usr/share/listed", text(1 << 20));
+    place.write("root/usr/share/listed", lines_of_text(1 << 20));
     place.write("list", "usr/share/listed\n");
     place.succeed("create root -o image --profile list");
     assert!(place
@@ -103,7 +94,7 @@ fn what_starts_init_is_compressed_if_it_is_large() {
         (4 << 20, "uncompressed: 1 file"),
         ((4 << 20) + 1, "by lz4hc: 1 file"),
     ] {
-        place.write("root/init", text(len));
+        place.write("root/init", lines_of_text(len));
         for options in ["", "--compression lz4hc"] {
             let said = place
                 .run(&format!("create root -o image --force {options}"))
@@ -118,7 +109,7 @@ fn what_starts_init_is_compressed_if_it_is_large() {
     }
     // Unless it is a small part of all.
     for number in 0..25 {
-        place.write(&format!("root/{number}"), text(4 << 20));
+        place.write(&format!("root/{number}"), lines_of_text(4 << 20));
     }
     let said = place.run("create root -o image --force").err;
     assert!(said.contains("uncompressed: 1 file"), "{said}");
@@ -133,7 +124,7 @@ fn smallest_files_of_a_list_are_uncompressed() {
         ("usr/share/middle", 2 << 20),
         ("usr/share/large", 3 << 20),
     ] {
-        place.write(&format!("root/{name}"), text(len));
+        place.write(&format!("root/{name}"), lines_of_text(len));
     }
     place.write("list", "small\nusr/share/middle\nusr/share/large\n");
     let said = place.run("create root -o image --profile list").err;
@@ -149,7 +140,10 @@ fn smallest_files_of_a_list_are_uncompressed() {
             .max();
         assert_eq!(largest, Some(64 << 10));
         place.succeed("create root -o image --force --profile list --cluster-size 1M");
-        assert_eq!(place.succeed("cat image usr/share/large"), text(3 << 20));
+        assert_eq!(
+            place.succeed("cat image usr/share/large"),
+            lines_of_text(3 << 20)
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use initoverlayfs_core::initrd::digest::Digest;
 use initoverlayfs_image::handover::{self, Found};
-use initoverlayfs_image::mkfs::{Format, Maker};
+use initoverlayfs_image::mkfs::{self, Format, Maker};
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
 
@@ -69,7 +69,7 @@ pub struct Made {
     programs: Option<Vec<Vec<u8>>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
-    cannot_mix: bool,
+    lacks_zstd: bool,
 }
 
 impl<'a> Making<'a> {
@@ -116,7 +116,10 @@ impl<'a> Making<'a> {
         self.show("making the image");
         // Not where the result will be: mkfs.erofs needs room for what the files hold, too.
         let place = temporary::file().context("no temporary file")?;
-        let left_out = self.make(&tree, place.path())?;
+        let mkfs::Made {
+            left_out,
+            lacks_zstd,
+        } = self.make(&tree, place.path())?;
         let least = match self.format {
             Format::Squashfs(_) if !early.is_empty() => LEAST_PADDING,
             _ => 0,
@@ -139,12 +142,12 @@ impl<'a> Making<'a> {
             programs,
             left_out,
             init_problem: init_problem(&tree),
-            cannot_mix: self.maker.cannot_mix(&tree, &self.format),
+            lacks_zstd,
         })
     }
 
-    /// Makes the image; returns the names that it cannot have.
-    fn make(&self, tree: &Tree, image: &Path) -> Result<Vec<Vec<u8>>> {
+    /// Makes the image.
+    fn make(&self, tree: &Tree, image: &Path) -> Result<mkfs::Made> {
         self.maker
             .from_tree(tree, image, &self.format, &|read, total| {
                 summary::show_bytes(&self.progress, read, total);
@@ -159,7 +162,7 @@ impl Made {
         if let Some(digest) = &self.digest {
             eprintln!("  sealed: {digest:x}");
         }
-        if self.cannot_mix {
+        if self.lacks_zstd {
             eprintln!("  this mkfs.erofs can use lz4hc only, without zstd: the image is larger");
         }
         self.choice.report();

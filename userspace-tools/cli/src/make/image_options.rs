@@ -63,6 +63,13 @@ pub struct ImageOptions {
         hide_possible_values = true
     )]
     compression: Option<Compression>,
+    /// Make the smallest image of erofs: zstd for all files, taking minutes; a boot reads it more slowly
+    #[arg(
+        help_heading = "Compression",
+        long,
+        conflicts_with_all = ["compression", "level", "cluster_size", "max_extent", "profile", "compress_init"]
+    )]
+    small: bool,
     /// Level of the compression: as `mkfs.erofs --help` lists them, mixed has none; for btrfs 1 to 15 with
     /// zstd, 1 to 9 with zlib; for squashfs 1 to 9 with gzip and lzo, 1 to 22 with zstd [default: 12 for
     /// lz4hc of erofs, else the tool's]
@@ -109,12 +116,13 @@ impl ImageOptions {
     /// Refuses the options that the type does not have.
     fn check_which(&self) -> Result<()> {
         use Type::{Btrfs, Erofs, Squashfs};
-        let options: [(bool, &str, &[Type]); 8] = [
+        let options: [(bool, &str, &[Type]); 9] = [
             (
                 self.compression.is_some_and(|one| one != Compression::None),
                 "--compression",
                 &[Erofs, Btrfs, Squashfs],
             ),
+            (self.small, "--small", &[Erofs]),
             (self.level.is_some(), "--level", &[Erofs, Btrfs, Squashfs]),
             (
                 self.cluster_size.is_some(),
@@ -152,6 +160,7 @@ impl ImageOptions {
             }
         }
         let compression = match self.compression.unwrap_or(Compression::Mixed) {
+            Compression::Mixed if self.small => erofs::Compression::Small,
             Compression::Mixed => erofs::Compression::Mixed,
             Compression::Lz4hc => erofs::Compression::Lz4hc,
             Compression::Lz4 => erofs::Compression::Lz4,
@@ -166,10 +175,10 @@ impl ImageOptions {
             self.level.is_none() || !is_mixed,
             "--level is of no use with mixed compression: choose another --compression"
         );
-        let usual = if is_mixed {
-            erofs::MIXED_CLUSTER_SIZE
-        } else {
-            erofs::CLUSTER_SIZE
+        let usual = match compression {
+            erofs::Compression::Mixed => erofs::MIXED_CLUSTER_SIZE,
+            erofs::Compression::Small => erofs::SMALL_CLUSTER_SIZE,
+            _ => erofs::CLUSTER_SIZE,
         };
         Ok(erofs::Options {
             compression,
@@ -259,7 +268,7 @@ impl ImageOptions {
             .map(|list| Profile::parse(&read(list)?).with_context(|| list.display().to_string()));
         Ok(Quick {
             profile: profile.transpose()?,
-            startup: !self.compress_init,
+            startup: !self.compress_init && !self.small,
         })
     }
 }

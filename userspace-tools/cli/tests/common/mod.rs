@@ -290,3 +290,18 @@ pub fn newc(entries: &[Entry<'_>]) -> Vec<u8> {
     }
     archive
 }
+
+/// Returns text of so many bytes that gets about half as large.
+pub fn lines_of_text(len: usize) -> String {
+    let mut state = 1_u32;
+    let mut line = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!("{:06x}\n", state >> 8)
+    };
+    let mut text = String::new();
+    while text.len() < len {
+        text += &line();
+    }
+    text.truncate(len);
+    text
+}

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -15,7 +14,7 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use super::{MkfsError, Watch};
+use super::{Made, MkfsError, Watch};
 use crate::programs::MKFS_EROFS;
 use crate::seldom_read::SeldomRead;
 use crate::tree::Tree;
@@ -30,6 +29,12 @@ pub const CLUSTER_SIZE: u32 = 16 << 10;
 
 /// The usual one of [`Compression::Mixed`].
 pub const MIXED_CLUSTER_SIZE: u32 = 64 << 10;
+
+/// The usual one of [`Compression::Small`].
+pub const SMALL_CLUSTER_SIZE: u32 = 256 << 10;
+
+/// The version from which on zstd can fill clusters to the byte: the layout with 48 bits, which Linux 6.15 and later read.
+const HAS_48BIT: (u32, u32) = (1, 9);
 
 /// The number of the signal.
 const SEGMENTATION_FAULT: i32 = 11;
@@ -46,6 +51,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub enum Compression {
     /// LZ4, taking its time; and Zstandard for what a boot seldom reads.
     Mixed,
+    /// Zstandard, taking its time, for all files: the smallest image.
+    Small,
     /// LZ4, taking its time.
     Lz4hc,
     /// LZ4.
@@ -64,28 +71,13 @@ impl Compression {
     /// Returns what `mkfs.erofs` has to know.
     fn first_algorithm(self) -> &'static str {
         match self {
-            Self::Mixed => Self::Lz4hc.name(),
-            other => other.name(),
-        }
-    }
-
-    /// Returns the name that `--compression` knows it by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mixed => "mixed",
-            Self::Lz4hc => "lz4hc",
+            Self::Mixed | Self::Lz4hc => "lz4hc",
             Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
+            Self::Small | Self::Zstd => "zstd",
             Self::Deflate => "deflate",
             Self::Lzma => "lzma",
             Self::None => "none",
         }
-    }
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 
@@ -100,7 +92,7 @@ const LARGEST_CLUSTER: u32 = 1 << 20;
 pub struct Options {
     /// The compression.
     pub compression: Compression,
-    /// The level, within the limits that `mkfs.erofs --help` gives. [`Compression::Mixed`] has none to choose.
+    /// The level, within the limits that `mkfs.erofs --help` gives. [`Compression::Mixed`] and [`Compression::Small`] have none to choose.
     pub level: Option<u32>,
     /// Bytes that pieces are compressed into: a multiple of the block size of 4096, up to 1 MiB.
     pub cluster_size: u32,
@@ -129,8 +121,8 @@ impl Default for Options {
 /// An `mkfs.erofs` that will do.
 pub struct Mkfs {
     date: u64,
-    /// Set if it knows both algorithms of [`Compression::Mixed`], and how to choose between them.
-    can_mix: bool,
+    has_48bit: bool,
+    has_zstd: bool,
 }
 
 impl Mkfs {
@@ -141,25 +133,19 @@ impl Mkfs {
     /// [`MkfsError::Missing`], [`MkfsError::TooOld`], [`MkfsError::Lacks`], [`MkfsError::Date`].
     pub fn find(compression: Compression) -> Result<Self, MkfsError> {
         let text = MKFS_EROFS.version_text("--version")?;
-        MKFS_EROFS.check_version(&text, OLDEST)?;
+        let version = MKFS_EROFS.check_version(&text, OLDEST)?;
         let knows = |name: &str| text.split([',', ' ', '\n']).any(|word| word == name);
         if compression != Compression::None && !knows(compression.first_algorithm()) {
             return Err(MkfsError::Lacks(&MKFS_EROFS, compression.first_algorithm()));
         }
         Ok(Self {
             date: super::date()?,
-            can_mix: compression == Compression::Mixed && knows("zstd") && takes_numbers()?,
+            has_48bit: version >= HAS_48BIT,
+            has_zstd: knows(Compression::Zstd.first_algorithm()),
         })
     }
 
-    /// Returns whether the image lacks what [`Compression::Mixed`] promises: this `mkfs.erofs` can use LZ4 only.
-    pub fn cannot_mix(&self, tree: &Tree, options: &Options) -> bool {
-        let seldom_read = SeldomRead::of(tree, &[&options.uncompressed, &options.quick]);
-        options.compression == Compression::Mixed && !self.can_mix && !seldom_read.is_empty()
-    }
-
-    /// Makes an image of a tree; the same tree makes the same image. Returns what it leaves out:
-    /// sockets.
+    /// Makes an image of a tree; the same tree makes the same image. Sockets are left out.
     ///
     /// `mkfs.erofs` reads contents twice: the tarball into a temporary file, and that to compress it. `watch` is told
     /// of the second time, which takes longer.
@@ -173,18 +159,19 @@ impl Mkfs {
         image: &Path,
         options: &Options,
         watch: Watch<'_>,
-    ) -> Result<Vec<Vec<u8>>, MkfsError> {
-        let seldom_read = SeldomRead::of(tree, &[&options.uncompressed, &options.quick]);
-        let is_mixed = options.compression == Compression::Mixed;
-        let seldom_read =
-            Some(seldom_read).filter(|found| is_mixed && self.can_mix && !found.is_empty());
-        let hints = hints(options, seldom_read.as_ref())?;
-        let is_mixed = seldom_read.is_some();
+    ) -> Result<Made, MkfsError> {
+        let seldom_read = match options.compression {
+            Compression::Mixed => SeldomRead::of(tree, &[&options.uncompressed, &options.quick]),
+            _ => SeldomRead::default(),
+        };
+        let wants_to_mix = !seldom_read.is_empty();
+        let is_mixed = wants_to_mix && self.has_zstd && takes_numbers()?;
+        let hints = hints(options, Some(seldom_read).filter(|_| is_mixed).as_ref())?;
         let mut command = self.command(options, hints.as_ref(), is_mixed);
         command.arg("--tar=f").arg(image).stdin(Stdio::piped());
         let child = MKFS_EROFS.start(&mut command)?;
         let (meter, total) = (child.meter(), tree.content_len());
-        thread::scope(|scope| {
+        let left_out = thread::scope(|scope| {
             let (end, ended) = mpsc::channel::<()>();
             scope.spawn(move || {
                 while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
@@ -206,6 +193,10 @@ impl Mkfs {
             drop(end);
             output?;
             written.map_err(|cause| MkfsError::Pipe(&MKFS_EROFS, cause))
+        })?;
+        Ok(Made {
+            left_out,
+            lacks_zstd: wants_to_mix && !is_mixed,
         })
     }
 
@@ -216,9 +207,12 @@ impl Mkfs {
             .arg(format!("-T{}", self.date));
         if options.compression != Compression::None {
             command.arg(format!("-z{}", algorithms(options, is_mixed)));
-            if options.compression == Compression::Mixed {
-                command.arg("-Eztailpacking");
-            }
+            match options.compression {
+                // Its small inodes lose nanoseconds.
+                Compression::Small if self.has_48bit => command.arg("-E48bit,force-inode-extended"),
+                Compression::Small | Compression::Mixed => command.arg("-Eztailpacking"),
+                _ => &mut command,
+            };
             let size = if hints.is_some() {
                 with_hints(options.cluster_size)
             } else {
@@ -247,8 +241,9 @@ fn algorithms(options: &Options, is_mixed: bool) -> String {
     match (options.compression, options.level) {
         (Compression::Mixed, _) if is_mixed => "lz4hc,12:zstd,9".into(),
         (Compression::Lz4hc, None) | (Compression::Mixed, _) => "lz4hc,12".into(),
-        (other, None) => other.to_string(),
-        (other, Some(level)) => format!("{other},{level}"),
+        (Compression::Small, _) => "zstd,19".into(),
+        (other, None) => other.first_algorithm().into(),
+        (other, Some(level)) => format!("{},{level}", other.first_algorithm()),
     }
 }
 

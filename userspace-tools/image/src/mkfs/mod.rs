@@ -90,6 +90,15 @@ pub enum MkfsError {
     Senseless(&'static Program, &'static str),
 }
 
+/// What an image lacks.
+#[derive(Debug)]
+pub struct Made {
+    /// The names of sockets, which are left out.
+    pub left_out: Vec<Vec<u8>>,
+    /// Set if this `mkfs.erofs` could use LZ4 only, where [`erofs::Compression::Mixed`] promises Zstandard, too.
+    pub lacks_zstd: bool,
+}
+
 /// A function that another thread calls from time to time, with the number of bytes that the program has compressed, and of those that it
 /// will.
 pub type Watch<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -129,16 +138,7 @@ impl Maker {
         Ok(maker)
     }
 
-    /// Returns whether the image lacks something: see [`erofs::Mkfs::cannot_mix`].
-    pub fn cannot_mix(&self, tree: &Tree, format: &Format) -> bool {
-        match (format, &self.erofs) {
-            (Format::Erofs(options), Some(mkfs)) => mkfs.cannot_mix(tree, options),
-            _ => false,
-        }
-    }
-
-    /// Makes an image of a tree, in an empty file that is there. Returns what it leaves out: sockets. `watch` is
-    /// told of EROFS images only.
+    /// Makes an image of a tree, in an empty file that is there. `watch` is told of EROFS images only.
     ///
     /// # Errors
     ///
@@ -149,19 +149,25 @@ impl Maker {
         image: &Path,
         format: &Format,
         watch: Watch<'_>,
-    ) -> Result<Vec<Vec<u8>>, MkfsError> {
-        match format {
-            Format::Erofs(options) => match &self.erofs {
-                Some(mkfs) => mkfs.from_tree(tree, image, options, watch),
-                None => {
-                    let mkfs = erofs::Mkfs::find(options.compression)?;
-                    mkfs.from_tree(tree, image, options, watch)
+    ) -> Result<Made, MkfsError> {
+        let left_out = match format {
+            Format::Erofs(options) => {
+                return match &self.erofs {
+                    Some(mkfs) => mkfs.from_tree(tree, image, options, watch),
+                    None => {
+                        let mkfs = erofs::Mkfs::find(options.compression)?;
+                        mkfs.from_tree(tree, image, options, watch)
+                    }
                 }
-            },
-            Format::Btrfs(options) => btrfs::from_tree(tree, image, options),
-            Format::Squashfs(options) => squashfs::from_tree(tree, image, options, self.date),
-            Format::Ext4 => ext4::from_tree(tree, image, self.date),
-        }
+            }
+            Format::Btrfs(options) => btrfs::from_tree(tree, image, options)?,
+            Format::Squashfs(options) => squashfs::from_tree(tree, image, options, self.date)?,
+            Format::Ext4 => ext4::from_tree(tree, image, self.date)?,
+        };
+        Ok(Made {
+            left_out,
+            lacks_zstd: false,
+        })
     }
 }
 

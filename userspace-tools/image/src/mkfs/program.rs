@@ -22,15 +22,19 @@ impl Program {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Returns an error unless what it printed names a version that is new enough.
+    /// Returns the version that it printed; an error unless that is new enough.
     ///
     /// # Errors
     ///
     /// [`MkfsError::TooOld`].
-    pub fn check_version(&'static self, text: &str, oldest: (u32, u32)) -> Result<(), MkfsError> {
+    pub fn check_version(
+        &'static self,
+        text: &str,
+        oldest: (u32, u32),
+    ) -> Result<(u32, u32), MkfsError> {
         let first = text.lines().next().unwrap_or("unknown");
         match version_in(first).filter(|version| *version >= oldest) {
-            Some(_) => Ok(()),
+            Some(version) => Ok(version),
             None => Err(MkfsError::TooOld(self, first.to_owned())),
         }
     }
