@@ -105,6 +105,16 @@ impl Info {
     pub fn is_uniprocessor(&self) -> bool {
         self.is_system && self.processors == 1
     }
+
+    /// Returns the name of the machine that is emulated.
+    ///
+    /// # Safety
+    ///
+    /// QEMU has passed the structure to the plugin.
+    pub unsafe fn target(&self) -> &CStr {
+        // SAFETY: QEMU has set it to a string.
+        unsafe { CStr::from_ptr(self.target) }
+    }
 }
 
 /// Has QEMU call the plugin.
