@@ -11,6 +11,17 @@ use crate::stacks::{Registers, Stacks};
 use crate::symbols::{Function, Place, Symbols, FIRMWARE, UNKNOWN};
 use crate::tree::{Node, ROOT};
 
+/// What a step of the guest was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The component's first instruction is next: from here on, instructions are counted.
+    First,
+    /// `/init`'s first instruction is next: the output is written.
+    Last,
+    /// Any other.
+    Other,
+}
+
 /// Counts one boot.
 #[derive(Debug)]
 pub struct Profiler {
@@ -73,28 +84,28 @@ impl Profiler {
         self.symbols.place(address)
     }
 
-    /// Notes that the guest is about to run code at `place`, with these registers, after `count` instructions. When
-    /// that is `/init`'s first, the output is written, and the answer is yes.
+    /// Notes that the guest is about to run code at `place`, with these registers, after `count` instructions.
     pub fn step(
         &mut self,
         place: Place,
         mut registers: impl FnMut() -> Registers,
         count: u64,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Step> {
         let begins = || place.is_entry().then(|| self.beginnings.of(place.function)).flatten();
+        let has_begun = self.course.is_some();
         let course = match &mut self.course {
             Some(course) => course,
             None if begins() == Some(Phase::Claim) => {
                 self.course.insert(Course::new(registers().pointer, self.stack_bits, count))
             }
-            None => return Ok(false),
+            None => return Ok(Step::Other),
         };
         course.step(&self.symbols, place, begins(), registers(), count);
-        let is_over = course.phase == Phase::Start && place.function == UNKNOWN;
-        if is_over {
+        if course.phase == Phase::Start && place.function == UNKNOWN {
             fs::write(&self.output, course.text(&self.symbols))?;
+            return Ok(Step::Last);
         }
-        Ok(is_over)
+        Ok(if has_begun { Step::Other } else { Step::First })
     }
 }
 

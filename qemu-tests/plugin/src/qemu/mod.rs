@@ -11,12 +11,13 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use interface::{Block, Counter, Id, Info, Register};
 
 use crate::machine::Machine;
-use crate::profiler::Profiler;
+use crate::profiler::{Profiler, Step};
 use crate::stacks::Registers;
 use crate::symbols::Place;
 
 /// What the callbacks share.
 struct Shared {
+    id: Id,
     profiler: Profiler,
     counter: Counter,
     machine: &'static Machine,
@@ -78,10 +79,15 @@ fn install<'a>(
         Machine::find(&name).ok_or_else(|| format!("it cannot follow calls on {name}"))?;
     let profiler = Profiler::new(machine, arguments)?;
     let counter = Counter::new();
-    let shared = Shared { profiler, counter, machine, stack_pointer: None, link: None };
+    let shared = Shared { id, profiler, counter, machine, stack_pointer: None, link: None };
     SHARED.set(Mutex::new(shared)).map_err(|_| "it is installed already")?;
     interface::register(id, on_processor, on_translation);
     Ok(())
+}
+
+/// QEMU has forgotten all blocks, and this plugin's calls.
+extern "C" fn on_reset(id: Id) {
+    interface::register(id, on_processor, on_translation);
 }
 
 extern "C" fn on_processor(_id: Id, _processor: c_uint) {
@@ -112,7 +118,7 @@ extern "C" fn on_translation(_id: Id, block: *mut Block) {
 /// Code is about to run.
 extern "C" fn on_execution(processor: c_uint, data: *mut c_void) {
     let mut shared = shared();
-    let Shared { profiler, counter, machine, stack_pointer, link } = &mut *shared;
+    let Shared { id, profiler, counter, machine, stack_pointer, link } = &mut *shared;
     let read = |register: &mut Option<Register>| {
         // SAFETY: This call was ordered as one that reads registers, and there is one processor.
         let value = register.as_mut().and_then(|register| unsafe { register.read() });
@@ -123,8 +129,11 @@ extern "C" fn on_execution(processor: c_uint, data: *mut c_void) {
         link: machine.link.is_some().then(|| read(link)),
     };
     match profiler.step(unpack(data), registers, counter.get(processor)) {
-        Ok(false) => {}
-        Ok(true) => interface::exit(),
+        // QEMU finds blocks by their place in memory, and tells the address at which each was translated. The
+        // kernel's first instructions ran at other addresses, `memset` among them.
+        Ok(Step::First) => interface::forget_blocks(*id, on_reset),
+        Ok(Step::Last) => interface::exit(),
+        Ok(Step::Other) => {}
         Err(error) => give_up(&format!("the output cannot be written: {error}")),
     }
 }
