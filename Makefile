@@ -148,7 +148,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile.folded build/.image-key* build/.accel
+	rm -rf build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile*.folded build/.image-key* build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \

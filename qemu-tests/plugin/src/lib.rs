@@ -4,11 +4,12 @@
 //!
 //! QEMU counts the instructions ([`qemu`]). At each block of code that runs, the plugin looks at where the
 //! guest is ([`symbols`]) and at its stack pointer, and follows from these two who has called whom
-//! ([`stacks`], [`tree`]) and which part of the boot it is ([`phases`]). When `/init` runs its first instruction
+//! ([`stacks`], [`tree`]; [`machine`]) and which part of the boot it is ([`phases`]). When `/init` runs its first instruction
 //! it writes one line for each stack, `phase;caller;callee instructions`, and is done ([`profiler`]).
 
 #![cfg(target_pointer_width = "64")]
 
+pub mod machine;
 pub mod phases;
 pub mod profiler;
 #[cfg(not(test))] // A test has no emulator to be linked with.

@@ -35,7 +35,7 @@ impl Phase {
 const BEGINNINGS: [(&str, Phase); 4] = [
     ("__initoverlayfs_initcall_claim", Phase::Claim),
     ("__initoverlayfs_initcall_mount", Phase::Mount),
-    ("__initoverlayfs_initcall_mount_with_keys", Phase::Mount),
+    ("__initoverlayfs_initcall_mount_late", Phase::Mount),
     ("run_init_process", Phase::Start),
 ];
 

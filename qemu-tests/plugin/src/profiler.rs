@@ -5,17 +5,32 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use crate::machine::Machine;
 use crate::phases::{Beginnings, Phase};
-use crate::stacks::Stacks;
-use crate::symbols::{Place, Symbols, UNKNOWN};
+use crate::stacks::{Registers, Stacks};
+use crate::symbols::{Function, Place, Symbols, FIRMWARE, UNKNOWN};
 use crate::tree::{Node, ROOT};
+
+/// What a step of the guest was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The component's first instruction is next: from here on, instructions are counted.
+    First,
+    /// `/init`'s first instruction is next: the output is written.
+    Last,
+    /// Any other.
+    Other,
+}
 
 /// Counts one boot.
 #[derive(Debug)]
 pub struct Profiler {
+    machine: &'static Machine,
     symbols: Symbols,
     beginnings: Beginnings,
     output: PathBuf,
+    /// The size of the guest's stacks.
+    stack_bits: u32,
     /// Nothing before that.
     course: Option<Course>,
 }
@@ -25,71 +40,82 @@ pub struct Profiler {
 struct Course {
     stacks: Stacks,
     phase: Phase,
-    /// The phase ends when PID 1's stack pointer is above this.
-    end: u64,
-    /// Where the guest is.
-    node: Node,
+    /// The phase ends when PID 1 has returned from this function, which began with this stack pointer.
+    within: Option<(Function, u64)>,
+    /// Where the guest is, unless that is still to be seen.
+    node: Option<Node>,
     /// The instructions until then.
     count: u64,
 }
 
 impl Profiler {
     /// Prepares to count; an error says what is wrong with the arguments, `key=value` each.
-    pub fn new<'a>(arguments: impl Iterator<Item = &'a str>) -> Result<Self, String> {
-        let (mut symbols, mut output) = (None, None);
+    pub fn new<'a>(
+        machine: &'static Machine,
+        arguments: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, String> {
+        let (mut symbols, mut output, mut stack_bits) = (None, None, None);
         for argument in arguments {
             match argument.split_once('=') {
                 Some(("symbols", path)) => symbols = Some(path),
                 Some(("output", path)) => output = Some(PathBuf::from(path)),
+                Some(("stack_bits", bits)) => stack_bits = bits.parse().ok(),
                 _ => return Err(format!("unknown argument {argument}")),
             }
         }
         let path = symbols.ok_or("the argument symbols= is missing")?;
         let output = output.ok_or("the argument output= is missing")?;
+        let stack_bits = stack_bits.filter(|bits| (12..u64::BITS).contains(bits));
+        let stack_bits =
+            stack_bits.ok_or("the argument stack_bits= is missing, or no number of bits")?;
         let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-        let symbols = Symbols::parse(&text).ok_or_else(|| format!("{path} is malformed"))?;
+        let symbols =
+            Symbols::parse(&text, machine.kind).ok_or_else(|| format!("{path} is malformed"))?;
         let beginnings =
             Beginnings::find(&symbols).ok_or("the kernel lacks a function that begins a phase")?;
-        Ok(Self { symbols, beginnings, output, course: None })
+        Ok(Self { machine, symbols, beginnings, output, stack_bits, course: None })
     }
 
     /// Returns what is at an address.
     pub fn place(&self, address: u64) -> Place {
+        if self.machine.firmware.contains(&address) {
+            return Place { function: FIRMWARE, offset: u32::MAX };
+        }
         self.symbols.place(address)
     }
 
-    /// Notes that the guest is about to run code at `place`, with this stack pointer, after `count` instructions. When
-    /// that is `/init`'s first, the output is written, and the answer is yes.
+    /// Notes that the guest is about to run code at `place`, with these registers, after `count` instructions.
     pub fn step(
         &mut self,
         place: Place,
-        mut pointer: impl FnMut() -> u64,
+        mut registers: impl FnMut() -> Registers,
         count: u64,
-    ) -> io::Result<bool> {
-        let begins = || place.is_entry.then(|| self.beginnings.of(place.function)).flatten();
+    ) -> io::Result<Step> {
+        let begins = || place.is_entry().then(|| self.beginnings.of(place.function)).flatten();
+        let has_begun = self.course.is_some();
         let course = match &mut self.course {
             Some(course) => course,
             None if begins() == Some(Phase::Claim) => {
-                self.course.insert(Course::new(pointer(), count))
+                self.course.insert(Course::new(registers().pointer, self.stack_bits, count))
             }
-            None => return Ok(false),
+            None => return Ok(Step::Other),
         };
-        course.step(&self.symbols, place, begins(), pointer(), count);
-        let is_over = course.phase == Phase::Start && place.function == UNKNOWN;
-        if is_over {
+        course.step(&self.symbols, place, begins(), registers(), count);
+        if course.phase == Phase::Start && place.function == UNKNOWN {
             fs::write(&self.output, course.text(&self.symbols))?;
+            return Ok(Step::Last);
         }
-        Ok(is_over)
+        Ok(if has_begun { Step::Other } else { Step::First })
     }
 }
 
 impl Course {
-    fn new(pointer: u64, count: u64) -> Self {
+    fn new(pointer: u64, stack_bits: u32, count: u64) -> Self {
         Self {
-            stacks: Stacks::new(pointer),
+            stacks: Stacks::new(pointer, stack_bits),
             phase: Phase::Between,
-            end: u64::MAX,
-            node: ROOT,
+            within: None,
+            node: Some(ROOT),
             count,
         }
     }
@@ -99,23 +125,29 @@ impl Course {
         symbols: &Symbols,
         place: Place,
         begins: Option<Phase>,
-        pointer: u64,
+        registers: Registers,
         count: u64,
     ) {
-        self.stacks.tree.add(self.node, self.phase, count - self.count);
-        self.count = count;
-        self.node = self.stacks.step(symbols, place, pointer);
-        if place.function == UNKNOWN || !self.stacks.is_first(pointer) {
+        let node = self.stacks.step(symbols, place, registers);
+        // The way to what is not known yet counts as part of that.
+        if let Some(node) = self.node.or(node) {
+            self.stacks.tree.add(node, self.phase, count - self.count);
+            self.count = count;
+        }
+        self.node = node;
+        let is_first = node.is_some() && self.stacks.is_first(registers.pointer);
+        if matches!(place.function, UNKNOWN | FIRMWARE) || !is_first {
             return;
         }
-        if pointer > self.end {
+        if self.within.is_some_and(|(begun, at)| !self.stacks.is_within(begun, at)) {
             self.phase = Phase::Between;
-            self.end = u64::MAX;
+            self.within = None;
         }
         if let Some(phase) = begins {
             self.phase = phase;
             // The kernel returns to `/init` by a way of its own.
-            self.end = if phase == Phase::Start { u64::MAX } else { pointer };
+            let ends = phase != Phase::Start;
+            self.within = ends.then_some((place.function, registers.pointer));
         }
     }
 

@@ -13,8 +13,12 @@ pub const OTHER_TASK: Function = 2;
 /// Nor this: faults of a process.
 pub const PROCESS: Function = 3;
 
+/// Nor this: what runs below the kernel.
+pub const FIRMWARE: Function = 4;
+
 /// The names of those.
-const NO_FUNCTIONS: [&str; 4] = ["[unknown]", "[interrupt]", "[other task]", "[/init faults]"];
+const NO_FUNCTIONS: [&str; 5] =
+    ["[unknown]", "[interrupt]", "[other task]", "[/init faults]", "[firmware]"];
 
 /// What a function is to whoever follows calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,12 @@ pub enum Kind {
     Interrupt,
     /// Where an exception enters, which the interrupted code has caused.
     Exception,
+    /// Where an interrupt enters that has interrupted a process, if that is another place.
+    ProcessInterrupt,
+    /// Where an exception enters that a process has caused, if that is another place.
+    ProcessException,
+    /// What runs before it is known which of these it is. Its stack pointer may be anything.
+    Vector,
     /// What changes the stack to another task's.
     Switch,
     /// A stub that jumps on to where its caller wants to.
@@ -48,13 +58,21 @@ pub struct Symbols(Vec<Symbol>);
 pub struct Place {
     /// The function that it belongs to.
     pub function: Function,
-    /// Set if it is that function's first instruction.
-    pub is_entry: bool,
+    /// How far behind that function's first instruction it is.
+    pub offset: u32,
+}
+
+impl Place {
+    /// Returns whether it is the function's first instruction.
+    pub fn is_entry(self) -> bool {
+        self.offset == 0
+    }
 }
 
 impl Symbols {
-    /// Reads lines of a hexadecimal address and a name, in the order of the addresses.
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Reads lines of a hexadecimal address and a name, in the order of the addresses. `kind` tells a
+    /// function's kind by its name.
+    pub fn parse(text: &str, kind: fn(&str) -> Kind) -> Option<Self> {
         let none = NO_FUNCTIONS.iter().map(|name| Symbol {
             address: 0,
             name: (*name).to_owned(),
@@ -73,11 +91,17 @@ impl Symbols {
     pub fn place(&self, address: u64) -> Place {
         let after = self.0.partition_point(|symbol| symbol.address <= address);
         let index = after.saturating_sub(1);
-        let is_entry = self.0.get(index).is_some_and(|symbol| symbol.address == address);
+        let first = self.0.get(index).map_or(0, |symbol| symbol.address);
+        let offset = u32::try_from(address.saturating_sub(first)).unwrap_or(u32::MAX);
         match u32::try_from(index) {
-            Ok(function) if index >= NO_FUNCTIONS.len() => Place { function, is_entry },
-            _ => Place { function: UNKNOWN, is_entry: false },
+            Ok(function) if index >= NO_FUNCTIONS.len() => Place { function, offset },
+            _ => Place { function: UNKNOWN, offset: u32::MAX },
         }
+    }
+
+    /// Returns the address of a place.
+    pub fn address(&self, place: Place) -> u64 {
+        self.get(place.function).map_or(0, |symbol| symbol.address + u64::from(place.offset))
     }
 
     /// Returns the function of that name.
@@ -97,17 +121,5 @@ impl Symbols {
 
     fn get(&self, function: Function) -> Option<&Symbol> {
         self.0.get(usize::try_from(function).ok()?)
-    }
-}
-
-/// Tells a function's kind by its name.
-fn kind(name: &str) -> Kind {
-    match name {
-        "__switch_to_asm" => Kind::Switch,
-        "asm_common_interrupt" | "asm_spurious_interrupt" | "asm_exc_nmi" => Kind::Interrupt,
-        _ if name.starts_with("asm_sysvec_") => Kind::Interrupt,
-        _ if name.starts_with("asm_exc_") => Kind::Exception,
-        _ if name.starts_with("__x86_") && name.contains("_thunk") => Kind::Thunk,
-        _ => Kind::Ordinary,
     }
 }

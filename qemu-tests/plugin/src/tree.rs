@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::phases::Phase;
-use crate::symbols::Function;
+use crate::symbols::{Function, UNKNOWN};
 
 /// A function called from one stack of callers, as an index into the tree.
 pub type Node = usize;
@@ -42,6 +42,11 @@ impl Tree {
             nodes.push(Entry { parent, function, ..Entry::default() });
             nodes.len() - 1
         })
+    }
+
+    /// Returns the function of a node.
+    pub fn function(&self, node: Node) -> Function {
+        self.nodes.get(node).map_or(UNKNOWN, |entry| entry.function)
     }
 
     /// Adds instructions to a node's own.

@@ -16,7 +16,6 @@ use qemu_tests::profile::boot;
 use qemu_tests::profile::stacks::Stacks;
 use qemu_tests::profile::table::{self, Extent};
 use qemu_tests::profile::window::Window;
-use qemu_tests::tools;
 
 /// The boot's limit; counting is slow.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -26,9 +25,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 #[derive(Parser)]
 #[command(override_usage = "scripts/profile [OPTIONS]")]
 struct Options {
-    /// What to boot [default: build/demo.erofs]
+    /// What to boot
     #[arg(long, hide = true)]
-    initrd: Option<PathBuf>,
+    initrd: PathBuf,
     /// Added to the kernel's command line
     #[arg(long, hide = true, default_value = "", allow_hyphen_values = true)]
     append: String,
@@ -77,12 +76,10 @@ fn main() -> ExitCode {
 
 /// Boots, counts, prints.
 fn run(options: &Options) -> Result<()> {
-    let demo = tools::build_dir().join("demo.erofs");
-    let remedy = if options.initrd.is_some() { "" } else { ": `make image` makes it" };
-    let initrd = options.initrd.clone().unwrap_or(demo);
-    ensure!(initrd.is_file(), "there is no {}{remedy}", initrd.display());
+    let initrd = &options.initrd;
+    ensure!(initrd.is_file(), "there is no {}", initrd.display());
     eprintln!("profile: booting {}", initrd.display());
-    let machine = Machine::new().initrd(&initrd).orders("start").append(&options.append);
+    let machine = Machine::new().initrd(initrd).orders("start").append(&options.append);
     let machine = machine.memory(options.memory).time_limit(TIME_LIMIT);
     let stacks = boot::count(machine, &options.plugin, &options.system_map)?;
     if let Some(path) = &options.folded {

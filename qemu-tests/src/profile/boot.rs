@@ -11,6 +11,10 @@ use super::symbols;
 use crate::machine::Machine;
 use crate::tools;
 
+/// The kernel's stacks have this size, in bits of the address, or that of a page if it is larger: `THREAD_SIZE` and
+/// `IRQ_STACK_SIZE` without KASAN, which are the same on all machines.
+const STACK_BITS: u8 = 14;
+
 /// Boots, until `/init` runs, and returns what was counted on the way.
 ///
 /// The machine has one processor. `plugin` is the library that `plugin/` is built to, `system_map` that
@@ -22,7 +26,9 @@ pub fn count(machine: Machine, plugin: &Path, system_map: &Path) -> Result<Stack
     let (symbols, output) = (place.path().join("symbols"), place.path().join("output"));
     fs::write(&symbols, symbols::for_plugin(&text)?)?;
     let (plugin, symbols) = (plugin.display(), symbols.display());
-    let plugin = format!("{plugin},symbols={symbols},output={}", output.display());
+    let stack_bits = tools::page_shift()?.max(STACK_BITS);
+    let output_path = output.display();
+    let plugin = format!("{plugin},symbols={symbols},output={output_path},stack_bits={stack_bits}");
     let machine = machine.accel(&tools::counting());
     let (_, console) = machine.arguments(&["-plugin", &plugin]).run_to_any_end()?;
     let Ok(counted) = fs::read_to_string(&output) else {

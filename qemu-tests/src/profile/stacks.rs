@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 const BEGINNINGS: [&str; 4] = [
     "__initoverlayfs_initcall_claim",
     "__initoverlayfs_initcall_mount",
-    "__initoverlayfs_initcall_mount_with_keys",
+    "__initoverlayfs_initcall_mount_late",
     "run_init_process",
 ];
 

@@ -23,7 +23,7 @@ pub fn for_plugin(system_map: &str) -> Result<String> {
         let address = u64::from_str_radix(address, 16)
             .with_context(|| format!("System.map has a line `{line}`"))?;
         let known = functions.entry(address).or_insert(name);
-        if underscores(name) < underscores(known) {
+        if label(name) < label(known) {
             *known = name;
         }
     }
@@ -32,9 +32,10 @@ pub fn for_plugin(system_map: &str) -> Result<String> {
     Ok(functions.iter().map(line).collect())
 }
 
-/// Returns how much a name looks like a linker's label, which may stand where a function begins.
-fn underscores(name: &str) -> usize {
-    name.chars().take_while(|&c| c == '_').count()
+/// Returns how much a name looks like a label, which may stand where a function begins: the end of something else, or
+/// a linker's.
+fn label(name: &str) -> (bool, usize) {
+    (name.ends_with("_end"), name.chars().take_while(|&c| c == '_').count())
 }
 
 /// Returns a name without mangling, and without what separates names in a stack.
@@ -53,6 +54,7 @@ mod tests {
             ffffffff81000000 T _stext\n\
             ffffffff81000000 t first\n\
             ffffffff81000030 t __pfx_second\n\
+            ffffffff81000040 T first_end\n\
             ffffffff81000040 T second\n\
             ffffffff81000050 t _RNvCsgiGRPz3YRMR_13initoverlayfs14panic_required\n";
         let expected = "ffffffff81000000 first\n\

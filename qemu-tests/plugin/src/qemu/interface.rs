@@ -14,6 +14,8 @@ pub static qemu_plugin_version: c_int = 2;
 
 /// QEMU's name for this plugin.
 pub type Id = u64;
+/// Calls when all translated blocks, and all other calls, are forgotten.
+pub type OnReset = extern "C" fn(Id);
 /// Calls when a processor is there.
 pub type OnProcessor = extern "C" fn(Id, c_uint);
 /// Calls when a block of code has been translated.
@@ -86,6 +88,7 @@ extern "C" {
         counter: Counter,
         operand: u64,
     );
+    fn qemu_plugin_reset(id: Id, f: OnReset);
     fn qemu_plugin_tb_n_insns(block: *const Block) -> usize;
     fn qemu_plugin_tb_get_insn(block: *const Block, index: usize) -> *mut Instruction;
     fn qemu_plugin_insn_vaddr(instruction: *const Instruction) -> u64;
@@ -105,6 +108,16 @@ impl Info {
     pub fn is_uniprocessor(&self) -> bool {
         self.is_system && self.processors == 1
     }
+
+    /// Returns the name of the machine that is emulated.
+    ///
+    /// # Safety
+    ///
+    /// QEMU has passed the structure to the plugin.
+    pub unsafe fn target(&self) -> &CStr {
+        // SAFETY: QEMU has set it to a string.
+        unsafe { CStr::from_ptr(self.target) }
+    }
 }
 
 /// Has QEMU call the plugin.
@@ -114,6 +127,14 @@ pub fn register(id: Id, on_processor: OnProcessor, on_translation: OnTranslation
         qemu_plugin_register_vcpu_init_cb(id, on_processor);
         qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
     }
+}
+
+/// Has QEMU forget all blocks that it has translated, and all calls that it was to make.
+///
+/// It calls `f` when it has done so, which is soon. `f` registers anew.
+pub fn forget_blocks(id: Id, f: OnReset) {
+    // SAFETY: This may be called at any time with an identity that QEMU gave.
+    unsafe { qemu_plugin_reset(id, f) }
 }
 
 /// Ends the emulator at once, and successfully.

@@ -10,15 +10,21 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use interface::{Block, Counter, Id, Info, Register};
 
-use crate::profiler::Profiler;
+use crate::machine::Machine;
+use crate::profiler::{Profiler, Step};
+use crate::stacks::Registers;
 use crate::symbols::Place;
 
 /// What the callbacks share.
 struct Shared {
+    id: Id,
     profiler: Profiler,
     counter: Counter,
-    /// Once there is a processor.
+    machine: &'static Machine,
+    /// Set once there is a processor.
     stack_pointer: Option<Register>,
+    /// Set once there is a processor, if the machine has one.
+    link: Option<Register>,
 }
 
 static SHARED: OnceLock<Mutex<Shared>> = OnceLock::new();
@@ -67,16 +73,29 @@ fn install<'a>(
     if !info.is_uniprocessor() {
         return Err("it wants a machine with one processor".to_owned());
     }
-    let profiler = Profiler::new(arguments)?;
-    let shared = Shared { profiler, counter: Counter::new(), stack_pointer: None };
+    // SAFETY: QEMU has passed it to `qemu_plugin_install()`, whose arguments these are.
+    let name = unsafe { info.target() }.to_string_lossy();
+    let machine =
+        Machine::find(&name).ok_or_else(|| format!("it cannot follow calls on {name}"))?;
+    let profiler = Profiler::new(machine, arguments)?;
+    let counter = Counter::new();
+    let shared = Shared { id, profiler, counter, machine, stack_pointer: None, link: None };
     SHARED.set(Mutex::new(shared)).map_err(|_| "it is installed already")?;
     interface::register(id, on_processor, on_translation);
     Ok(())
 }
 
+/// QEMU has forgotten all blocks, and this plugin's calls.
+extern "C" fn on_reset(id: Id) {
+    interface::register(id, on_processor, on_translation);
+}
+
 extern "C" fn on_processor(_id: Id, _processor: c_uint) {
+    let mut shared = shared();
     // SAFETY: This is that call.
-    shared().stack_pointer = unsafe { Register::find(c"rsp") };
+    shared.stack_pointer = unsafe { Register::find(shared.machine.stack_pointer) };
+    // SAFETY: As above.
+    shared.link = shared.machine.link.and_then(|name| unsafe { Register::find(name) });
 }
 
 /// Orders what the execution of a block has to do.
@@ -99,27 +118,34 @@ extern "C" fn on_translation(_id: Id, block: *mut Block) {
 /// Code is about to run.
 extern "C" fn on_execution(processor: c_uint, data: *mut c_void) {
     let mut shared = shared();
-    let Shared { profiler, counter, stack_pointer } = &mut *shared;
-    let pointer = || {
+    let Shared { id, profiler, counter, machine, stack_pointer, link } = &mut *shared;
+    let read = |register: &mut Option<Register>| {
         // SAFETY: This call was ordered as one that reads registers, and there is one processor.
-        let value = stack_pointer.as_mut().and_then(|register| unsafe { register.read() });
-        value.unwrap_or_else(|| give_up("rsp cannot be read"))
+        let value = register.as_mut().and_then(|register| unsafe { register.read() });
+        value.unwrap_or_else(|| give_up("a register cannot be read"))
     };
-    match profiler.step(unpack(data), pointer, counter.get(processor)) {
-        Ok(false) => {}
-        Ok(true) => interface::exit(),
+    let registers = || Registers {
+        pointer: read(stack_pointer),
+        link: machine.link.is_some().then(|| read(link)),
+    };
+    match profiler.step(unpack(data), registers, counter.get(processor)) {
+        // QEMU finds blocks by their place in memory, and tells the address at which each was translated. The
+        // kernel's first instructions ran at other addresses, `memset` among them.
+        Ok(Step::First) => interface::forget_blocks(*id, on_reset),
+        Ok(Step::Last) => interface::exit(),
+        Ok(Step::Other) => {}
         Err(error) => give_up(&format!("the output cannot be written: {error}")),
     }
 }
 
 /// Returns a place as the pointer that a callback is given back.
 fn pack(place: Place) -> *mut c_void {
-    ptr::without_provenance_mut((place.function as usize) << 1 | usize::from(place.is_entry))
+    ptr::without_provenance_mut((place.function as usize) << u32::BITS | place.offset as usize)
 }
 
 /// Returns the place that the pointer of a callback stands for.
 fn unpack(data: *mut c_void) -> Place {
     let bits = data.addr();
-    // PRECISION: It was made from 32 bits and one.
-    Place { function: (bits >> 1) as u32, is_entry: bits & 1 == 1 }
+    // PRECISION: It was made from 32 bits and 32.
+    Place { function: (bits >> u32::BITS) as u32, offset: bits as u32 }
 }
