@@ -5,13 +5,14 @@
 //! guest's init, sent over a serial port of its own ([`report`], [`summary`]). The console is read for
 //! signs of trouble only ([`console`]): no scenario passes because of a line in a log alone.
 //!
-//! Not a test: where the time to `/init` goes ([`profile`]).
+//! Not tests: where the time to `/init` goes ([`profile`]), and what loading an initrd adds to it ([`loading`]).
 
 pub mod console;
 pub mod difference;
 pub mod emulator;
 pub mod fixtures;
 pub mod hostile;
+pub mod loading;
 pub mod machine;
 pub mod profile;
 pub mod publish;

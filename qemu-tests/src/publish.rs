@@ -23,6 +23,12 @@ pub fn section(name: &str, markdown: &str) -> Result<()> {
     replace("Documentation/benchmark.rst", &marks, &rst(markdown)?)
 }
 
+/// Returns whether `Documentation/benchmark.rst` has this section.
+pub fn has_section(name: &str) -> bool {
+    let text = fs::read_to_string(tools::project_dir().join("Documentation/benchmark.rst"));
+    text.is_ok_and(|text| text.contains(&format!("\n.. {name}: begin\n")))
+}
+
 /// Returns the directory of the files that the documents show.
 pub fn directory() -> Result<PathBuf> {
     let directory = tools::project_dir().join("Documentation/bench");
@@ -46,7 +52,7 @@ fn replaced(old: &str, (begin, end): &(String, String), text: &str) -> Result<St
     Ok(format!("{before}{begin}{text}{end}{after}"))
 }
 
-/// Returns paragraphs, tables and images as reStructuredText.
+/// Returns paragraphs, lists, tables and images as reStructuredText.
 fn rst(markdown: &str) -> Result<String> {
     let mut out = String::new();
     let mut lines = markdown.lines().peekable();

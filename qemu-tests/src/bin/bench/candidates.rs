@@ -11,10 +11,20 @@ use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::fixtures::{command, cpio, disk};
 use qemu_tests::tools;
 
+use crate::loading;
+#[cfg(test)]
+use crate::{table, wall};
+
+/// The size that variants are shown for, in MB.
+pub const VARIANTS_AT: u64 = 100;
+
 const OFF: &str = "initoverlayfs=off";
 const REQUIRE: &str = "initoverlayfs=require";
 
-/// Options of `initoverlayfs create`: without compression; with the quickest; with smaller and larger clusters.
+/// Options of `initoverlayfs create`: its usual compression, by files' names; as small as it makes them.
+const MIXED: &[&str] = &["--compression=mixed"];
+const SMALL: &[&str] = &["--small"];
+/// Without compression; with the quickest; with smaller and larger clusters.
 const PLAIN: &[&str] = &["--compression=none"];
 const LZ4HC: &[&str] = &["--compression=lz4hc"];
 const LZ4HC_4K: &[&str] = &["--compression=lz4hc", "--cluster-size=4096"];
@@ -71,6 +81,8 @@ pub enum Run {
     Always,
     /// Not the quick ones.
     Full,
+    /// Full ones, for the sizes that are shown with what loading them costs.
+    Loaded,
     /// Full ones, for one size only: it shows what a variant costs.
     OneSize,
 }
@@ -93,22 +105,26 @@ pub const FLOOR: Format = format("floor: init alone", Kind::Floor, Run::Always, 
 pub const DISK_FLOOR: Format =
     format("floor with a disk: init alone", Kind::FloorWithDisk, Run::Always, false);
 
-/// All kinds but the floors. The compressors' options are those that Debian's initramfs-tools uses.
+/// All kinds but the floors. The compressors' options are those that Debian's initramfs-tools uses; level 19 is the most that
+/// zstd has without a larger window.
 pub const FORMATS: &[Format] = &[
     format("cpio", Kind::Cpio(Compressor::None), Run::Always, false),
     format("cpio.gz", Kind::Cpio(Compressor::Gzip), Run::Full, true),
     format("cpio.lz4", Kind::Cpio(Compressor::Lz4), Run::Full, false),
     format("cpio.zst", Kind::Cpio(Compressor::Zstd(9)), Run::Always, true),
+    format("cpio.xz", Kind::Cpio(Compressor::Xz), Run::Loaded, true),
     format("EROFS plain", Kind::Image(PLAIN), Run::Always, false),
     format("EROFS lz4hc", Kind::Image(LZ4HC), Run::Always, false),
     format("EROFS lz4hc 4K", Kind::Image(LZ4HC_4K), Run::Full, false),
     format("EROFS lz4hc 64K", Kind::Image(LZ4HC_64K), Run::Always, false),
     format("EROFS zstd 64K", Kind::Image(ZSTD_64K), Run::Full, true),
+    format("EROFS mixed", Kind::Image(MIXED), Run::Always, true),
+    format("EROFS small", Kind::Image(SMALL), Run::Loaded, true),
     format("userspace: loop, plain", Kind::Loop(PLAIN), Run::Always, false),
     format("userspace: loop, lz4hc", Kind::Loop(LZ4HC), Run::Always, false),
     format("userspace: file, lz4hc", Kind::File(LZ4HC), Run::Always, false),
     format("squashfs lz4hc", Kind::Image(SQUASHFS_LZ4HC), Run::OneSize, false),
-    format("squashfs zstd", Kind::Image(SQUASHFS_ZSTD), Run::OneSize, true),
+    format("squashfs zstd", Kind::Image(SQUASHFS_ZSTD), Run::Loaded, true),
     format("btrfs plain", Kind::Image(BTRFS_PLAIN), Run::OneSize, false),
     format("btrfs zstd", Kind::Image(BTRFS_ZSTD), Run::OneSize, true),
     format("ext4", Kind::Image(EXT4), Run::OneSize, false),
@@ -118,6 +134,10 @@ pub const FORMATS: &[Format] = &[
     format("EROFS plain, verify=sha256", Kind::Sealed(PLAIN), Run::OneSize, false),
     format("EROFS plain, verify=signature", Kind::Signed(PLAIN), Run::OneSize, false),
     format("EROFS lz4hc, verify=sha256", Kind::Sealed(LZ4HC), Run::OneSize, false),
+    format("cpio.zst, level 19", Kind::Cpio(Compressor::Zstd(19)), Run::OneSize, true),
+    format("cpio.bz2", Kind::Cpio(Compressor::Bzip2), Run::OneSize, true),
+    format("cpio.lzma", Kind::Cpio(Compressor::Lzma), Run::OneSize, true),
+    format("cpio.lzo", Kind::Cpio(Compressor::Lzo), Run::OneSize, true),
 ];
 
 /// An initrd of a kind, with files of a size in it.
@@ -187,14 +207,34 @@ fn signed(image: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Returns the kinds of a run which the kernel under test can boot.
-pub fn formats(is_quick: bool, is_the_size: bool) -> Result<Vec<&'static Format>> {
+/// Returns the kinds of a run, for a size in MB, which the kernel under test can boot.
+pub fn formats(is_quick: bool, mb: u64) -> Result<Vec<&'static Format>> {
     let has_loop = tools::kernel_has("CONFIG_BLK_DEV_LOOP")?;
     let wanted = |format: &&Format| match format.run {
         Run::Always => true,
         Run::Full => !is_quick,
-        Run::OneSize => !is_quick && is_the_size,
+        Run::Loaded => !is_quick && loading::SIZES.contains(&mb),
+        Run::OneSize => !is_quick && mb == VARIANTS_AT,
     };
     let can_boot = |format: &&Format| has_loop || !matches!(format.kind, Kind::Loop(_));
     Ok(FORMATS.iter().filter(wanted).filter(can_boot).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_and_plots_name_kinds_that_there_are() {
+        let known = |name: &&str| FORMATS.iter().any(|format| format.name == *name);
+        let named = [&loading::KINDS[..], &table::HEADLINE, &table::LEAST, wall::KINDS].concat();
+        let unknown: Vec<_> = named.iter().filter(|name| !known(name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn names_occur_once() {
+        let names = FORMATS.iter().map(|format| format.name);
+        assert_eq!(names.collect::<std::collections::HashSet<_>>().len(), FORMATS.len());
+    }
 }

@@ -3,10 +3,13 @@
 //! kind of initrd or another, in several sizes.
 //!
 //! A complete run replaces the tables in `Documentation/benchmark.rst` and the README, and `Documentation/bench`; any
-//! other only prints.
+//! other only prints, without `--publish`. Of another machine than README's, it replaces that machine's section.
 
 mod candidates;
+mod compare;
+mod frontier;
 mod least;
+mod loading;
 mod measure;
 mod parallel;
 mod payload;
@@ -20,7 +23,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::target::target;
@@ -36,10 +39,6 @@ const WALL_SIZES: &[u64] = &[10, 100, 300];
 /// Rounds by an ordinary clock, and memory in MiB, unless told otherwise.
 const ROUNDS: u8 = 5;
 const MEMORY: u32 = 4096;
-/// Differences that a comparison lists.
-const LARGEST: usize = 15;
-/// The size that variants are shown for.
-const VARIANTS_AT: u64 = 100;
 
 /// Measures what several kinds of initrd made from the same files cost.
 #[derive(Parser)]
@@ -84,11 +83,21 @@ struct Options {
 }
 
 impl Options {
-    /// Returns whether this is a run that the project shows its figures of.
+    /// Returns whether this is a run of everything, as usual.
     fn is_complete(&self) -> bool {
         let is_all = self.sizes.is_empty() && self.only.is_none() && self.payload.is_none();
         let is_usual = self.rounds == ROUNDS && self.memory == MEMORY;
-        self.publish || (is_all && is_usual && !self.quick && self.from.is_empty())
+        is_all && is_usual && !self.quick && self.from.is_empty()
+    }
+
+    /// Returns whether the documents show the figures of this run. Not all machines have a section there.
+    fn is_published(&self) -> bool {
+        let section = format!("{}{}", if self.wall { "bench-wall" } else { "bench" }, machine());
+        let has_section = publish::has_section(&section);
+        if (self.publish || self.is_complete()) && !has_section {
+            eprintln!("bench: Documentation/benchmark.rst has no section {section}: the figures are printed only");
+        }
+        (self.publish || self.is_complete()) && has_section
     }
 
     fn sizes(&self) -> &[u64] {
@@ -104,7 +113,7 @@ impl Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let result = match &options.compare[..] {
-        [one, other] => compare(one, other),
+        [one, other] => read(one).and_then(|one| compare::print(&one, &read(other)?)),
         _ if options.wall => wall(&options),
         _ => counted(&options),
     };
@@ -117,60 +126,38 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the differences of two runs.
-fn compare(one: &Path, other: &Path) -> Result<()> {
-    let (one, other) = (read(one)?, read(other)?);
-    let mut differences: Vec<(f64, &str, u64)> = Vec::new();
-    for row in one.rows.iter().filter(|row| !row.has_disk) {
-        let is_same =
-            |found: &&Row| found.initrd == row.initrd && found.payload_mb == row.payload_mb;
-        let Some(found) = other.rows.iter().find(is_same) else {
-            continue;
-        };
-        let (a, b) = (one.over(row), other.over(found));
-        for difference in [a.init - b.init, a.tenth - b.tenth, a.all - b.all] {
-            differences.push((difference.abs(), &row.initrd, row.payload_mb));
-        }
-    }
-    differences.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let within = differences.iter().filter(|(ms, ..)| *ms < 0.1).count();
-    println!(
-        "{within} of {} times differ by less than 0.1 ms; the largest differences:",
-        differences.len()
-    );
-    for (ms, initrd, mb) in differences.iter().take(LARGEST) {
-        println!("{ms:8.3} ms  {initrd}, {mb} MB");
-    }
-    Ok(())
-}
-
 /// Boots on the counting clock; keeps the results, prints them.
 fn counted(options: &Options) -> Result<()> {
     let mut results = match options.from.is_empty() {
         true => measured(options)?,
         false => joined(&options.from)?,
     };
-    if options.least || (options.from.is_empty() && options.is_complete()) {
+    if options.least || options.is_complete() {
         add_least(options, &mut results)?;
     }
     let (json, text) = (serde_json::to_string_pretty(&results)? + "\n", table::tables(&results)?);
-    let machine = machine();
-    let file = format!("results{machine}.json");
+    let file = format!("results{}.json", machine());
     keep(&file, &json)?;
-    plot::write(&results, &tools::build_dir().join("bench"))?;
-    if options.is_complete() && results.missing == 0 {
+    plot::write(&results, &place()?)?;
+    if options.is_published() && results.missing == 0 {
+        publish_counted(&results, &text)?;
         fs::write(publish::directory()?.join(&file), &json)?;
-        if machine.is_empty() {
-            plot::write(&results, &publish::directory()?)?;
-            publish::section("bench", &(table::tables(&results)? + &plot::links()))?;
-            publish::readme("headline", &table::headline(&results)?)?;
-        } else {
-            publish::section(&format!("bench{machine}"), &text)?;
-        }
     }
     print(if options.json { &json } else { &text })?;
     ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);
     Ok(())
+}
+
+/// Replaces the documents' tables and plots; those of README and the plots are of one machine only.
+fn publish_counted(results: &Results, text: &str) -> Result<()> {
+    let machine = machine();
+    if !machine.is_empty() {
+        return publish::section(&format!("bench{machine}"), text);
+    }
+    let headline = table::headline(results)?;
+    plot::write(results, &publish::directory()?)?;
+    publish::section("bench", &(text.to_owned() + &plot::links()))?;
+    publish::readme("headline", &headline)
 }
 
 /// Adds the least memory that boots, for the size and the kinds that it is shown for.
@@ -196,17 +183,30 @@ fn add_least(options: &Options, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// Boots on two processors, by an ordinary clock.
+/// Boots on two processors, by an ordinary clock; keeps the results, prints them.
 fn wall(options: &Options) -> Result<()> {
-    let wanted = |format: &Format| wall::KINDS.contains(&format.name);
-    let candidates = candidates(options, wanted)?;
-    let rounds = usize::from(options.rounds);
-    let all = wall::measure(&candidates, rounds, options.memory)?;
-    let (json, text) = (serde_json::to_string_pretty(&all)? + "\n", wall::table(&all, rounds)?);
-    keep("wall.json", &json)?;
-    if options.is_complete() {
-        fs::write(publish::directory()?.join("wall.json"), &json)?;
-        publish::section("bench-wall", &text)?;
+    let run = match &options.from[..] {
+        [] => {
+            let wanted = |format: &Format| wall::KINDS.contains(&format.name);
+            let candidates = candidates(options, wanted)?;
+            wall::measure(&candidates, usize::from(options.rounds), options.memory)?
+        }
+        [file] => wall::Run::read(file)?,
+        _ => bail!("--wall takes one file to read"),
+    };
+    let (json, text) = (serde_json::to_string_pretty(&run)? + "\n", wall::table(&run)?);
+    let file = format!("wall{}.json", machine());
+    keep(&file, &json)?;
+    // Older runs do not know the sizes.
+    let counted = read(&publish::directory()?.join("results.json")).ok();
+    let plot = frontier::of_wall(&run, counted.as_ref())?;
+    fs::write(place()?.join(frontier::WALL_FILE), &plot)?;
+    if options.is_published() {
+        publish::section(&format!("bench-wall{}", machine()), &text)?;
+        fs::write(publish::directory()?.join(&file), &json)?;
+        if machine().is_empty() {
+            fs::write(publish::directory()?.join(frontier::WALL_FILE), &plot)?;
+        }
     }
     print(if options.json { &json } else { &text })
 }
@@ -219,9 +219,18 @@ fn machine() -> String {
     }
 }
 
+/// Returns the directory for plots of the machine, which is there then.
+fn place() -> Result<PathBuf> {
+    let place = tools::build_dir().join(format!("bench{}", machine()));
+    fs::create_dir_all(&place)?;
+    Ok(place)
+}
+
 /// Writes a file of results.
 fn keep(name: &str, text: &str) -> Result<()> {
-    Ok(fs::write(tools::build_dir().join("bench").join(name), text)?)
+    let place = tools::build_dir().join("bench");
+    fs::create_dir_all(&place)?;
+    Ok(fs::write(place.join(name), text)?)
 }
 
 fn print(text: &str) -> Result<()> {
@@ -252,7 +261,7 @@ fn candidates(options: &Options, wanted: impl Fn(&Format) -> bool) -> Result<Vec
     let mut candidates = Vec::new();
     for &mb in options.sizes() {
         let (tree, content) = payload::tree(mb, options.payload.as_deref())?;
-        for format in formats(options.quick, mb == VARIANTS_AT)? {
+        for format in formats(options.quick, mb)? {
             let is_named = options.only.as_ref().is_none_or(|part| format.name.contains(part));
             if is_named && wanted(format) {
                 eprintln!("bench: making {}, {mb} MB", format.name);

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use plotters::prelude::*;
 use plotters::style::RGBColor;
 
+use crate::frontier;
 use crate::results::{Results, Row};
 
 /// Pixels. The background is white whatever the page's is.
@@ -70,11 +71,17 @@ const PLOTS: &[Plot] = &[
 fn colour(name: &str, index: usize) -> RGBColor {
     let shades: &[(u8, u8, u8)] = match name {
         name if name.starts_with("cpio") => {
-            &[(127, 39, 4), (217, 72, 1), (241, 150, 40), (220, 30, 90)]
+            &[(127, 39, 4), (217, 72, 1), (241, 150, 40), (220, 30, 90), (150, 80, 120)]
         }
-        name if name.starts_with("EROFS") => {
-            &[(8, 48, 107), (33, 113, 181), (65, 171, 201), (35, 139, 69), (120, 198, 60)]
-        }
+        name if name.starts_with("EROFS") => &[
+            (8, 48, 107),
+            (33, 113, 181),
+            (65, 171, 201),
+            (35, 139, 69),
+            (120, 198, 60),
+            (106, 61, 154),
+            (190, 160, 220),
+        ],
         _ => &[(60, 60, 60), (130, 130, 130), (180, 160, 190)],
     };
     let (red, green, blue) = shades[index % shades.len()];
@@ -83,7 +90,9 @@ fn colour(name: &str, index: usize) -> RGBColor {
 
 /// Returns the plots, each as the name of its file and its text.
 pub fn plots(results: &Results) -> Result<Vec<(&'static str, String)>> {
-    PLOTS.iter().map(|plot| Ok((plot.file, draw(plot, results)?))).collect()
+    let all = PLOTS.iter().map(|plot| Ok((plot.file, draw(plot, results)?)));
+    let frontier = frontier::of_counted(results).transpose();
+    all.chain(frontier.map(|text| Ok((frontier::FILE, text?)))).collect()
 }
 
 /// Returns the kinds that have a point at two sizes at least, with their points.

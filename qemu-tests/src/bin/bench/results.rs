@@ -87,3 +87,35 @@ impl Results {
         Stages { init: at.init - floor, tenth: at.tenth - floor, all: at.all - floor }
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Returns a row with these times over the floor.
+    pub fn row(initrd: &str, payload_mb: u64, bytes: u64, [init, tenth, all]: [f64; 3]) -> Row {
+        Row {
+            initrd: initrd.to_owned(),
+            has_disk: false,
+            payload_mb,
+            bytes,
+            boots: 1,
+            run_ms: init,
+            at_ms: Stages { init, tenth, all },
+            available_mib: Stages::default(),
+            free_mib: Stages::default(),
+            left_mib: 0.0,
+            leave_ms: 0.0,
+            touched_mib: 0.0,
+            least: None,
+            copied_bytes: None,
+            phases: Vec::new(),
+        }
+    }
+
+    /// Returns a run with these rows, whose floor takes no time.
+    pub fn results(rows: Vec<Row>) -> Results {
+        let floor = row("floor", 0, 0, [0.0; 3]);
+        Results { memory_mib: 4096, floor, disk_floor: None, rows, missing: 0 }
+    }
+}

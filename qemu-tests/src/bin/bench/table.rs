@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 
+use crate::loading;
 use crate::results::{Results, Row};
 
 /// What the columns of the sizes' tables mean.
@@ -19,7 +20,7 @@ copied of the files, in MB: an archive's contents into the tmpfs, or what the fi
 
 /// The size of the README's table, in MB, and the kinds of initrd in it.
 pub const HEADLINE_MB: u64 = 100;
-const HEADLINE: [&str; 4] = ["cpio.zst", "cpio.lz4", "EROFS plain", "EROFS lz4hc"];
+pub const HEADLINE: [&str; 4] = ["cpio.zst", "cpio.lz4", "EROFS plain", "EROFS lz4hc"];
 
 /// The kinds of initrd, of that size, that the least memory is measured of.
 pub const LEAST: [&str; 7] = [
@@ -38,6 +39,7 @@ pub fn tables(results: &Results) -> Result<String> {
     floors(&mut out, results)?;
     for mb in sizes(results) {
         size(&mut out, results, mb)?;
+        loading::table(&mut out, results, mb)?;
     }
     least(&mut out, &results.rows)?;
     phases(&mut out, &results.rows)?;
