@@ -69,10 +69,15 @@ impl Superblock {
         if incompatible & HAS_METABOX != 0 {
             return Err(ErofsError::Unsupported("the feature metabox", START + 80));
         }
-        let root = if incompatible & HAS_48BIT != 0 {
+        let large_root = if incompatible & HAS_48BIT != 0 {
             u64_at(image, START + 112)?
         } else {
-            u16_at(image, START + 14)?.into()
+            0
+        };
+        // A small image has its root in the usual place, whatever it could have.
+        let root = match large_root {
+            0 => u16_at(image, START + 14)?.into(),
+            root => root,
         };
         let epoch = u64_at(image, START + 24)?;
         let volume_name: [u8; 16] = array(image, START + 64)?;
