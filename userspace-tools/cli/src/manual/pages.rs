@@ -143,6 +143,10 @@ pub const PAGES: &[Page] = &[
         examples: &[
             ("Show the segments:", "initoverlayfs inspect initrd.img"),
             (
+                "List the largest directories and files, too:",
+                "initoverlayfs inspect --explain initrd.img",
+            ),
+            (
                 "Ask whether it is mounted in place:",
                 "initoverlayfs inspect --json initrd.img | grep '\"boot\": \
                  \"in-place\"'",
