@@ -89,6 +89,31 @@ pub fn amounts(stored: u64, contents: u64) -> String {
     format!("{stored:>10} for {contents:>10}")
 }
 
+/// Returns the parts in one line. Small pieces that compression left as they were count with what is uncompressed.
+pub fn line(sizes: &Sizes) -> String {
+    let stored_as = |wanted: &[Storage]| -> u64 {
+        let shares = sizes.shares();
+        let shares = shares.filter(|(storage, _)| wanted.contains(storage));
+        shares.map(|(_, share)| share.stored).sum()
+    };
+    let parts = [
+        (
+            "uncompressed",
+            stored_as(&[Storage::Uncompressed, Storage::Incompressible]),
+        ),
+        ("lz4", stored_as(&[Storage::Lz4])),
+        ("lzma", stored_as(&[Storage::Lzma])),
+        ("deflate", stored_as(&[Storage::Deflate])),
+        ("zstd", stored_as(&[Storage::Zstd])),
+        ("names and inodes", sizes.metadata),
+    ];
+    let parts = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
+    let words: Vec<_> = parts
+        .map(|(name, bytes)| format!("{} {name}", HumanBytes(bytes)))
+        .collect();
+    words.join(", ")
+}
+
 /// Returns whether an algorithm is one for files that a boot seldom reads, beside LZ4.
 fn is_tight(storage: Storage) -> bool {
     matches!(storage, Storage::Zstd | Storage::Lzma | Storage::Deflate)

@@ -90,6 +90,10 @@ pub const PAGES: &[Page] = &[
                  --profile files",
             ),
             (
+                "See which directories and files make the image large:",
+                "initoverlayfs convert /boot/initrd.img -o initrd.img --explain",
+            ),
+            (
                 "In a pipe, and sealed:",
                 "cat /boot/initrd.img | initoverlayfs convert - -o - --seal > \
                  initrd.img",
