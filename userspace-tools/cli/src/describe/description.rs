@@ -6,6 +6,8 @@ use initoverlayfs_core::initrd::filesystem::Filesystem;
 use initoverlayfs_image::kernel_decompressors::Demand;
 use serde::Serialize;
 
+use crate::describe::sizes::Counted;
+
 /// The content of a file.
 #[derive(Debug, Serialize)]
 pub struct View {
@@ -96,6 +98,8 @@ pub struct Image {
     pub unknown_features: u32,
     /// Algorithms that files may be compressed with.
     pub compression: Vec<&'static str>,
+    /// The parts that its size is made of; null in JSON if they could not be counted.
+    pub sizes: Counted,
     /// The trailer that seals it, if there is one.
     pub seal: Option<Sealed>,
 }

@@ -6,5 +6,7 @@
 
 pub mod description;
 pub mod examine;
+pub mod largest;
 pub mod segments;
+pub mod sizes;
 pub mod unsuited_programs;

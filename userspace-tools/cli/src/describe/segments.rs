@@ -6,12 +6,13 @@ use anyhow::Result;
 use initoverlayfs_core::hash;
 use initoverlayfs_core::initrd::filesystem::{Filesystem, Geometry};
 use initoverlayfs_core::initrd::seal::Seal;
-use initoverlayfs_image::erofs::Superblock;
+use initoverlayfs_image::erofs::{Sizes, Superblock};
 use initoverlayfs_image::initrd::{Archive, Layer, Part};
 use initoverlayfs_image::kernel_decompressors::demands;
 use initoverlayfs_image::other_superblocks::Facts;
 
 use crate::describe::description::{Content, CpioArchive, Image, OtherImage, Sealed, Segment};
+use crate::describe::sizes::Counted;
 use crate::terminal::summary::shown;
 
 /// Describes a segment.
@@ -92,7 +93,8 @@ fn other(
 }
 
 fn image(bytes: &[u8], layer: &Layer) -> Result<Image> {
-    let superblock = Superblock::parse(&bytes[layer.range.clone()])?;
+    let image = &bytes[layer.range.clone()];
+    let superblock = Superblock::parse(image)?;
     Ok(Image {
         block_size: superblock.block_size(),
         uuid: hex(&superblock.uuid),
@@ -102,6 +104,7 @@ fn image(bytes: &[u8], layer: &Layer) -> Result<Image> {
         features: superblock.features(),
         unknown_features: superblock.unknown_features(),
         compression: superblock.algorithms(),
+        sizes: Counted(Sizes::of(image)),
         seal: sealed(bytes, layer),
     })
 }

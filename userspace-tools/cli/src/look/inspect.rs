@@ -5,12 +5,12 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use clap::Args;
 use indicatif::HumanBytes;
 
 use crate::describe::description::{Boot, Content, View};
-use crate::describe::examine;
+use crate::describe::{examine, largest, sizes};
 use crate::terminal::streams;
 use crate::terminal::summary::count;
 use crate::Verdict;
@@ -23,6 +23,9 @@ pub struct Arguments {
     /// An initrd or an initramfs; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// List the largest directories and files of each EROFS image, too
+    #[arg(long, conflicts_with = "json")]
+    explain: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -33,9 +36,39 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
     if arguments.json {
         streams::print_json(&opened.view)?;
     } else {
-        print(&mut io::stdout().lock(), &opened.view)?;
+        let mut out = io::stdout().lock();
+        print(&mut out, &opened.view)?;
+        if arguments.explain {
+            explain(&mut out, &opened.view)?;
+        }
     }
     Ok(Verdict::Good)
+}
+
+/// Lists the largest parts of all EROFS images.
+fn explain(out: &mut impl Write, view: &View) -> Result<()> {
+    let mut count = 0;
+    for (layer, segment) in view.segments.iter().enumerate() {
+        let Content::Erofs(image) = &segment.content else {
+            continue;
+        };
+        count += 1;
+        let lines = image.sizes.0.as_ref().map(largest::lines);
+        for line in lines.unwrap_or_default() {
+            let is_title = !line.starts_with(' ');
+            let front = if is_title {
+                format!("layer {layer}: ")
+            } else {
+                String::new()
+            };
+            writeln!(out, "{front}{line}")?;
+        }
+    }
+    ensure!(
+        count > 0,
+        "--explain looks into EROFS images, and there is none: convert it first"
+    );
+    Ok(())
 }
 
 fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
@@ -65,6 +98,14 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
                 writeln!(out, "    uuid         {}", image.uuid)?;
                 if !image.volume_name.is_empty() {
                     writeln!(out, "    name         {}", image.volume_name)?;
+                }
+                match &image.sizes.0 {
+                    Ok(counted) => {
+                        for (name, rest) in sizes::lines(counted) {
+                            writeln!(out, "    {name:<12} {rest}")?;
+                        }
+                    }
+                    Err(error) => writeln!(out, "    sizes        not known: {error}")?,
                 }
                 print_seal(out, &segment.content)?;
             }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Args;
 use indicatif::ProgressBar;
 use initoverlayfs_core::initrd::digest::Digest;
@@ -22,6 +22,7 @@ use crate::describe::examine::init_problem;
 use crate::make::handover_program;
 use crate::make::image_options::ImageOptions;
 use crate::make::output_options::OutputOptions;
+use crate::make::size_summary::SizeSummary;
 use crate::make::uncompressed_files::{Choice, Quick};
 use crate::terminal::disk_full;
 use crate::terminal::streams::Target;
@@ -70,12 +71,19 @@ pub struct Made {
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
     lacks_zstd: bool,
+    /// Of an EROFS image, unless nothing is to be said.
+    sizes: Option<SizeSummary>,
+    explain: bool,
 }
 
 impl<'a> Making<'a> {
     /// Starts it: whatever may be missing is asked for before any long work.
     pub fn start(options: &'a Options) -> Result<Self> {
         let format = options.image.format()?;
+        ensure!(
+            !options.output.explain || matches!(format, Format::Erofs(_)),
+            "--explain is of no use with this --type: leave it out, or choose --type erofs"
+        );
         Ok(Self {
             quick: options.image.quick()?,
             maker: Maker::find(&format)?,
@@ -120,6 +128,10 @@ impl<'a> Making<'a> {
             left_out,
             lacks_zstd,
         } = self.make(&tree, place.path())?;
+        let sizes = match self.format {
+            Format::Erofs(_) if !output.quiet => Some(SizeSummary::of(place.path())?),
+            _ => None,
+        };
         let least = match self.format {
             Format::Squashfs(_) if !early.is_empty() => LEAST_PADDING,
             _ => 0,
@@ -143,6 +155,8 @@ impl<'a> Making<'a> {
             left_out,
             init_problem: init_problem(&tree),
             lacks_zstd,
+            sizes,
+            explain: output.explain,
         })
     }
 
@@ -165,11 +179,20 @@ impl Made {
         if self.lacks_zstd {
             eprintln!("  this mkfs.erofs can use lz4hc only, without zstd: the image is larger");
         }
+        if let Some(sizes) = &self.sizes {
+            sizes.report();
+        }
         self.choice.report();
         handover_program::report(&self.tools, self.programs.as_deref());
         summary::left_out("socket left out", &self.left_out);
         if let Some(problem) = &self.init_problem {
             eprintln!("  {problem}");
+        }
+        if let Some(sizes) = &self.sizes {
+            sizes.report_remedy(self.choice.uncompressed_startup());
+            if self.explain {
+                sizes.explain();
+            }
         }
     }
 }

@@ -11,4 +11,5 @@ pub mod handover_program;
 pub mod image_options;
 pub mod output_options;
 pub mod size_argument;
+pub mod size_summary;
 pub mod uncompressed_files;

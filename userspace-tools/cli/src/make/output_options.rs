@@ -23,6 +23,9 @@ pub struct OutputOptions {
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    /// List the largest directories and files of the image, for erofs; as `initoverlayfs inspect --explain` does
+    #[arg(long, conflicts_with = "quiet")]
+    pub explain: bool,
     /// Leave tools alone that cannot hand over from this root, instead of replacing them
     #[arg(long)]
     pub no_handover_shim: bool,

@@ -97,6 +97,14 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Returns how many bytes of the files that start `/init` are uncompressed although the others are not.
+    pub fn uncompressed_startup(&self) -> u64 {
+        match &self.startup {
+            Some((startup, true)) if self.is_compressed => startup.bytes,
+            _ => 0,
+        }
+    }
+
     /// Tells the user.
     pub fn report(&self) {
         if let Some(found) = &self.profile {

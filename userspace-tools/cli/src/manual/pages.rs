@@ -90,6 +90,10 @@ pub const PAGES: &[Page] = &[
                  --profile files",
             ),
             (
+                "See which directories and files make the image large:",
+                "initoverlayfs convert /boot/initrd.img -o initrd.img --explain",
+            ),
+            (
                 "In a pipe, and sealed:",
                 "cat /boot/initrd.img | initoverlayfs convert - -o - --seal > \
                  initrd.img",
@@ -142,6 +146,10 @@ pub const PAGES: &[Page] = &[
         command: "inspect",
         examples: &[
             ("Show the segments:", "initoverlayfs inspect initrd.img"),
+            (
+                "List the largest directories and files, too:",
+                "initoverlayfs inspect --explain initrd.img",
+            ),
             (
                 "Ask whether it is mounted in place:",
                 "initoverlayfs inspect --json initrd.img | grep '\"boot\": \

@@ -29,12 +29,14 @@ pub(super) enum Details {
     Socket,
 }
 
-/// The way in which its data is stored.
+/// The way in which its data is stored, by the names of `erofs_fs.h` (`EROFS_INODE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    Plain,
-    Inline,
-    Other,
+pub(super) enum Layout {
+    FlatPlain,
+    FlatInline,
+    CompressedFull,
+    CompressedCompact,
+    ChunkBased,
 }
 
 /// An inode as it stands in the image.
@@ -49,8 +51,9 @@ pub(super) struct Raw {
     pub(super) xattrs: (u64, u64),
     /// Bytes of data.
     pub(super) size: u64,
-    offset: u64,
-    layout: Layout,
+    /// The place where it starts, in bytes from the start of the image.
+    pub(super) offset: u64,
+    pub(super) layout: Layout,
     start_block: u64,
     omits_dot: bool,
 }
@@ -62,9 +65,11 @@ impl Raw {
         let format = u16_at(image, offset)?;
         let is_extended = format & 1 != 0;
         let layout = match format >> 1 & 7 {
-            0 => Layout::Plain,
-            2 => Layout::Inline,
-            1 | 3 | 4 => Layout::Other,
+            0 => Layout::FlatPlain,
+            1 => Layout::CompressedFull,
+            2 => Layout::FlatInline,
+            3 => Layout::CompressedCompact,
+            4 => Layout::ChunkBased,
             _ => return Err(ErofsError::Unsupported("the layout of the inode", offset)),
         };
         let mode = u32::from(u16_at(image, offset + 4)?);
@@ -131,16 +136,29 @@ impl Raw {
         })
     }
 
+    /// Returns where its attributes end, in bytes from the start of the image. Behind them stands what its layout has
+    /// there: the end of the data, or where the data lies.
+    pub(super) fn end(&self) -> u64 {
+        self.xattrs.0 + self.xattrs.1
+    }
+
+    /// Returns the format of the chunks of a chunk-based inode: the lower half of `i_u`.
+    pub(super) fn chunk_format(&self) -> u64 {
+        self.start_block & 0xffff
+    }
+
     /// Returns where its data lies if it is stored as it is: in blocks, and the rest behind the inode and its
     /// attributes. In bytes from the start of the image; either may be empty.
     pub(super) fn places(&self, sb: &Superblock) -> Result<Option<[Range<u64>; 2]>, ErofsError> {
         let block_size = sb.block_size();
         let in_blocks = match self.layout {
-            Layout::Plain => self.size,
-            Layout::Inline => self.size / block_size * block_size,
-            Layout::Other => return Ok(None),
+            Layout::FlatPlain => self.size,
+            Layout::FlatInline => self.size / block_size * block_size,
+            Layout::CompressedFull | Layout::CompressedCompact | Layout::ChunkBased => {
+                return Ok(None)
+            }
         };
-        let tail = self.xattrs.0 + self.xattrs.1;
+        let tail = self.end();
         let places = || {
             // Without blocks, where they start means nothing.
             let start = match in_blocks {

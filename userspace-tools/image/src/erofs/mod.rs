@@ -4,11 +4,19 @@
 //!
 //! Names and attributes are read here, as `fs/erofs/erofs_fs.h` of Linux 7.3 lays them out; what
 //! files hold, which may be compressed in many ways, `fsck.erofs` of erofs-utils takes out, and where
-//! it lies `dump.erofs` knows.
+//! it lies `dump.erofs` knows. How many bytes each file takes is read here, from the indexes.
 
+mod block_map;
+mod chunks;
 mod contents;
 mod extents;
 mod inode;
+mod lclusters;
+mod map_header;
+mod pclusters;
+mod sizes;
+mod steps;
+mod storage;
 mod superblock;
 mod walk;
 mod xattr;
@@ -22,6 +30,8 @@ use thiserror::Error;
 use self::contents::Contents;
 pub use self::extents::{extents, FileExtents};
 use self::inode::Details;
+pub use self::sizes::{FileSize, Share, Sizes};
+pub use self::storage::{Amounts, Storage};
 pub use self::superblock::Superblock;
 use crate::disk_space;
 use crate::programs::Program;

@@ -30,6 +30,7 @@ const INCOMPATIBLE: [(u32, &str); 9] = [
 const HAS_48BIT: u32 = 0x080;
 const HAS_METABOX: u32 = 0x100;
 const HAS_COMPRESSION_CONFIGURATION: u32 = 0x002;
+const HAS_FRAGMENTS: u32 = 0x020;
 
 const ALGORITHMS: [&str; 4] = ["lz4", "lzma", "deflate", "zstd"];
 
@@ -56,6 +57,7 @@ pub struct Superblock {
     metadata_block: u32,
     xattr_block: u32,
     algorithms: u16,
+    packed_nid: u64,
 }
 
 impl Superblock {
@@ -102,12 +104,24 @@ impl Superblock {
             metadata_block: u32_at(image, START + 40)?,
             xattr_block: u32_at(image, START + 44)?,
             algorithms: u16_at(image, START + 84)?,
+            packed_nid: u64_at(image, START + 96)?,
         })
     }
 
     /// Returns the size of a block in bytes: 512 to 65536.
     pub fn block_size(&self) -> u64 {
         1 << self.block_bits
+    }
+
+    /// Returns the size of a block as a power of two: 9 to 16.
+    pub(super) fn block_bits(&self) -> u8 {
+        self.block_bits
+    }
+
+    /// Returns the number of the packed inode, in which the ends of files (fragments) are stored together.
+    pub(super) fn packed_inode(&self) -> Option<u64> {
+        let has_one = self.incompatible & HAS_FRAGMENTS != 0 && self.packed_nid != 0;
+        has_one.then_some(self.packed_nid)
     }
 
     /// Returns the time of inodes that have none of their own: seconds and nanoseconds since 1970.

@@ -210,7 +210,9 @@ impl Mkfs {
             command.arg(format!("-z{}", algorithms(options, is_mixed)));
             match options.compression {
                 // Its small inodes would lose nanoseconds.
-                Compression::Small if self.has_48bit => command.arg("-E48bit,fragments,force-inode-extended"),
+                Compression::Small if self.has_48bit => {
+                    command.arg("-E48bit,fragments,force-inode-extended")
+                }
                 Compression::Small | Compression::Mixed => command.arg("-Eztailpacking"),
                 _ => &mut command,
             };

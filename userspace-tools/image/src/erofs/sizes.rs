@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The parts of an image's size: how many bytes each file takes, and how these are stored.
+//!
+//! All of it stands in the inodes and in the indexes of files. Nothing is decompressed.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::block_map::BlockMap;
+use super::inode::{Details, Layout, Raw};
+use super::pclusters::{self, Place};
+use super::steps::Steps;
+use super::storage::{Amounts, Storage};
+use super::{bytes_at, chunks, walk, ErofsError, Superblock};
+
+/// A file, and the bytes that it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileSize {
+    /// The first name, without a slash in front. Empty for the packed inode, which has no name: in it, the ends of
+    /// files (fragments) are stored together.
+    pub path: Vec<u8>,
+    /// Bytes of the file. Those of a fragment count for its file, not for the packed inode.
+    pub contents: Amounts,
+    /// Bytes of the image. A block counts as a whole. What several files share counts for the first of them.
+    pub stored: Amounts,
+}
+
+/// All that makes up the size of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// The regular files that have contents.
+    pub files: Vec<FileSize>,
+    /// Bytes of the image that are not the contents of files: the superblock, inodes, directories, links, attributes,
+    /// indexes, and the padding between them.
+    pub metadata: u64,
+}
+
+/// The files, or pieces of them, that are stored in one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The number of files that have such bytes.
+    pub files: u64,
+    /// Bytes of these files that are stored so.
+    pub contents: u64,
+    /// Bytes of the image that these take.
+    pub stored: u64,
+}
+
+impl Sizes {
+    /// Counts the bytes of an image. The time that this takes is limited by the size of the image.
+    ///
+    /// # Errors
+    ///
+    /// [`ErofsError::Beyond`], [`ErofsError::Damaged`], [`ErofsError::Unsupported`], [`ErofsError::Endless`].
+    pub fn of(image: &[u8]) -> Result<Self, ErofsError> {
+        let superblock = Superblock::parse(image)?;
+        let mut counter = Counter {
+            image,
+            superblock: &superblock,
+            map: BlockMap::new(image, &superblock),
+            steps: Steps::of(image),
+        };
+        let (mut files, mut known) = (Vec::new(), HashSet::new());
+        // Files that have a fragment, and its bytes.
+        let mut fragments = Vec::new();
+        walk::walk(image, &superblock, |path, nid, raw| {
+            if raw.details != Details::Regular || raw.size == 0 || !known.insert(nid) {
+                return Ok(());
+            }
+            let (file, fragment) = counter.file(path, raw)?;
+            if fragment > 0 {
+                fragments.push((files.len(), fragment));
+            }
+            files.push(file);
+            Ok(())
+        })?;
+        if let Some(nid) = superblock.packed_inode() {
+            let raw = Raw::read(image, &superblock, nid)?;
+            let (mut packed, _) = counter.file(&[], &raw)?;
+            let main = packed.contents.main();
+            for (index, bytes) in fragments {
+                files[index].contents.add(main, bytes)?;
+            }
+            packed.contents = Amounts::default();
+            files.push(packed);
+        } else if !fragments.is_empty() {
+            return Err(ErofsError::Damaged("the number of the packed inode", 1120));
+        }
+        let mut stored = files.iter().map(|file| file.stored.total());
+        let stored = stored.try_fold(0_u64, u64::checked_add);
+        let size = u64::try_from(image.len()).unwrap_or(u64::MAX);
+        let metadata = stored.and_then(|stored| size.checked_sub(stored));
+        let metadata = metadata.ok_or(ErofsError::Damaged("the sum of what files take", 0))?;
+        Ok(Self { files, metadata })
+    }
+
+    /// Returns the share of each way of storing that occurs.
+    pub fn shares(&self) -> impl Iterator<Item = (Storage, Share)> + '_ {
+        let share = |storage| {
+            let mut share = Share::default();
+            for file in &self.files {
+                let (contents, stored) = (file.contents.of(storage), file.stored.of(storage));
+                share.files += u64::from(contents > 0);
+                share.contents = share.contents.saturating_add(contents);
+                share.stored = share.stored.saturating_add(stored);
+            }
+            (storage, share)
+        };
+        let shares = Storage::ALL.into_iter().map(share);
+        shares.filter(|(_, share)| *share != Share::default())
+    }
+}
+
+/// Counts files, one after the other.
+struct Counter<'a> {
+    image: &'a [u8],
+    superblock: &'a Superblock,
+    /// The blocks of the files before.
+    map: BlockMap,
+    steps: Steps,
+}
+
+impl Counter<'_> {
+    /// Counts a regular file. Returns the bytes of its fragment, too, which are not part of the counts.
+    fn file(&mut self, path: &[u8], raw: &Raw) -> Result<(FileSize, u64), ErofsError> {
+        let (image, sb, steps) = (self.image, self.superblock, &self.steps);
+        let map = &mut self.map;
+        let mut blocks = |place: Range<u64>| map.count(place, steps, raw.offset);
+        let (mut contents, mut stored) = (Amounts::default(), Amounts::default());
+        let mut fragment = 0;
+        if let Some([in_blocks, tail]) = raw.places(sb)? {
+            let bytes = blocks(in_blocks)?;
+            // No more than the image has, like those of the tail.
+            let bytes = bytes + inline(image, tail)?;
+            contents.add(Storage::Uncompressed, raw.size)?;
+            stored.add(Storage::Uncompressed, bytes)?;
+        } else if raw.layout == Layout::ChunkBased {
+            chunks::of(image, sb, raw, steps, |len, place| {
+                contents.add(Storage::Uncompressed, len)?;
+                let bytes = place.map_or(Ok(0), &mut blocks)?;
+                stored.add(Storage::Uncompressed, bytes)
+            })?;
+        } else {
+            pclusters::of(image, sb, raw, steps, |pcluster| {
+                let bytes = match pcluster.place {
+                    Place::Blocks(place) => blocks(place)?,
+                    Place::Inline(len) => len,
+                    Place::Hole => 0,
+                    Place::Fragment => {
+                        fragment = pcluster.len;
+                        return Ok(());
+                    }
+                };
+                contents.add(pcluster.storage, pcluster.len)?;
+                stored.add(pcluster.storage, bytes)
+            })?;
+        }
+        let path = path.to_vec();
+        let file = FileSize {
+            path,
+            contents,
+            stored,
+        };
+        Ok((file, fragment))
+    }
+}
+
+/// Returns the bytes of a place that does not consist of blocks.
+fn inline(image: &[u8], place: Range<u64>) -> Result<u64, ErofsError> {
+    let len = place.end.saturating_sub(place.start);
+    bytes_at(image, place.start, len).map(|_| len)
+}

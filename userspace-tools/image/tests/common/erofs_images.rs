@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! EROFS images of all layouts, as `mkfs.erofs` makes them.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use initoverlayfs_image::programs::PROGRAMS;
+
+/// Options of `mkfs.erofs`, and whether files may share pieces.
+pub const OPTIONS: [(&str, bool); 20] = [
+    ("", false),
+    ("-Enoinline_data", false),
+    ("-b2048", false),
+    ("-zlz4", false),
+    ("-zlz4hc,12 -C16384", false),
+    ("-zlz4hc,12 -C65536 -Eztailpacking", false),
+    ("-zlz4hc -C1048576", false),
+    ("-zlz4 -Elegacy-compress", false),
+    ("-zlz4 -Elegacy-compress -C65536 -Eztailpacking", false),
+    ("-zlzma", false),
+    ("-zdeflate,1 -C16384", false),
+    ("-zzstd,3 -C131072 -Eztailpacking", false),
+    ("-zlz4hc -Efragments", true),
+    ("-zzstd,3 -C65536 -Eall-fragments", true),
+    ("-zlz4 -Ededupe", true),
+    ("-zlz4hc -C65536 -Ededupe,fragments", true),
+    ("--chunksize=4096", true),
+    ("--chunksize=65536", true),
+    ("-zlz4 -E48bit", false),
+    ("-E48bit --chunksize=8192", true),
+];
+
+/// Returns a program, to be run.
+pub fn program(name: &str) -> Command {
+    let program = PROGRAMS.iter().find(|program| program.name == name);
+    program.expect("a program").command()
+}
+
+/// Returns bytes that get smaller, by about as much as there are repeats in ten.
+fn bytes(len: usize, repeats: u8) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(u64::from(repeats));
+    let mut bytes: Vec<u8> = Vec::with_capacity(len + 64);
+    while bytes.len() < len {
+        if random.u8(..10) < repeats {
+            let word = usize::from(random.u8(4..64));
+            bytes.resize(bytes.len() + word, b'=');
+        } else {
+            bytes.extend(std::iter::repeat_with(|| random.u8(..)).take(32));
+        }
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Makes files of many lengths; returns their contents' lengths by their names.
+pub fn files(place: &Path) -> BTreeMap<String, u64> {
+    let mut files = vec![
+        ("empty".to_owned(), Vec::new()),
+        ("noise".to_owned(), bytes(300_000, 0)),
+        (
+            "half".to_owned(),
+            [bytes(200_000, 9), bytes(200_000, 0), bytes(9_999, 9)].concat(),
+        ),
+        ("d/large".to_owned(), bytes(1 << 20, 6)),
+        ("d/again".to_owned(), bytes(1 << 20, 6)),
+        ("d/nul".to_owned(), vec![0; 500_000]),
+    ];
+    for len in [1, 100, 4095, 4096, 4097, 8191, 8192, 12_345, 65_536, 70_001] {
+        files.push((format!("d/{len}"), bytes(len, 8)));
+    }
+    for number in 0..10 {
+        files.push((
+            format!("d/e/{number}"),
+            bytes(5_000 + 3_977 * number, number as u8),
+        ));
+    }
+    for (name, content) in &files {
+        let path = place.join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, content).expect("a file");
+    }
+    fs::hard_link(place.join("half"), place.join("hard")).expect("a link");
+    let lens = files
+        .into_iter()
+        .map(|(name, content)| (name, content.len() as u64));
+    lens.collect()
+}
+
+/// Returns an image; nothing if this `mkfs.erofs` does not have one of the options.
+pub fn image(place: &Path, options: &str) -> Option<Vec<u8>> {
+    let image = place.join("image");
+    let output = program("mkfs.erofs")
+        .args(["--quiet", "-T0"])
+        .args(options.split_whitespace())
+        .arg(&image)
+        .arg(place.join("tree"))
+        .output();
+    let output = output.expect("mkfs.erofs");
+    output
+        .status
+        .success()
+        .then(|| fs::read(&image).expect("an image"))
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The parts of the size of an EROFS image, as `dump.erofs` sees it, whatever `mkfs.erofs` was asked for.
+
+#[path = "common/erofs_images.rs"]
+mod erofs_images;
+
+use std::path::Path;
+
+use erofs_images::{files, image, program, OPTIONS};
+use initoverlayfs_image::erofs::{Sizes, Storage};
+use tempfile::TempDir;
+
+const BLOCK: u64 = 4096;
+
+/// Returns the bytes of the pieces of a file in the image, as `dump.erofs` lists them.
+fn dumped(place: &Path, path: &str) -> u64 {
+    let mut dump = program("dump.erofs");
+    let dump = dump.arg(format!("--path=/{path}")).arg("-e");
+    let output = dump.arg(place.join("image")).output().expect("dump.erofs");
+    assert!(output.status.success(), "{path}: {output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rows = text.lines().filter(|line| line.matches('|').count() == 2);
+    let last = |line: &str| line.rsplit('|').next()?.trim().parse::<u64>().ok();
+    rows.filter_map(last).sum()
+}
+
+#[test]
+fn sums_are_those_of_the_image() {
+    let place = TempDir::new().expect("a directory");
+    let files = files(&place.path().join("tree"));
+    let mut made = 0;
+    for (options, is_shared) in OPTIONS {
+        let Some(image) = image(place.path(), options) else {
+            eprintln!("skipped: mkfs.erofs has no {options}");
+            continue;
+        };
+        made += 1;
+        let sizes = Sizes::of(&image).unwrap_or_else(|error| panic!("{options}: {error}"));
+        let shares: Vec<_> = sizes.shares().collect();
+        let stored: u64 = shares.iter().map(|(_, share)| share.stored).sum();
+        assert_eq!(stored + sizes.metadata, image.len() as u64, "{options}");
+        let contents: u64 = shares.iter().map(|(_, share)| share.contents).sum();
+        assert_eq!(contents, files.values().sum::<u64>(), "{options}");
+        for file in &sizes.files {
+            let path = String::from_utf8_lossy(&file.path);
+            if path.is_empty() {
+                assert!(is_shared, "{options}: there is a packed inode");
+                continue;
+            }
+            let len = files.get(&*path).or_else(|| files.get("half"));
+            assert_eq!(Some(&file.contents.total()), len, "{options}: {path}");
+            if !is_shared {
+                let dumped = dumped(place.path(), &path);
+                let stored = file.stored.total();
+                // dump.erofs counts the bytes of an uncompressed file, and not those of its last block.
+                let is_close = if file.stored.of(Storage::Uncompressed) > 0 {
+                    (dumped..dumped + BLOCK).contains(&stored)
+                } else {
+                    stored == dumped
+                };
+                assert!(is_close, "{options}: {path}: {stored} and not {dumped}");
+            }
+        }
+        let named = sizes.files.iter().filter(|file| !file.path.is_empty());
+        // The empty one takes nothing, and the second name is none.
+        assert_eq!(named.count(), files.len() - 1, "{options}");
+    }
+    assert!(made >= 10, "{made} images");
+}
