@@ -90,7 +90,7 @@ pub enum MkfsError {
     Senseless(&'static Program, &'static str),
 }
 
-/// What an image lacks.
+/// An image that was made, as far as it is not what it should be.
 #[derive(Debug)]
 pub struct Made {
     /// The names of sockets, which are left out.
