@@ -96,7 +96,7 @@ fn boots(initrd: &[u8], option: &str) -> Result<Vec<Report>> {
 
 /// Returns what counts of the boots from an initrd, and what the boots reported.
 pub fn row(generator: &str, kind: &str, initrd: &[u8], option: &str) -> Result<(Row, Vec<Report>)> {
-    eprintln!("distro: booting {generator}, {kind}");
+    eprintln!("distro: booting {}", format!("{generator}, {kind}").trim_start_matches(", "));
     let boots = boots(initrd, option)?;
     let available = |stage| Figure::Available(stage).mib(&boots);
     let row = Row {
