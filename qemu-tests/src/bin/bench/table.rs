@@ -116,7 +116,7 @@ fn size(out: &mut String, results: &Results, mb: u64) -> Result<()> {
     let content = format!("{mb} MB of files");
     writeln!(
         out,
-        "| {content} | size, MB | `/init` | + 10 % read | + all read | memory at `/init` | all read | most | left \
+        "| {content} | size, MB | `/init` | 10 % read | all read | memory at `/init` | all read | most | left \
          | copied at `/init` | all read |"
     )?;
     writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
