@@ -114,11 +114,16 @@ cure() {
 check_config() {
 	local config=$1 name tree kdir work arguments=() missing cures=() refused
 	{ [ -r "$config" ] && [ ! -d "$config" ]; } || die "$config is not a file that can be read"
+	if [ $# -eq 2 ]; then
+		{ [ ! -d "$2" ] && [ ! "$config" -ef "$2" ]; } || die "$2 cannot become the fragment: name another file"
+		# What an earlier run wrote is not to be taken for the answer.
+		[ ! -f "$2" ] || : > "$2"
+	fi
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064 # now
 	trap "rm -rf '$work'" EXIT
 	mkdir "$work/answer"
-	uncompressed "$config" > "$work/config" || die "$config cannot be unpacked"
+	uncompressed "$config" | tr -d '\r' > "$work/config" || die "$config cannot be unpacked"
 	grep -q '^CONFIG_' "$work/config" || die "$config is no configuration of a kernel"
 	check_project
 	find_tree
@@ -127,8 +132,10 @@ check_config() {
 	tree="Linux $(tree_version "$kdir")"
 	# shellcheck disable=SC2046,SC2086 # one word for each
 	mapfile -t missing < <(lacking "$work/config" $WANTED $(sed -n 's/^CONFIG_//p' "$ROOT/scripts/config/layers.config"))
+	[ ${#missing[@]} -gt 0 ] || { say "$name: nothing is missing for initoverlayfs on $tree"; return; }
 	say "$name: for initoverlayfs on $tree:"
 	report missing "${missing[@]}"
+	say "asking the configurator of $kdir: up to a minute"
 	if ! ask "${missing[@]}" && ! cure; then
 		awk '/^[a-z]/ { on = /^config (RUST|INITOVERLAYFS)$/; if (on) print }
 			on && (more || /^\tdepends on/) { print; more = /\\$/ }' "$kdir/init/Kconfig" "$ROOT/Kconfig" >&2

@@ -132,9 +132,12 @@ fn inspect_says_what_is_quick_to_read() {
         line.unwrap_or_else(|| panic!("no {name}: {seen}"))
             .to_owned()
     };
-    assert!(line("metadata").ends_with(", names and inodes"), "{seen}");
     assert!(
-        line("as it was").ends_with(", pieces that did not get smaller"),
+        line("metadata").ends_with(", names, inodes and indexes"),
+        "{seen}"
+    );
+    assert!(
+        line("incompressible").ends_with(", pieces that did not get smaller"),
         "{seen}"
     );
     assert!(line("uncompressed").ends_with(" files"), "{seen}");
@@ -153,9 +156,7 @@ fn summary_says_what_the_size_is_made_of() {
     let place = Place::new();
     tree(&place);
     let said = place.run("create root -o image").err;
-    let line = said
-        .lines()
-        .find(|line| line.ends_with(" names and inodes"));
+    let line = said.lines().find(|line| line.ends_with(" metadata"));
     let line = line.unwrap_or_else(|| panic!("{said}"));
     assert!(line.contains(" uncompressed, "), "{said}");
     assert!(line.contains(" lz4, "), "{said}");
@@ -271,7 +272,7 @@ fn nothing_is_explained_where_nothing_is_known() {
     let place = Place::new();
     place.write("a", newc(&[file("init", b"#!/bin/sh\n")]));
     for (line, words) in [
-        ("inspect a --explain", "there is none: convert it first"),
+        ("inspect a --explain", "and there is none"),
         ("inspect a --explain --json", "cannot be used with"),
         ("convert a -o out --explain --quiet", "cannot be used with"),
         (

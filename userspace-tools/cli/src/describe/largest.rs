@@ -14,9 +14,6 @@ use crate::terminal::summary::{count, shown};
 const DIRECTORIES: usize = 20;
 const FILES: usize = 10;
 
-/// The name of the packed inode, which has none of its own.
-const ENDS: &str = "(ends of files, stored together)";
-
 /// The bytes that some files take together.
 #[derive(Clone, Copy, Default)]
 struct Group {
@@ -39,6 +36,9 @@ pub fn lines(sizes: &Sizes) -> Vec<String> {
     for file in &sizes.files {
         groups.entry(purpose(&file.path)).or_default().add(file);
     }
+    if groups.is_empty() {
+        return Vec::new();
+    }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, group)| Reverse((group.stored, group.contents)));
     let mut lines =
@@ -56,8 +56,7 @@ pub fn lines(sizes: &Sizes) -> Vec<String> {
         }
         lines.push(line(&rest, &format!("({})", count(others.len(), "other"))));
     }
-    let named = sizes.files.iter().filter(|file| !file.path.is_empty());
-    let mut files: Vec<_> = named.collect();
+    let mut files: Vec<_> = sizes.files.iter().collect();
     files.sort_by_key(|file| (Reverse(file.stored.total()), &file.path));
     lines.push("largest files:".to_owned());
     for file in files.iter().take(FILES) {
@@ -75,9 +74,6 @@ fn line(group: &Group, name: &str) -> String {
 /// Returns the directory that says what a file is for: `/usr/lib/firmware/amdgpu`,
 /// `/usr/lib/modules/6.12/kernel/drivers/gpu`, and of other files the first two, or those in `/usr` three.
 fn purpose(path: &[u8]) -> String {
-    if path.is_empty() {
-        return ENDS.into();
-    }
     let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
     let (_, directories) = parts.split_last().unwrap_or((&parts[0], &[]));
     let usr = usize::from(directories.first() == Some(&&b"usr"[..]));
@@ -106,7 +102,6 @@ mod tests {
     fn directories_of_one_purpose_are_one() {
         for (path, expected) in [
             ("init", "/"),
-            ("", ENDS),
             ("etc/a/b/c/d", "/etc/a"),
             (
                 "usr/lib/x86_64-linux-gnu/a/b.so",

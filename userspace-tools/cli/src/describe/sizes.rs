@@ -66,15 +66,14 @@ pub fn lines(sizes: &Sizes) -> Vec<(&'static str, String)> {
             other if is_mixed && is_tight(other) => ", seldom read",
             _ => "",
         };
-        let name = match storage {
-            Storage::Incompressible => "as it was",
-            other => other.name(),
-        };
         let row = row(share.stored, share.contents, share.files);
-        (name, row + note)
+        (storage.name(), row + note)
     };
     let metadata = HumanBytes(sizes.metadata).to_string();
-    let metadata = ("metadata", format!("{metadata:>10}, names and inodes"));
+    let metadata = (
+        "metadata",
+        format!("{metadata:>10}, names, inodes and indexes"),
+    );
     sizes.shares().map(line).chain([metadata]).collect()
 }
 
@@ -89,25 +88,11 @@ pub fn amounts(stored: u64, contents: u64) -> String {
     format!("{stored:>10} for {contents:>10}")
 }
 
-/// Returns the parts in one line. Small pieces that compression left as they were count with what is uncompressed.
+/// Returns the parts in one line.
 pub fn line(sizes: &Sizes) -> String {
-    let stored_as = |wanted: &[Storage]| -> u64 {
-        let shares = sizes.shares();
-        let shares = shares.filter(|(storage, _)| wanted.contains(storage));
-        shares.map(|(_, share)| share.stored).sum()
-    };
-    let parts = [
-        (
-            "uncompressed",
-            stored_as(&[Storage::Uncompressed, Storage::Incompressible]),
-        ),
-        ("lz4", stored_as(&[Storage::Lz4])),
-        ("lzma", stored_as(&[Storage::Lzma])),
-        ("deflate", stored_as(&[Storage::Deflate])),
-        ("zstd", stored_as(&[Storage::Zstd])),
-        ("names and inodes", sizes.metadata),
-    ];
-    let parts = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
+    let shares = sizes.shares();
+    let parts = shares.map(|(storage, share)| (storage.name(), share.stored));
+    let parts = parts.chain([("metadata", sizes.metadata)]);
     let words: Vec<_> = parts
         .map(|(name, bytes)| format!("{} {name}", HumanBytes(bytes)))
         .collect();

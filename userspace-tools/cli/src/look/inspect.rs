@@ -66,7 +66,7 @@ fn explain(out: &mut impl Write, view: &View) -> Result<()> {
     }
     ensure!(
         count > 0,
-        "--explain looks into EROFS images, and there is none: convert it first"
+        "--explain looks into EROFS images that are whole, and there is none"
     );
     Ok(())
 }
@@ -102,7 +102,7 @@ fn print(out: &mut impl Write, view: &View) -> io::Result<()> {
                 match &image.sizes.0 {
                     Ok(counted) => {
                         for (name, rest) in sizes::lines(counted) {
-                            writeln!(out, "    {name:<12} {rest}")?;
+                            writeln!(out, "    {name:<14} {rest}")?;
                         }
                     }
                     Err(error) => writeln!(out, "    sizes        not known: {error}")?,

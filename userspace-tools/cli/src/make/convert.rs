@@ -19,6 +19,9 @@ use crate::terminal::summary;
 use crate::terminal::summary::count;
 use crate::Verdict;
 
+/// The size, in percent of the original's, from which on an image is large.
+const LARGE: u64 = 120;
+
 /// Convert an initramfs of any compression, microcode in front included.
 ///
 /// Owners, modes, devices, links and times are kept, without root.
@@ -80,6 +83,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict> {
         }
         summary::left_out("passed over, as the kernel would", &parts.passed_over);
         made.report();
+        if made.size.saturating_mul(100) >= u64::try_from(bytes.len())?.saturating_mul(LARGE) {
+            arguments.making.suggest_small();
+        }
     }
     Ok(Verdict::Good)
 }

@@ -46,6 +46,15 @@ pub struct Options {
     pub output: OutputOptions,
 }
 
+impl Options {
+    /// Tells the user of `--small`, if that is another choice.
+    pub fn suggest_small(&self) {
+        if self.image.can_be_smaller() {
+            eprintln!("  smaller with --small, which takes longer, and is slower to read");
+        }
+    }
+}
+
 /// An initrd that is being made.
 pub struct Making<'a> {
     options: &'a Options,

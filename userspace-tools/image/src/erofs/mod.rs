@@ -60,7 +60,7 @@ pub enum ErofsError {
     #[error("{0}: the disk is full: TMPDIR names another place for what is unpacked")]
     Full(String),
     /// `fsck.erofs` could not take the files out.
-    #[error("fsck.erofs cannot read the image: {0}: is erofs-utils 1.8 or newer installed? FSCK_EROFS names another one")]
+    #[error("fsck.erofs cannot read the image: {0}: install a newer erofs-utils, 1.8 at least and 1.9 for the feature 48bit, or name one in FSCK_EROFS")]
     Fsck(String),
     /// `dump.erofs` could not tell where the data of a file lies.
     #[error("dump.erofs cannot tell where files lie: {0}: is erofs-utils 1.8 or newer installed? DUMP_EROFS names another one")]

@@ -17,12 +17,12 @@ use super::{bytes_at, chunks, walk, ErofsError, Superblock};
 /// A file, and the bytes that it takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSize {
-    /// The first name, without a slash in front. Empty for the packed inode, which has no name: in it, the ends of
-    /// files (fragments) are stored together.
+    /// The first name, without a slash in front.
     pub path: Vec<u8>,
-    /// Bytes of the file. Those of a fragment count for its file, not for the packed inode.
+    /// Bytes of the file.
     pub contents: Amounts,
-    /// Bytes of the image. A block counts as a whole. What several files share counts for the first of them.
+    /// Bytes of the image. A block counts as a whole. What several files share counts for the first of them. Of the
+    /// packed inode, in which ends of files (fragments) are stored together, each has a share by its length.
     pub stored: Amounts,
 }
 
@@ -77,13 +77,8 @@ impl Sizes {
         })?;
         if let Some(nid) = superblock.packed_inode() {
             let raw = Raw::read(image, &superblock, nid)?;
-            let (mut packed, _) = counter.file(&[], &raw)?;
-            let main = packed.contents.main();
-            for (index, bytes) in fragments {
-                files[index].contents.add(main, bytes)?;
-            }
-            packed.contents = Amounts::default();
-            files.push(packed);
+            let (packed, _) = counter.file(&[], &raw)?;
+            share_out(&packed, &fragments, &mut files)?;
         } else if !fragments.is_empty() {
             return Err(ErofsError::Damaged("the number of the packed inode", 1120));
         }
@@ -164,6 +159,44 @@ impl Counter<'_> {
         };
         Ok((file, fragment))
     }
+}
+
+/// Adds the packed inode to the files that have fragments, which are given by their place in `files` and their bytes.
+/// All of its bytes are shared out, and none twice; without fragments, none.
+fn share_out(
+    packed: &FileSize,
+    fragments: &[(usize, u64)],
+    files: &mut [FileSize],
+) -> Result<(), ErofsError> {
+    let all: u128 = fragments.iter().map(|(_, len)| u128::from(*len)).sum();
+    let main = packed.contents.main();
+    // The part of an amount that belongs to the first so many bytes of all fragments.
+    let part = |amount: u64, bytes: u128| {
+        let part = u128::from(amount).saturating_mul(bytes).checked_div(all);
+        u64::try_from(part.unwrap_or(0)).unwrap_or(u64::MAX)
+    };
+    let contents_len = u128::from(packed.contents.total());
+    let mut before = 0;
+    for (index, len) in fragments {
+        let until = before + u128::from(*len);
+        let mut left = *len;
+        for storage in Storage::ALL {
+            let amount = packed.stored.of(storage);
+            let bytes = part(amount, until) - part(amount, before);
+            files[*index].stored.add(storage, bytes)?;
+            if storage == main {
+                continue;
+            }
+            let bytes = u128::from(packed.contents.of(storage)) * u128::from(*len);
+            let bytes = bytes.checked_div(contents_len).unwrap_or(0);
+            let bytes = u64::try_from(bytes).unwrap_or(left).min(left);
+            files[*index].contents.add(storage, bytes)?;
+            left -= bytes;
+        }
+        files[*index].contents.add(main, left)?;
+        before = until;
+    }
+    Ok(())
 }
 
 /// Returns the bytes of a place that does not consist of blocks.
