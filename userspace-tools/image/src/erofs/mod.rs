@@ -14,6 +14,7 @@ mod inode;
 mod lclusters;
 mod map_header;
 mod pclusters;
+mod pieces;
 mod sizes;
 mod steps;
 mod storage;
