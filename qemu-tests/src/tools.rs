@@ -122,11 +122,6 @@ pub fn mkfs_erofs() -> PathBuf {
     built_tool("MKFS_EROFS", "mkfs.erofs")
 }
 
-/// Returns the program that tells what an EROFS image is made of.
-pub fn dump_erofs() -> PathBuf {
-    built_tool("DUMP_EROFS", "dump.erofs")
-}
-
 /// Returns the btrfs image builder: 6.14 or newer, which compresses.
 pub fn mkfs_btrfs() -> PathBuf {
     built_tool("MKFS_BTRFS", "mkfs.btrfs")

@@ -26,7 +26,7 @@ fn beside_full_disk(place: &Place, line: &str) -> Option<Ended> {
             .args(["--user", "--map-root-user", "--mount", "sh", "-c", line])
             .current_dir(place.path("."))
             .env("COMMAND", env!("CARGO_BIN_EXE_initoverlayfs"));
-        for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS"] {
+        for name in ["MKFS_EROFS", "FSCK_EROFS"] {
             command.env(name, erofs_tool(name));
         }
         ended(command.output().expect("unshare"))

@@ -45,7 +45,6 @@ programs! {
     BTRFS: "btrfs" in "BTRFS", of BTRFS_PROGS;
     // DEBUGFS is what scripts call the place of the kernel's debugfs.
     DEBUGFS: "debugfs" in "E2FS_DEBUGFS", of E2FSPROGS;
-    DUMP_EROFS: "dump.erofs" in "DUMP_EROFS", of EROFS_UTILS;
     FAKEROOT: "fakeroot" in "FAKEROOT", of "fakeroot";
     FSCK_EROFS: "fsck.erofs" in "FSCK_EROFS", of EROFS_UTILS;
     MKE2FS: "mke2fs" in "MKE2FS", of E2FSPROGS;

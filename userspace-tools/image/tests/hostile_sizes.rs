@@ -9,7 +9,7 @@ mod erofs_images;
 use std::time::{Duration, Instant};
 
 use erofs_images::{files, image, OPTIONS};
-use initoverlayfs_image::erofs::Sizes;
+use initoverlayfs_image::erofs::{extents, Sizes};
 use tempfile::TempDir;
 
 /// Changes to each image.
@@ -18,8 +18,13 @@ const ROUNDS: usize = 400;
 /// More than any of them takes, on a slow machine.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Returns whether the bytes of an image could be counted. Then they are all of them.
+/// Returns whether the bytes of an image could be counted. Then they are all of them. The places of its files, if they
+/// are found, lie inside.
 fn is_counted(image: &[u8]) -> bool {
+    let files = extents(image).unwrap_or_default();
+    for place in files.iter().flat_map(|file| &file.extents) {
+        assert!(place.start < place.end && place.end <= image.len() as u64);
+    }
     let Ok(sizes) = Sizes::of(image) else {
         return false;
     };

@@ -356,8 +356,8 @@ pub const PAGES: &[Page] = &[
             ),
         ],
         bad: None,
-        environment: &["DUMP_EROFS", "TMPDIR"],
+        environment: &["TMPDIR"],
         files: &[KERNEL],
-        see_also: &["initoverlayfs-convert(1)", "dump.erofs(1)"],
+        see_also: &["initoverlayfs-convert(1)"],
     },
 ];

@@ -66,7 +66,7 @@ pub fn run(place: &Place, line: &str) -> Ended {
         .env("PATH", format!("{directory}:{path}"))
         .env("INITOVERLAYFS_HANDOVER", "handover")
         .current_dir(place.path("."));
-    for name in ["MKFS_EROFS", "FSCK_EROFS", "DUMP_EROFS", "MKFS_BTRFS"] {
+    for name in ["MKFS_EROFS", "FSCK_EROFS", "MKFS_BTRFS"] {
         shell.env(name, erofs_tool(name));
     }
     ended(shell.output().expect("sh"))

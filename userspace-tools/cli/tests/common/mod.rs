@@ -142,13 +142,7 @@ impl Place {
     /// Returns the command, to be run in it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_initoverlayfs"));
-        for name in [
-            "MKFS_EROFS",
-            "FSCK_EROFS",
-            "DUMP_EROFS",
-            "MKFS_BTRFS",
-            "BTRFS",
-        ] {
+        for name in ["MKFS_EROFS", "FSCK_EROFS", "MKFS_BTRFS", "BTRFS"] {
             command.env(name, erofs_tool(name));
         }
         // Any program will do for what is in the image.

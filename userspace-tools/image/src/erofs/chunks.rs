@@ -17,8 +17,8 @@ const HAS_48BIT: u64 = 0x40;
 /// Stands in the place of the number of a block if the chunk is all NUL.
 const HOLE: u32 = u32::MAX;
 
-/// Calls `each` with the length of each piece of the file, in bytes, and with its place in bytes from the start of the
-/// image: none if it is a hole.
+/// Calls `each` with the length of each piece of the file, in bytes, and with its blocks, in bytes from the start of
+/// the image: none if it is a hole.
 ///
 /// # Errors
 ///
@@ -57,9 +57,11 @@ pub(super) fn of(
             each(len, None)?;
             continue;
         }
+        let stored = len.checked_next_multiple_of(sb.block_size());
+        let stored = stored.ok_or(ErofsError::Beyond(at))?;
         let place = u64::from(upper) << 32 | u64::from(block);
         let place = place.checked_mul(sb.block_size());
-        let place = place.and_then(|start| Some(start..start.checked_add(len)?));
+        let place = place.and_then(|start| Some(start..start.checked_add(stored)?));
         each(len, Some(place.ok_or(ErofsError::Beyond(at))?))?;
     }
     Ok(())

@@ -1,45 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The place in an image where the data of each file lies.
-//!
-//! Data that is stored as it is has one place, which the inode names. That of other files
-//! `dump.erofs` of erofs-utils looks up, one process for each.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::ops::Range;
-use std::path::Path;
-use std::process::Stdio;
-use std::sync::Mutex;
-use std::thread;
 
-use super::inode::Details;
-use super::{walk, ErofsError, Superblock};
-use crate::child_processes::Running;
-use crate::programs::DUMP_EROFS;
-use crate::temporary;
+use super::fragments::Packed;
+use super::inode::{Details, Raw};
+use super::pieces::{self, Place};
+use super::steps::Steps;
+use super::{bytes_at, walk, ErofsError, Superblock};
 
 /// A regular file, and where its data lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileExtents {
     /// The names.
     pub paths: Vec<Vec<u8>>,
-    /// In bytes from the start of the image; of an empty file there is none.
+    /// In bytes from the start of the image, in the order of the file. Of an empty file there is none. Those of a
+    /// fragment hold the ends of other files, too.
     pub extents: Vec<Range<u64>>,
 }
 
-/// The features of images in which the ends of files are stored together.
-const HAS_FRAGMENTS: u32 = 0x020;
-
-/// Finds the data of all regular files of an image, in the order of their inodes.
+/// Finds the data of all regular files of an image, in the order of their inodes. The time that this takes is limited
+/// by the size of the image.
 ///
 /// # Errors
 ///
-/// [`ErofsError`]; [`ErofsError::Unsupported`] for a file whose end is stored with those of others.
+/// [`ErofsError::Beyond`], [`ErofsError::Damaged`], [`ErofsError::Unsupported`], [`ErofsError::Endless`].
 pub fn extents(image: &[u8]) -> Result<Vec<FileExtents>, ErofsError> {
     let superblock = Superblock::parse(image)?;
+    let steps = Steps::of(image);
+    let packed = Packed::read(image, &superblock, &steps)?;
+    let finder = Finder {
+        image,
+        superblock: &superblock,
+        packed,
+        steps,
+    };
     let mut files: BTreeMap<u64, FileExtents> = BTreeMap::new();
-    let mut others = Vec::new();
     walk::walk(image, &superblock, |path, nid, raw| {
         if raw.details != Details::Regular {
             return Ok(());
@@ -48,133 +46,45 @@ pub fn extents(image: &[u8]) -> Result<Vec<FileExtents>, ErofsError> {
             file.paths.push(path.to_vec());
             return Ok(());
         }
-        let extents = match raw.places(&superblock)? {
-            Some(places) => places.into(),
-            None => {
-                others.push((nid, raw.size));
-                Vec::new()
-            }
-        };
         let paths = vec![path.to_vec()];
+        let extents = finder.file(raw)?;
         files.insert(nid, FileExtents { paths, extents });
         Ok(())
     })?;
-    for (nid, extents) in look_up(image, &superblock, &others)? {
-        if let Some(file) = files.get_mut(&nid) {
-            file.extents = extents;
-        }
-    }
-    let mut files: Vec<FileExtents> = files.into_values().collect();
-    for file in &mut files {
-        file.extents.retain(|extent| !extent.is_empty());
-    }
-    Ok(files)
+    Ok(files.into_values().collect())
 }
 
-/// Has `dump.erofs` look up files, given by their number and size, with all processors.
-fn look_up(
-    image: &[u8],
-    superblock: &Superblock,
-    files: &[(u64, u64)],
-) -> Result<BTreeMap<u64, Vec<Range<u64>>>, ErofsError> {
-    if files.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut copy = temporary::file()?;
-    copy.write_all(image)?;
-    let copy = copy.path();
-    let left = Mutex::new(files.iter());
-    let work = || -> Result<Vec<_>, ErofsError> {
-        let mut found = Vec::new();
-        loop {
-            // Nobody panics while holding it.
-            let next = left.lock().ok().and_then(|mut left| left.next());
-            let Some((nid, size)) = next else {
-                return Ok(found);
-            };
-            found.push((*nid, dump(copy, superblock, *nid, *size)?));
-        }
-    };
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..processors.min(files.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let mut all = BTreeMap::new();
-        for thread in threads {
-            let found = thread.join();
-            all.extend(found.map_err(|_| ErofsError::Dump("it was interrupted".into()))??);
-        }
-        Ok(all)
-    })
+/// Finds the data of files.
+struct Finder<'a> {
+    image: &'a [u8],
+    superblock: &'a Superblock,
+    packed: Option<Packed>,
+    steps: Steps,
 }
 
-/// Has `dump.erofs` look up one file.
-fn dump(
-    image: &Path,
-    superblock: &Superblock,
-    nid: u64,
-    size: u64,
-) -> Result<Vec<Range<u64>>, ErofsError> {
-    let mut command = DUMP_EROFS.command();
-    command
-        .arg(format!("--nid={nid}"))
-        .arg("-e")
-        .arg(image)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let child =
-        Running::start(&mut command).map_err(|error| ErofsError::Missing(&DUMP_EROFS, error))?;
-    let output = child
-        .output()
-        .map_err(|error| ErofsError::Dump(error.to_string()))?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        return Err(ErofsError::Dump(words.trim().replace('\n', "; ")));
+impl Finder<'_> {
+    /// Returns the extents of a regular file.
+    fn file(&self, raw: &Raw) -> Result<Vec<Range<u64>>, ErofsError> {
+        let mut extents = Vec::new();
+        let mut add = |extent: Range<u64>| {
+            let len = extent.end.saturating_sub(extent.start);
+            bytes_at(self.image, extent.start, len)?;
+            if len > 0 {
+                extents.push(extent);
+            }
+            Ok(())
+        };
+        let (image, sb, steps) = (self.image, self.superblock, &self.steps);
+        pieces::of(image, sb, raw, steps, |piece| match piece.place {
+            Place::Blocks(extent) | Place::Inline(extent) => add(extent),
+            Place::Hole => Ok(()),
+            Place::Fragment(start) => {
+                let damaged = || ErofsError::Damaged("the fragment of the inode", raw.offset);
+                let end = start.checked_add(piece.len).ok_or_else(damaged)?;
+                let packed = self.packed.as_ref().ok_or_else(damaged)?;
+                packed.places(&(start..end), steps, &mut add)
+            }
+        })?;
+        Ok(extents)
     }
-    let rows = rows(&String::from_utf8_lossy(&output.stdout));
-    // To leave out what another version prints in another way would be to leave out files.
-    let mut end = 0;
-    for row in &rows {
-        if row.logical.start <= end {
-            end = end.max(row.logical.end);
-        }
-    }
-    if end < size {
-        let words = format!("of the {size} bytes of inode {nid} it shows {end}");
-        return Err(ErofsError::Dump(words));
-    }
-    let is_fragment = |row: &Row| row.physical.is_empty() && !row.logical.is_empty();
-    if superblock.incompatible & HAS_FRAGMENTS != 0 && rows.iter().any(is_fragment) {
-        let offset = superblock.inode_offset(nid).unwrap_or(u64::MAX);
-        let what = "that files end in a common place (mkfs.erofs -Efragments), as does the one";
-        return Err(ErofsError::Unsupported(what, offset));
-    }
-    Ok(rows.into_iter().map(|row| row.physical).collect())
-}
-
-/// A row of the table that `dump.erofs -e` prints, in bytes.
-struct Row {
-    logical: Range<u64>,
-    physical: Range<u64>,
-}
-
-/// Returns the rows of the table: `0: 0.. 20756 | 20756 : 4096.. 20480 | 16384`.
-fn rows(text: &str) -> Vec<Row> {
-    text.lines().filter_map(row).collect()
-}
-
-fn row(line: &str) -> Option<Row> {
-    let mut columns = line.splitn(3, ':');
-    columns.next()?.trim().parse::<u64>().ok()?;
-    let range = |column: &str| {
-        let (range, _length) = column.split_once('|')?;
-        let (start, end) = range.split_once("..")?;
-        Some(start.trim().parse().ok()?..end.trim().parse().ok()?)
-    };
-    Some(Row {
-        logical: range(columns.next()?)?,
-        physical: range(columns.next()?)?,
-    })
 }

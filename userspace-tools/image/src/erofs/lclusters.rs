@@ -118,41 +118,42 @@ impl<'a> Index<'a> {
     }
 
     /// Reads the entries that stand in one pack, from the one with the number `lcn`: the first of all, or the one
-    /// behind those of the last call.
+    /// behind those of the last call. Returns where the pack ends, in bytes from the start of the image.
     ///
     /// # Errors
     ///
     /// [`ErofsError::Beyond`], [`ErofsError::Damaged`].
-    pub(super) fn pack(&self, lcn: u64, into: &mut Vec<Lcluster>) -> Result<(), ErofsError> {
+    pub(super) fn pack(&self, lcn: u64, into: &mut Vec<Lcluster>) -> Result<u64, ErofsError> {
         into.clear();
         match self.layout {
             Layout::CompressedCompact => self.compact_pack(lcn, into),
-            _ => {
-                into.push(self.full_entry(lcn)?);
-                Ok(())
-            }
+            _ => self.full_entry(lcn, into),
         }
     }
 
-    fn full_entry(&self, lcn: u64) -> Result<Lcluster, ErofsError> {
+    fn full_entry(&self, lcn: u64, into: &mut Vec<Lcluster>) -> Result<u64, ErofsError> {
         // The first entry is not used.
         let at = lcn.checked_add(1).and_then(|n| n.checked_mul(FULL_ENTRY));
         let at = at.and_then(|distance| self.start.checked_add(distance));
         let at = at.ok_or(ErofsError::Beyond(u64::MAX))?;
         let advise = u16_at(self.image, at)?;
         let kind = u32::from(advise & TYPE);
-        if kind == NONHEAD {
-            return self.nonhead(u16_at(self.image, at + 4)?.into(), at);
-        }
-        let block = match advise & HOLE {
-            0 => Some(u32_at(self.image, at + 4)?),
-            _ => None,
+        let entry = if kind == NONHEAD {
+            self.nonhead(u16_at(self.image, at + 4)?.into(), at)?
+        } else {
+            let block = match advise & HOLE {
+                0 => Some(u32_at(self.image, at + 4)?),
+                _ => None,
+            };
+            self.head(kind, u16_at(self.image, at + 2)?.into(), block, at)?
         };
-        self.head(kind, u16_at(self.image, at + 2)?.into(), block, at)
+        into.push(entry);
+        // Inside of the image, or next to its end: the fields were read.
+        Ok(at.saturating_add(FULL_ENTRY))
     }
 
     /// Reads a pack: entries of some bits each, then the number of a block.
-    fn compact_pack(&self, lcn: u64, into: &mut Vec<Lcluster>) -> Result<(), ErofsError> {
+    fn compact_pack(&self, lcn: u64, into: &mut Vec<Lcluster>) -> Result<u64, ErofsError> {
         let (front, middle) = self.compact;
         let is_2b = lcn >= front && lcn - front < middle;
         let (width, entries) = if is_2b { (2, 16) } else { (4, 2) };
@@ -206,7 +207,8 @@ impl<'a> Index<'a> {
             }
             into.push(entry);
         }
-        Ok(())
+        // All of it is inside of the image.
+        Ok(at.saturating_add(width * entries))
     }
 
     fn head(

@@ -4,7 +4,7 @@
 
 use super::inode::{Layout, Raw};
 use super::storage::Storage;
-use super::{array, u16_at, u32_at, ErofsError, Superblock};
+use super::{array, u16_at, u32_at, u64_at, ErofsError, Superblock};
 
 /// Bytes of the header, which starts at a multiple of as many.
 pub(super) const HEADER: u64 = 8;
@@ -17,8 +17,8 @@ const BIG_PCLUSTER_2: u16 = 0x04;
 const INLINE_PCLUSTER: u16 = 0x08;
 const FRAGMENT_PCLUSTER: u16 = 0x20;
 
-/// Set in `h_clusterbits` if the whole file is a fragment.
-const FRAGMENT_INODE: u8 = 0x80;
+/// Set in the header, a number of 64 bits, if the whole file is a fragment: the other bits are its offset.
+const FRAGMENT_INODE: u64 = 1 << 63;
 
 /// The place of a file's last pcluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(super) enum Tail {
     Blocks,
     /// Behind the index, with so many bytes.
     Inline(u64),
-    /// In the packed inode.
-    Fragment,
+    /// In the packed inode, at an offset whose lower 32 bits these are. A list of extents states the offset instead.
+    Fragment(u64),
 }
 
 /// The facts that all pclusters of a file share.
@@ -43,22 +43,26 @@ pub(super) struct MapHeader {
     extents: u64,
 }
 
+/// Returns the offset in the packed inode, in bytes, of a file with a compressed layout that is a fragment as a whole.
+///
+/// # Errors
+///
+/// [`ErofsError::Beyond`].
+pub(super) fn whole_fragment(image: &[u8], raw: &Raw) -> Result<Option<u64>, ErofsError> {
+    let header = u64_at(image, raw.end().next_multiple_of(HEADER))?;
+    let is_fragment = header & FRAGMENT_INODE != 0;
+    Ok(is_fragment.then_some(header & !FRAGMENT_INODE))
+}
+
 impl MapHeader {
-    /// Reads the header of an inode with a compressed layout; nothing if the whole file is a fragment.
+    /// Reads the header of an inode with a compressed layout.
     ///
     /// # Errors
     ///
     /// [`ErofsError::Beyond`]; [`ErofsError::Unsupported`] for an unknown algorithm.
-    pub(super) fn read(
-        image: &[u8],
-        sb: &Superblock,
-        raw: &Raw,
-    ) -> Result<Option<Self>, ErofsError> {
+    pub(super) fn read(image: &[u8], sb: &Superblock, raw: &Raw) -> Result<Self, ErofsError> {
         let at = raw.end().next_multiple_of(HEADER);
         let [algorithms, cluster_bits] = array(image, at + 6)?;
-        if cluster_bits & FRAGMENT_INODE != 0 {
-            return Ok(None);
-        }
         let advise = u16_at(image, at + 4)?;
         let mut header = Self {
             algorithms: [Storage::Lz4; 2],
@@ -68,12 +72,12 @@ impl MapHeader {
             extents: 0,
         };
         if advise & FRAGMENT_PCLUSTER != 0 {
-            header.tail = Tail::Fragment;
+            header.tail = Tail::Fragment(u32_at(image, at)?.into());
         }
         if raw.layout == Layout::CompressedFull && advise & EXTENTS != 0 {
             let upper = u16::from_le_bytes([algorithms, cluster_bits]);
             header.extents = u64::from(upper) << 32 | u64::from(u32_at(image, at)?);
-            return Ok(Some(header));
+            return Ok(header);
         }
         if advise & (FRAGMENT_PCLUSTER | INLINE_PCLUSTER) == INLINE_PCLUSTER {
             header.tail = match u16_at(image, at + 2)? {
@@ -86,7 +90,7 @@ impl MapHeader {
             let known = Storage::of_algorithm(number.into());
             *algorithm = known.ok_or(ErofsError::Unsupported("the algorithm", at + 6))?;
         }
-        Ok(Some(header))
+        Ok(header)
     }
 
     /// Returns whether the index has entries of 2 bytes, if it is compact.

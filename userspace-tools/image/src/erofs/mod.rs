@@ -3,17 +3,19 @@
 //! Reads an EROFS image into a tree, without mounting it.
 //!
 //! Names and attributes are read here, as `fs/erofs/erofs_fs.h` of Linux 7.3 lays them out; what
-//! files hold, which may be compressed in many ways, `fsck.erofs` of erofs-utils takes out, and where
-//! it lies `dump.erofs` knows. How many bytes each file takes is read here, from the indexes.
+//! files hold, which may be compressed in many ways, `fsck.erofs` of erofs-utils takes out. Where it
+//! lies, and how many bytes it takes, is read here, from the indexes.
 
 mod block_map;
 mod chunks;
 mod contents;
 mod extents;
+mod fragments;
 mod inode;
 mod lclusters;
 mod map_header;
 mod pclusters;
+mod pieces;
 mod sizes;
 mod steps;
 mod storage;
@@ -62,9 +64,6 @@ pub enum ErofsError {
     /// `fsck.erofs` could not take the files out.
     #[error("fsck.erofs cannot read the image: {0}: install a newer erofs-utils, 1.8 at least and 1.9 for the feature 48bit, or name one in FSCK_EROFS")]
     Fsck(String),
-    /// `dump.erofs` could not tell where the data of a file lies.
-    #[error("dump.erofs cannot tell where files lie: {0}: is erofs-utils 1.8 or newer installed? DUMP_EROFS names another one")]
-    Dump(String),
     /// A temporary file.
     #[error("a temporary file cannot be used: {0}")]
     Temporary(io::Error),

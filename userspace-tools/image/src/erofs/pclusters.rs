@@ -4,11 +4,10 @@
 //!
 //! As `z_erofs_map_blocks_fo()` and `z_erofs_map_blocks_ext()` in `fs/erofs/zmap.c` of Linux 7.3 find them.
 
-use std::ops::Range;
-
-use super::inode::Raw;
+use super::inode::{Layout, Raw};
 use super::lclusters::{HeadType, Index, Lcluster};
-use super::map_header::{MapHeader, Tail, HEADER};
+use super::map_header::{whole_fragment, MapHeader, Tail, HEADER};
+use super::pieces::{Piece, Place};
 use super::steps::Steps;
 use super::storage::Storage;
 use super::{u32_at, u64_at, ErofsError, Superblock};
@@ -20,29 +19,6 @@ const LARGEST: u64 = 1 << 20;
 const PLEN: u32 = (1 << 21) - 1;
 const ALGORITHM_SHIFT: u32 = 28;
 
-/// The place of a pcluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Bytes from the start of the image.
-    Blocks(Range<u64>),
-    /// So many bytes behind the index.
-    Inline(u64),
-    /// In the packed inode.
-    Fragment,
-    /// Nowhere: it is all NUL.
-    Hole,
-}
-
-/// A pcluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pcluster {
-    /// Bytes of the file.
-    pub(super) len: u64,
-    /// The way in which it is stored. Of a fragment, the packed inode states it, and this is of no use.
-    pub(super) storage: Storage,
-    pub(super) place: Place,
-}
-
 /// Calls `each` with the pclusters of an inode that has a compressed layout, in the order of the file.
 ///
 /// # Errors
@@ -53,18 +29,15 @@ pub(super) fn of(
     sb: &Superblock,
     raw: &Raw,
     steps: &Steps,
-    mut each: impl FnMut(Pcluster) -> Result<(), ErofsError>,
+    mut each: impl FnMut(Piece) -> Result<(), ErofsError>,
 ) -> Result<(), ErofsError> {
     if raw.size == 0 {
         return Ok(());
     }
-    let Some(header) = MapHeader::read(image, sb, raw)? else {
-        return each(Pcluster {
-            len: raw.size,
-            storage: Storage::Incompressible,
-            place: Place::Fragment,
-        });
-    };
+    if let Some(offset) = whole_fragment(image, raw)? {
+        return each(Piece::of_fragment(raw.size, offset));
+    }
+    let header = MapHeader::read(image, sb, raw)?;
     if header.has_extents(raw) {
         return listed(image, raw, &header, steps, each);
     }
@@ -73,9 +46,9 @@ pub(super) fn of(
     let damaged = || ErofsError::Damaged("the index of the inode", raw.offset);
     let mut open: Option<Open> = None;
     let mut pack = Vec::new();
-    let mut lcn = 0;
+    let (mut lcn, mut end) = (0, 0);
     'index: while lcn < index.count() {
-        index.pack(lcn, &mut pack)?;
+        end = index.pack(lcn, &mut pack)?;
         for entry in &pack {
             match (entry, &mut open) {
                 (
@@ -114,11 +87,18 @@ pub(super) fn of(
         }
     }
     let last = open.ok_or_else(damaged)?;
+    let upper = match raw.layout {
+        Layout::CompressedFull => u64::from(last.block.unwrap_or(u32::MAX)) << 32,
+        _ => 0,
+    };
     let mut pcluster = last.close(raw.size, sb, &header).ok_or_else(damaged)?;
     match header.tail {
         Tail::Blocks => {}
-        Tail::Inline(len) => pcluster.place = Place::Inline(len),
-        Tail::Fragment => pcluster.place = Place::Fragment,
+        Tail::Inline(len) => {
+            let tail_end = end.checked_add(len).ok_or_else(damaged)?;
+            pcluster.place = Place::Inline(end..tail_end);
+        }
+        Tail::Fragment(lower) => pcluster = Piece::of_fragment(pcluster.len, upper | lower),
     }
     each(pcluster)
 }
@@ -136,7 +116,7 @@ struct Open {
 
 impl Open {
     /// Returns the whole; nothing if it is larger than a pcluster can be.
-    fn close(self, end: u64, sb: &Superblock, header: &MapHeader) -> Option<Pcluster> {
+    fn close(self, end: u64, sb: &Superblock, header: &MapHeader) -> Option<Piece> {
         let [first_is_big, others_are_big] = header.has_big_pclusters();
         let (storage, is_big) = match self.kind {
             HeadType::Plain => (Storage::Incompressible, others_are_big),
@@ -152,7 +132,7 @@ impl Open {
             }
             _ => Place::Hole,
         };
-        let pcluster = Pcluster {
+        let pcluster = Piece {
             len: end.checked_sub(self.start)?,
             storage,
             place,
@@ -167,7 +147,7 @@ fn listed(
     raw: &Raw,
     header: &MapHeader,
     steps: &Steps,
-    mut each: impl FnMut(Pcluster) -> Result<(), ErofsError>,
+    mut each: impl FnMut(Piece) -> Result<(), ErofsError>,
 ) -> Result<(), ErofsError> {
     let damaged = || ErofsError::Damaged("the extents of the inode", raw.offset);
     let (stated, record) = header.extents();
@@ -209,6 +189,13 @@ fn listed(
         let len = len.filter(|len| *len > 0).ok_or_else(damaged)?;
         let at = at + number * record;
         let plen = u32_at(image, at)?;
+        if number + 1 == count && matches!(header.tail, Tail::Fragment(_)) {
+            let upper = match next {
+                Some(_) => 0,
+                None => u64::from(u32_at(image, at + 4)?) << 32,
+            };
+            return each(Piece::of_fragment(len, upper | u64::from(plen)));
+        }
         let stored = u64::from(plen & PLEN);
         let storage = match plen >> ALGORITHM_SHIFT {
             0 => Storage::Incompressible,
@@ -228,14 +215,12 @@ fn listed(
         };
         let end = start.checked_add(stored).ok_or_else(damaged)?;
         next = next.map(|_| end);
-        let is_fragment = number + 1 == count && header.tail == Tail::Fragment;
         let place = match stored {
-            _ if is_fragment => Place::Fragment,
             0 => Place::Hole,
             _ if stored > LARGEST => return Err(damaged()),
             _ => Place::Blocks(start..end),
         };
-        each(Pcluster {
+        each(Piece {
             len,
             storage,
             place,

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::block_map::BlockMap;
-use super::inode::{Details, Layout, Raw};
-use super::pclusters::{self, Place};
+use super::inode::{Details, Raw};
+use super::pieces::{self, Place};
 use super::steps::Steps;
 use super::storage::{Amounts, Storage};
-use super::{bytes_at, chunks, walk, ErofsError, Superblock};
+use super::{bytes_at, walk, ErofsError, Superblock};
 
 /// A file, and the bytes that it takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,36 +121,21 @@ impl Counter<'_> {
     fn file(&mut self, path: &[u8], raw: &Raw) -> Result<(FileSize, u64), ErofsError> {
         let (image, sb, steps) = (self.image, self.superblock, &self.steps);
         let map = &mut self.map;
-        let mut blocks = |place: Range<u64>| map.count(place, steps, raw.offset);
         let (mut contents, mut stored) = (Amounts::default(), Amounts::default());
         let mut fragment = 0;
-        if let Some([in_blocks, tail]) = raw.places(sb)? {
-            let bytes = blocks(in_blocks)?;
-            // No more than the image has, like those of the tail.
-            let bytes = bytes + inline(image, tail)?;
-            contents.add(Storage::Uncompressed, raw.size)?;
-            stored.add(Storage::Uncompressed, bytes)?;
-        } else if raw.layout == Layout::ChunkBased {
-            chunks::of(image, sb, raw, steps, |len, place| {
-                contents.add(Storage::Uncompressed, len)?;
-                let bytes = place.map_or(Ok(0), &mut blocks)?;
-                stored.add(Storage::Uncompressed, bytes)
-            })?;
-        } else {
-            pclusters::of(image, sb, raw, steps, |pcluster| {
-                let bytes = match pcluster.place {
-                    Place::Blocks(place) => blocks(place)?,
-                    Place::Inline(len) => len,
-                    Place::Hole => 0,
-                    Place::Fragment => {
-                        fragment = pcluster.len;
-                        return Ok(());
-                    }
-                };
-                contents.add(pcluster.storage, pcluster.len)?;
-                stored.add(pcluster.storage, bytes)
-            })?;
-        }
+        pieces::of(image, sb, raw, steps, |piece| {
+            let bytes = match piece.place {
+                Place::Blocks(place) => map.count(place, steps, raw.offset)?,
+                Place::Inline(place) => inline(image, place)?,
+                Place::Hole => 0,
+                Place::Fragment(_) => {
+                    fragment = piece.len;
+                    return Ok(());
+                }
+            };
+            contents.add(piece.storage, piece.len)?;
+            stored.add(piece.storage, bytes)
+        })?;
         let path = path.to_vec();
         let file = FileSize {
             path,

@@ -5,9 +5,10 @@
 #![allow(dead_code, reason = "each test crate uses its part")]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
+use std::{env, fs};
 
 use initoverlayfs_image::programs::PROGRAMS;
 
@@ -55,6 +56,24 @@ fn bytes(len: usize, repeats: u8) -> Vec<u8> {
     }
     bytes.truncate(len);
     bytes
+}
+
+/// Returns the places of a file's pieces in an image, in bytes, as `dump.erofs` lists them.
+pub fn dumped(image: &Path, path: &str) -> Vec<Range<u64>> {
+    let dump = env::var("DUMP_EROFS").unwrap_or_else(|_| "dump.erofs".to_owned());
+    let mut dump = Command::new(dump);
+    dump.arg(format!("--path=/{path}")).arg("-e").arg(image);
+    let output = dump.output().expect("dump.erofs");
+    assert!(output.status.success(), "{path}: {output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `0: 0.. 20756 | 20756 : 4096.. 20480 | 16384`.
+    let range = |line: &str| {
+        let (place, _) = line.splitn(3, ':').nth(2)?.split_once('|')?;
+        let (start, end) = place.split_once("..")?;
+        Some(start.trim().parse().ok()?..end.trim().parse().ok()?)
+    };
+    let rows = text.lines().filter(|line| line.matches('|').count() == 2);
+    rows.filter_map(range).collect()
 }
 
 /// Makes files of many lengths; returns their contents' lengths by their names.
