@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{lines_of_text, Place};
+use common::{file, lines_of_text, newc, noise, Place};
 
 #[test]
 fn is_smaller_and_holds_the_same() {
@@ -51,4 +51,27 @@ fn goes_with_no_other_choice() {
         said.contains("--small is of no use with --type squashfs"),
         "{said}"
     );
+}
+
+/// Files that have all in common get small in an archive, which is one stream, and not in an image.
+#[test]
+fn is_named_where_an_image_is_large() {
+    let place = Place::new();
+    let content = noise(5000);
+    let names: Vec<String> = (0..100).map(|number| format!("file{number}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| file(name, &content)).collect();
+    place.write("plain", newc(&entries));
+    let initramfs = place.compress("gzip -9c", "plain");
+    place.write("initramfs", initramfs);
+    let says_so = |options: &str| {
+        let line = format!("convert initramfs -o image --force {options}");
+        place.run(&line).err.contains("smaller with --small")
+    };
+    assert!(says_so(""));
+    for options in ["--small", "--quiet", "--compression zstd", "--type ext4"] {
+        assert!(!says_so(options), "{options}");
+    }
+    // Nor where the image is not.
+    place.write("initramfs", newc(&[file("init", &noise(100_000))]));
+    assert!(!says_so(""));
 }

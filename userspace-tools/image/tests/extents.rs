@@ -5,8 +5,8 @@
 #[path = "common/erofs_images.rs"]
 mod erofs_images;
 
-use erofs_images::{dumped, files, image, OPTIONS};
-use initoverlayfs_image::erofs::extents;
+use erofs_images::{dumped, files, image, images};
+use initoverlayfs_image::erofs::{extents, Sizes};
 use tempfile::TempDir;
 
 #[test]
@@ -14,11 +14,7 @@ fn places_are_those_of_the_second_opinion() {
     let place = TempDir::new().expect("a directory");
     let files = files(&place.path().join("tree"));
     let mut compared = 0;
-    for (options, _) in OPTIONS {
-        let Some(image) = image(place.path(), options) else {
-            eprintln!("skipped: mkfs.erofs has no {options}");
-            continue;
-        };
+    for (options, _, image) in images(place.path()) {
         let block = if options.contains("-b2048") {
             2048
         } else {
@@ -59,4 +55,29 @@ fn places_are_those_of_the_second_opinion() {
         }
     }
     assert!(compared >= 200, "{compared} files");
+}
+
+/// `erofs_read_inode()` takes a plain inode at an address of ones alone for a hole.
+#[test]
+fn address_of_ones_is_a_hole() {
+    const LEN: u64 = 70_001;
+    let place = TempDir::new().expect("a directory");
+    files(&place.path().join("tree"));
+    let mut image = image(place.path(), "-Enoinline_data").expect("an image");
+    let is_it =
+        |inode: &[u8]| inode[4..6] == [0xa4, 0x81] && inode[8..12] == (LEN as u32).to_le_bytes();
+    let inode = image.chunks(32).position(is_it).expect("the inode") * 32;
+    let is_extended = image[inode] & 1 != 0;
+    image[inode + 16..inode + 20].fill(0xff);
+    if is_extended {
+        image[inode + 6..inode + 8].fill(0xff);
+    }
+    let name = format!("d/{LEN}").into_bytes();
+    let found = extents(&image).expect("places");
+    let file = found.iter().find(|file| file.paths == [name.clone()]);
+    assert_eq!(file.expect("the file").extents, []);
+    let sizes = Sizes::of(&image).expect("sizes");
+    let file = sizes.files.iter().find(|file| file.path == name);
+    let file = file.expect("the file");
+    assert_eq!((file.contents.total(), file.stored.total()), (LEN, 0));
 }

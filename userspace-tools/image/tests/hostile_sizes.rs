@@ -8,7 +8,7 @@ mod erofs_images;
 
 use std::time::{Duration, Instant};
 
-use erofs_images::{files, image, OPTIONS};
+use erofs_images::{files, images};
 use initoverlayfs_image::erofs::{extents, Sizes};
 use tempfile::TempDir;
 
@@ -39,10 +39,7 @@ fn changed_bytes_are_survived() {
     files(&place.path().join("tree"));
     let mut random = fastrand::Rng::with_seed(1);
     let (mut counted, mut refused) = (0, 0);
-    for (options, _) in OPTIONS {
-        let Some(image) = image(place.path(), options) else {
-            continue;
-        };
+    for (options, _, image) in images(place.path()) {
         // Metadata is at the start, and little of it is NUL.
         let is_set = |at: &usize| image[*at] != 0;
         let set: Vec<usize> = (1024..image.len().min(6 << 10)).filter(is_set).collect();

@@ -23,10 +23,18 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, file: &FileSize) {
-        self.stored = self.stored.saturating_add(file.stored.total());
-        self.contents = self.contents.saturating_add(file.contents.total());
-        self.files += 1;
+    fn of(file: &FileSize) -> Self {
+        Self {
+            stored: file.stored.total(),
+            contents: file.contents.total(),
+            files: 1,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.stored = self.stored.saturating_add(other.stored);
+        self.contents = self.contents.saturating_add(other.contents);
+        self.files += other.files;
     }
 }
 
@@ -34,7 +42,8 @@ impl Group {
 pub fn lines(sizes: &Sizes) -> Vec<String> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for file in &sizes.files {
-        groups.entry(purpose(&file.path)).or_default().add(file);
+        let group = groups.entry(purpose(&file.path)).or_default();
+        group.add(&Group::of(file));
     }
     if groups.is_empty() {
         return Vec::new();
@@ -50,9 +59,7 @@ pub fn lines(sizes: &Sizes) -> Vec<String> {
     if !others.is_empty() {
         let mut rest = Group::default();
         for (_, group) in others {
-            rest.stored = rest.stored.saturating_add(group.stored);
-            rest.contents = rest.contents.saturating_add(group.contents);
-            rest.files += group.files;
+            rest.add(group);
         }
         lines.push(line(&rest, &format!("({})", count(others.len(), "other"))));
     }

@@ -14,15 +14,12 @@ const BLOCK_BITS: u64 = 0x1f;
 const INDEXES: u64 = 0x20;
 const HAS_48BIT: u64 = 0x40;
 
-/// Stands in the place of the number of a block if the chunk is all NUL.
-const HOLE: u32 = u32::MAX;
-
 /// Calls `each` with the length of each piece of the file, in bytes, and with its blocks, in bytes from the start of
 /// the image: none if it is a hole.
 ///
 /// # Errors
 ///
-/// [`ErofsError::Beyond`]; [`ErofsError::Unsupported`] for data on another device; those of `each`.
+/// [`ErofsError::Beyond`]; those of `each`.
 pub(super) fn of(
     image: &[u8],
     sb: &Superblock,
@@ -39,28 +36,24 @@ pub(super) fn of(
     steps.take(count, raw.offset)?;
     for number in 0..count {
         let at = start + number * entry;
-        let (block, upper) = if entry == 4 {
-            (u32_at(image, at)?, 0)
-        } else {
-            if u16_at(image, at + 2)? != 0 {
-                return Err(ErofsError::Unsupported("data on another device", at));
+        // As `erofs_map_blocks()` reads it. Images with other devices are no images here, so an entry's number of a
+        // device does not count.
+        let (block, all_ones) = match (entry, format & HAS_48BIT) {
+            (4, _) => (u32_at(image, at)?.into(), u32::MAX.into()),
+            (_, 0) => (u32_at(image, at + 4)?.into(), u32::MAX.into()),
+            _ => {
+                let upper = u64::from(u16_at(image, at)?) << 32;
+                (upper | u64::from(u32_at(image, at + 4)?), (1_u64 << 48) - 1)
             }
-            let upper = if format & HAS_48BIT != 0 {
-                u16_at(image, at)?
-            } else {
-                0
-            };
-            (u32_at(image, at + 4)?, upper)
         };
         let len = chunk.min(raw.size - number * chunk);
-        if block == HOLE {
+        if block == all_ones {
             each(len, None)?;
             continue;
         }
         let stored = len.checked_next_multiple_of(sb.block_size());
         let stored = stored.ok_or(ErofsError::Beyond(at))?;
-        let place = u64::from(upper) << 32 | u64::from(block);
-        let place = place.checked_mul(sb.block_size());
+        let place = block.checked_mul(sb.block_size());
         let place = place.and_then(|start| Some(start..start.checked_add(stored)?));
         each(len, Some(place.ok_or(ErofsError::Beyond(at))?))?;
     }

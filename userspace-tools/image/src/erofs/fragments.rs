@@ -64,7 +64,7 @@ impl Packed {
     }
 
     /// Calls `each` with the places that hold a fragment, given by its place in the packed inode in bytes. These are in
-    /// bytes from the start of the image. Compressed bytes need all of what they were compressed with.
+    /// bytes from the start of the image. Of a compressed piece, all of its place is needed.
     ///
     /// # Errors
     ///

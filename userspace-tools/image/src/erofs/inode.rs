@@ -37,6 +37,8 @@ pub(super) enum Layout {
     CompressedFull,
     CompressedCompact,
     ChunkBased,
+    /// Flat and plain, at an address of ones alone: the file is one hole.
+    Hole,
 }
 
 /// An inode as it stands in the image.
@@ -88,10 +90,15 @@ impl Raw {
         let is_directory = details == Details::Directory;
         // The upper bits of the block share their place with the number of links.
         let has_upper = is_extended || (bit_4 && !is_directory);
-        let upper = if has_upper {
-            u64::from(u16_at(image, offset + 6)?)
+        let (upper, all_ones) = if has_upper {
+            (u64::from(u16_at(image, offset + 6)?), (1 << 48) - 1)
         } else {
-            0
+            (0, u64::from(u32::MAX))
+        };
+        let start_block = upper << 32 | u64::from(word);
+        let layout = match layout {
+            Layout::FlatPlain if start_block == all_ones => Layout::Hole,
+            layout => layout,
         };
         let (epoch, nanoseconds) = sb.epoch();
         let (size, uid, gid, mtime, len) = if is_extended {
@@ -131,7 +138,7 @@ impl Raw {
             size,
             offset,
             layout,
-            start_block: upper << 32 | u64::from(word),
+            start_block,
             omits_dot: is_directory && bit_4,
         })
     }
@@ -154,9 +161,7 @@ impl Raw {
         let in_blocks = match self.layout {
             Layout::FlatPlain => self.size,
             Layout::FlatInline => self.size / block_size * block_size,
-            Layout::CompressedFull | Layout::CompressedCompact | Layout::ChunkBased => {
-                return Ok(None)
-            }
+            _ => return Ok(None),
         };
         let tail = self.end();
         let places = || {

@@ -20,7 +20,7 @@ const HOLE: u16 = 1 << 14;
 /// Set in an entry behind a head: the other bits are the pcluster's number of blocks.
 const CBLKCNT: u32 = 1 << 11;
 
-/// Bytes of an entry of a full index, and of what stands between the header and the first one.
+/// Bytes of an entry of a full index. As many are left free between the header and the first entry.
 const FULL_ENTRY: u64 = 8;
 
 /// Bytes of a pack of 2-byte entries, at a multiple of which these start.

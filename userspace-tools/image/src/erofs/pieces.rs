@@ -27,7 +27,7 @@ pub(super) enum Place {
 pub(super) struct Piece {
     /// Bytes of the file.
     pub(super) len: u64,
-    /// The way in which it is stored. Of a fragment, the packed inode states it, and this is of no use.
+    /// The way in which it is stored; of no use for a fragment, where the packed inode states it.
     pub(super) storage: Storage,
     pub(super) place: Place,
 }
@@ -70,10 +70,11 @@ pub(super) fn of(
         }
         return Ok(());
     }
-    if raw.layout != Layout::ChunkBased {
-        return pclusters::of(image, sb, raw, steps, each);
+    match raw.layout {
+        Layout::Hole => each(uncompressed(raw.size, Place::Hole)),
+        Layout::ChunkBased => chunks::of(image, sb, raw, steps, |len, blocks| {
+            each(uncompressed(len, blocks.map_or(Place::Hole, Place::Blocks)))
+        }),
+        _ => pclusters::of(image, sb, raw, steps, each),
     }
-    chunks::of(image, sb, raw, steps, |len, blocks| {
-        each(uncompressed(len, blocks.map_or(Place::Hole, Place::Blocks)))
-    })
 }

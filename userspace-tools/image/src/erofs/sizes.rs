@@ -86,7 +86,7 @@ impl Sizes {
         let stored = stored.try_fold(0_u64, u64::checked_add);
         let size = u64::try_from(image.len()).unwrap_or(u64::MAX);
         let metadata = stored.and_then(|stored| size.checked_sub(stored));
-        let metadata = metadata.ok_or(ErofsError::Damaged("the sum of what files take", 0))?;
+        let metadata = metadata.ok_or(ErofsError::Damaged("the size of all files together", 0))?;
         Ok(Self { files, metadata })
     }
 

@@ -125,3 +125,15 @@ pub fn image(place: &Path, options: &str) -> Option<Vec<u8>> {
         .success()
         .then(|| fs::read(&image).expect("an image"))
 }
+
+/// Makes an image with each of the options that this `mkfs.erofs` has. Returns each with its options, and whether files
+/// may share pieces. The file has the last one that was returned.
+pub fn images(place: &Path) -> impl Iterator<Item = (&'static str, bool, Vec<u8>)> + '_ {
+    OPTIONS.into_iter().filter_map(move |(options, is_shared)| {
+        let image = image(place, options);
+        if image.is_none() {
+            eprintln!("skipped: mkfs.erofs has no {options}");
+        }
+        Some((options, is_shared, image?))
+    })
+}
