@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the loader pays: an initrd takes its size divided by a bandwidth to load, before the kernel starts.
+//! The loader's part: an initrd takes its size divided by a bandwidth to load, before the kernel starts.
 //!
 //! A larger image that boots sooner is the better choice from some bandwidth on. [`best`] finds these limits.
 
@@ -13,9 +13,9 @@ pub const BANDWIDTHS: [u32; 4] = [20, 100, 500, 2000];
 /// An initrd, and the time that the boot takes from it to some stage.
 #[derive(Clone, Copy)]
 pub struct Choice<'a> {
-    /// What it is called.
+    /// Its name.
     pub name: &'a str,
-    /// What is loaded.
+    /// Bytes that are loaded.
     pub bytes: u64,
     /// Milliseconds without loading; less than nothing counts as nothing.
     pub ms: f64,
@@ -24,7 +24,7 @@ pub struct Choice<'a> {
 /// A choice, and the bandwidth in MB/s from which on it is the best.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Best<'a> {
-    /// What it is called.
+    /// Its name.
     pub name: &'a str,
     /// The lower limit; 0 for the first.
     pub from: f64,
@@ -34,11 +34,12 @@ impl Choice<'_> {
     /// Returns the milliseconds that loading takes at so many MB/s, together with those of the boot.
     pub fn loaded_ms(&self, bandwidth: u32) -> f64 {
         // PRECISION: Sizes are far below the 53 bits that a double holds exactly.
-        self.bytes as f64 / (f64::from(bandwidth) * 1e3) + self.ms()
+        self.bytes as f64 / (f64::from(bandwidth) * 1e3) + self.ms.max(0.0)
     }
 
+    /// Returns the milliseconds without loading by which choices are compared, to a tenth: less is not told apart.
     fn ms(&self) -> f64 {
-        self.ms.max(0.0)
+        (self.ms.max(0.0) * 10.0).round() / 10.0
     }
 
     /// Returns the bandwidth in MB/s from which on a larger and quicker choice is the better one.
@@ -181,6 +182,13 @@ mod tests {
             Some(&Best { name: "middle", from: 15.0 })
         );
         assert_eq!(best(&[SMALL, level, MIDDLE]).len(), 2);
+    }
+
+    #[test]
+    fn less_than_a_tenth_of_a_millisecond_makes_no_difference() {
+        let sooner = Choice { name: "sooner", bytes: 90_000_000, ms: 0.01 };
+        let smaller = Choice { name: "smaller", bytes: 50_000_000, ms: 0.04 };
+        assert_eq!(best_in_words(&[sooner, smaller]), "always smaller");
     }
 
     #[test]

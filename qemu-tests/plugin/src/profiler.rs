@@ -11,7 +11,7 @@ use crate::stacks::{Registers, Stacks};
 use crate::symbols::{Function, Place, Symbols, FIRMWARE, UNKNOWN};
 use crate::tree::{Node, ROOT};
 
-/// What a step of the guest was.
+/// A step of the guest, as far as it matters to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The component's first instruction is next: from here on, instructions are counted.

@@ -25,7 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 #[derive(Parser)]
 #[command(override_usage = "scripts/profile [OPTIONS]")]
 struct Options {
-    /// What to boot
+    /// The initrds to boot
     #[arg(long, hide = true)]
     initrd: PathBuf,
     /// Added to the kernel's command line

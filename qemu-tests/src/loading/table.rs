@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A table in Markdown of what the loader pays, and lines that say which choice is the best where.
+//! A table in Markdown of times with loading, and lines that name the best choice for each bandwidth.
 
 use std::fmt::Write;
 
@@ -17,18 +17,18 @@ pub struct Table<'a> {
     pub text: fn(f64) -> String,
     /// A stock initramfs, by its name and in words.
     pub stock: (&'a str, &'a str),
-    /// What it is compared with: the first of these that there is.
+    /// Names of images to compare it with: the first one that there is counts.
     pub ours: &'a [&'a str],
 }
 
 impl Table<'_> {
-    /// What the columns mean.
+    /// The meaning of the columns.
     pub const LEGEND: &'static str = "\
 The same with loading: size divided by the bandwidth, plus the time above. The best of each column is bold. Loading \
 goes by a real clock, the rest takes 2 ns for an instruction. On a machine that is N times as quick, read each bandwidth \
 as N times as much.";
 
-    /// Returns what the columns mean, for the first of several tables. Times are in this unit.
+    /// Returns the meaning of the columns, for the first of several tables. Times are in this unit.
     pub fn legend(unit: &str) -> String {
         format!("{} Times are in {unit}, bandwidths in MB/s.\n\n", Self::LEGEND)
     }

@@ -131,7 +131,7 @@ pub fn register(id: Id, on_processor: OnProcessor, on_translation: OnTranslation
 
 /// Has QEMU forget all blocks that it has translated, and all calls that it was to make.
 ///
-/// It calls `f` when it has done so, which is soon. `f` registers anew.
+/// Soon afterwards, QEMU calls `f`, which registers anew.
 pub fn forget_blocks(id: Id, f: OnReset) {
     // SAFETY: This may be called at any time with an identity that QEMU gave.
     unsafe { qemu_plugin_reset(id, f) }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the loader pays for each kind of initrd, as a table: the time to load it and to boot, together.
+//! The table of the time that each kind of initrd takes, to be loaded and to boot.
 
 use anyhow::Result;
 use qemu_tests::loading::{Choice, Table};
@@ -26,7 +26,7 @@ pub const KINDS: [&str; 13] = [
     "squashfs zstd",
 ];
 
-/// What most distributions have, and what the command makes; before it made mixed images, the second.
+/// The kind that most distributions have, and those that the command makes: the first of these that was measured.
 const STOCK: &str = "cpio.zst";
 const OURS: [&str; 2] = ["EROFS mixed", "EROFS lz4hc"];
 

@@ -25,7 +25,7 @@ const SCRIPT_PORT: &str = "/dev/ttyS1";
 /// In kB.
 const MIB: u64 = 1024;
 
-/// What counts of a boot.
+/// A figure of a boot that counts.
 #[derive(Clone, Copy)]
 enum Figure {
     Init,

@@ -21,7 +21,7 @@ pub struct Generator {
     file: &'static str,
     /// The command that compresses the image. Its level is the generator's own.
     pub compressor: &'static str,
-    /// What is booted, up to a running system; nothing if it has another root than Debian's disk.
+    /// The kinds that are booted, up to a running system; none if its root is not Debian's disk.
     pub kinds: &'static [Kind],
     /// Says where the image comes from, if `scripts/distro` does not make it for every machine.
     pub elsewhere: Option<&'static str>,
@@ -42,7 +42,7 @@ pub enum How {
     Uncompressed,
     /// Converted with these options.
     Converted(Convert),
-    /// Converted as the kind before, with the list of what its boot has read.
+    /// Converted with these options and a list of the files that a boot from the kind before has read.
     Profiled(Convert),
 }
 

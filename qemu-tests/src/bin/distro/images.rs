@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the command makes of an initramfs. Each image is made once: the smallest take minutes.
+//! The images that the command makes of an initramfs, each of them once: the smallest take minutes.
 
 use std::path::Path;
 use std::time::Instant;

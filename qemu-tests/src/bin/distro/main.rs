@@ -166,7 +166,7 @@ fn conversion(generator: &Generator, initramfs: &Path, images: &mut Images) -> R
         compressor: generator.compressor.to_owned(),
         compress_seconds: Packed::new(&bytes)?.compress(generator.compressor)?.as_secs_f64(),
         usual: images.cost(MIXED)?,
-        small: Some(images.cost(SMALL)?),
+        small: images.cost(SMALL)?,
     })
 }
 

@@ -14,9 +14,9 @@ const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
 
 /// An initramfs that is taken apart.
 pub struct Packed {
-    /// What is not compressed.
+    /// The archives that are not compressed.
     head: Vec<u8>,
-    /// What was compressed.
+    /// The others, decompressed.
     archive: Vec<u8>,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a run showed, as it is kept in `distro.json`.
+//! The figures of a run, as `distro.json` keeps them.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Default, Serialize, Deserialize)]
 pub struct Results {
     /// Sizes, a line for each generator.
-    #[serde(default)]
     pub conversions: Vec<Conversion>,
     /// Boots, up to a running system.
-    #[serde(default)]
     pub rows: Vec<Row>,
 }
 
@@ -33,8 +31,8 @@ pub struct Conversion {
     pub compress_seconds: f64,
     /// By the usual options.
     pub usual: Converted,
-    /// By `--small`, if the command has it.
-    pub small: Option<Converted>,
+    /// By `--small`.
+    pub small: Converted,
 }
 
 /// A figure at each stage.
