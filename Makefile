@@ -30,7 +30,7 @@ help:
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
 ##   make check-configs  our objects in other configurations, some of them booted (an hour)
-##   make bench      time and memory against stock initramfs, into Documentation/benchmark.rst (an hour or more)
+##   make bench      time and memory against stock initramfs, into Documentation/benchmark.rst (long)
 ##   make profile    where the instructions to /init go, by function of the kernel
 ##
 ##   make setup      find or install the tools and sources (into build/)

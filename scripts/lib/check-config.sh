@@ -3,9 +3,9 @@
 # Says what a kernel's configuration lacks for initoverlayfs. The configurator of the Linux tree judges. Needs common.sh,
 # and the functions of scripts/graft that look at a tree.
 
-# What initoverlayfs needs: this, and what scripts/config/layers.config lists.
+# The needs of initoverlayfs: these lines, and those of scripts/config/layers.config.
 WANTED='RUST=y BLK_DEV_INITRD=y BLOCK=y SYSFS=y SHMEM=y TMPFS=y INITOVERLAYFS=y'
-# What ends every conflict with RUST (see init/Kconfig) and INITOVERLAYFS. What is not needed is left out, tried in this order.
+# Lines that end every conflict with RUST (see init/Kconfig) and INITOVERLAYFS. In this order, each is left out if it can be.
 CURES='DEBUG_INFO_BTF=n MODVERSIONS=n KASAN=n CFI=n LTO_NONE=y RANDSTRUCT_NONE=y GENDWARFKSYMS=y INITRAMFS_FORCE=n'
 
 # uncompressed FILE
@@ -112,7 +112,7 @@ cure() {
 
 # check_config CONFIG [FRAGMENT]
 check_config() {
-	local config=$1 name tree kdir work arguments=() missing cures=() refused
+	local config=$1 name tree kdir work layers arguments=() missing cures=() refused
 	{ [ -r "$config" ] && [ ! -d "$config" ]; } || die "$config is not a file that can be read"
 	if [ $# -eq 2 ]; then
 		{ [ ! -d "$2" ] && [ ! "$config" -ef "$2" ]; } || die "$2 cannot become the fragment: name another file"
@@ -130,8 +130,9 @@ check_config() {
 	find_make
 	name=$(basename "$config")
 	tree="Linux $(tree_version "$kdir")"
-	# shellcheck disable=SC2046,SC2086 # one word for each
-	mapfile -t missing < <(lacking "$work/config" $WANTED $(sed -n 's/^CONFIG_//p' "$ROOT/scripts/config/layers.config"))
+	layers=$(sed -n 's/^CONFIG_//p' "$ROOT/scripts/config/layers.config")
+	# shellcheck disable=SC2086 # one word for each
+	mapfile -t missing < <(lacking "$work/config" $WANTED $layers)
 	[ ${#missing[@]} -gt 0 ] || { say "$name: nothing is missing for initoverlayfs on $tree"; return; }
 	say "$name: for initoverlayfs on $tree:"
 	report missing "${missing[@]}"

@@ -110,6 +110,18 @@ fn what_cannot_be_asked_is_refused() {
         assert_eq!((ended.status, ended.out.as_str()), (1, ""), "{name}");
         assert!(ended.err.contains(said), "{name}: {}", ended.err);
     }
+    // The fragment does not take the place of something else.
+    place.write("both", "CONFIG_X86_64=y\n");
+    for fragment in ["both", "scripts"] {
+        let ended = check(&script, &place, &kdir, &["both", fragment]);
+        assert_eq!(ended.status, 1, "{fragment}: {}", ended.err);
+        assert!(
+            ended.err.contains("cannot become the fragment"),
+            "{}",
+            ended.err
+        );
+    }
+    assert_eq!(place.read("both"), b"CONFIG_X86_64=y\n");
     for arguments in [&[][..], &["one", "two", "three"]] {
         let ended = check(&script, &place, &kdir, arguments);
         assert_eq!(ended.status, 2, "{arguments:?}");
