@@ -29,7 +29,10 @@ pub struct Target {
 /// A 64-bit x86 PC.
 ///
 /// A busy host may delay the emulated timer so long that the kernel takes it for broken and panics: `no_timer_check`
-/// spares that test. The benchmark's processor lacks the features that make the kernel copy by `rep movsb`, which
+/// spares that test. Linux 7.3 may hang with two processors, before it has switched to the TSC. Its clocksource
+/// watchdog (`watchdog_wait_seq()` in `kernel/time/clocksource.c`) then waits, interrupts off, for a processor that
+/// `stop_machine()` holds. The limit to that wait is measured in jiffies, which stand still meanwhile:
+/// `tsc=nowatchdog` keeps it from starting. The benchmark's processor lacks the features that make the kernel copy by `rep movsb`, which
 /// would count each byte: with them, unpacking a cpio takes twice as long.
 const X86_64: Target = Target {
     name: "x86_64",
@@ -38,7 +41,7 @@ const X86_64: Target = Target {
     machine: &[],
     result_port: &["-serial", "chardev:result"],
     result_device: "/dev/ttyS1",
-    parameters: "console=ttyS0 no_timer_check",
+    parameters: "console=ttyS0 no_timer_check tsc=nowatchdog",
     elf_machine: 62,
     keeps_partial_pages: false,
     counting_cpu: "max,-erms,-fsrm,-fsrs,-fzrm",

@@ -13,7 +13,7 @@ x86_64)
 	QEMU_PROGRAM=qemu-system-x86_64
 	QEMU_PACKAGE=qemu-system-x86
 	QEMU_MACHINE=
-	CONSOLE='console=ttyS0 no_timer_check'
+	CONSOLE='console=ttyS0 no_timer_check tsc=nowatchdog'
 	# While the processor is identified, KASAN takes an interrupt's accesses for wild ones
 	# if there are five levels of page tables.
 	DEBUG_PARAMETERS=no5lvl
