@@ -84,7 +84,7 @@ fn place() -> Place {
         node("usr/share", 0o040_755),
         file("usr/share/a", &first),
         file("usr/share/b", &second),
-        file("etc", &[b'a'; 100_000]),
+        file("bin/kmod", &[b'a'; 100_000]),
     ];
     let archive = newc(&entries);
     for name in ["initramfs.img", "mkosi.img", "INITRAMFS"] {

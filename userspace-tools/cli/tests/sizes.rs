@@ -22,7 +22,7 @@ fn tree(place: &Place) -> usize {
     let files = [
         ("init", b"#!/bin/sh\n".to_vec()),
         ("bin/sh", long_text("sh", 30_000)),
-        ("bin/tool", long_text("tool", 300_000)),
+        ("bin/kmod", long_text("tool", 300_000)),
         ("etc/small", b"a".to_vec()),
         (
             "usr/lib/modules/7.3/kernel/drivers/gpu/a.ko",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The files that are certainly read to start `/init`, for an image that stores them as they are.
+//! The files that are certainly read to start `/init`, for an image that stores them as they are; and those that
+//! most inits need next.
 //!
 //! These are init itself, the interpreters of a script, and for a program the dynamic linker and all
 //! libraries that it needs, found as `ld.so` would. What a program opens later (`dlopen()`, and what
@@ -14,6 +15,25 @@ use crate::tree::{join, split, Id, Kind, Tree, LONGEST_PATH};
 
 /// The path of the program that the kernel starts.
 const INIT: &[u8] = b"init";
+
+/// The programs that most initial roots run on each boot, if they have them; a list of what boots of Debian's dracut and
+/// initramfs-tools images had read (`stats --files`).
+const USUAL_PROGRAMS: [&[u8]; 14] = [
+    INIT,
+    b"bin/busybox",
+    b"bin/kmod",
+    b"bin/mount",
+    b"bin/sh",
+    b"bin/systemctl",
+    b"bin/systemd-tmpfiles",
+    b"bin/udevadm",
+    b"lib/systemd/systemd-executor",
+    b"lib/systemd/systemd-journald",
+    b"lib/systemd/systemd-udevd",
+    b"sbin/blkid",
+    b"sbin/e2fsck",
+    b"sbin/fsck",
+];
 
 /// The file that glibc's `ld.so` reads on its own behalf.
 const LINKER_CACHE: &[u8] = b"etc/ld.so.cache";
@@ -37,7 +57,7 @@ const MOST_TRIES: usize = 4_096;
 /// The most directories of one kind that are looked into.
 const MOST_DIRECTORIES: usize = 256;
 
-/// The files that are read to start `/init`.
+/// The files that are read to start a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Startup {
     /// The first name of each file.
@@ -49,12 +69,23 @@ pub struct Startup {
 impl Startup {
     /// Looks in a tree. There is none if `/init` is missing; a library that is missing is passed over.
     pub fn of(tree: &Tree) -> Self {
+        Self::of_programs(tree, &[INIT])
+    }
+
+    /// Looks for those files, and in the same way for what starts the programs that most inits run.
+    pub fn with_usual_programs(tree: &Tree) -> Self {
+        Self::of_programs(tree, &USUAL_PROGRAMS)
+    }
+
+    fn of_programs(tree: &Tree, programs: &[&[u8]]) -> Self {
         let mut search = Search {
             tree,
             found: BTreeSet::new(),
             tries: MOST_TRIES,
         };
-        search.program(INIT);
+        for program in programs {
+            search.program(program);
+        }
         let first_names = tree.first_names();
         let mut startup = Self::default();
         for id in search.found {

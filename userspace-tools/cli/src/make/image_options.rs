@@ -52,9 +52,9 @@ pub struct ImageOptions {
         value_name = "TYPE"
     )]
     kind: Type,
-    /// Compression, which the kernel must have too: erofs has mixed (lz4hc, and zstd for what a boot seldom
-    /// reads), lz4hc, lz4, zstd, deflate, lzma and none; squashfs lz4hc, lz4, gzip, lzo, xz, zstd and none;
-    /// btrfs zstd, zlib, lzo and none; ext4 none [default: mixed, of squashfs lz4hc, of btrfs zstd]
+    /// Compression, which the kernel must have too: erofs has mixed (lz4hc for what most boots read, zstd
+    /// for the rest), lz4hc, lz4, zstd, deflate, lzma and none; squashfs lz4hc, lz4, gzip, lzo, xz, zstd and
+    /// none; btrfs zstd, zlib, lzo and none; ext4 none [default: mixed, of squashfs lz4hc, of btrfs zstd]
     #[arg(
         help_heading = "Compression",
         long,

@@ -53,7 +53,7 @@ impl Quick {
         } else {
             BTreeSet::new()
         };
-        options.quick.clone_from(&startup.files);
+        options.quick = Startup::with_usual_programs(tree).files;
         if let Some(found) = &profile {
             let others = found.files.difference(&uncompressed).cloned().collect();
             uncompressed.extend(smallest(&others, tree, room(PROFILE_PART)));

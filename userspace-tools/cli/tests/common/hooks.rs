@@ -22,7 +22,13 @@ pub fn hook(name: &str) -> PathBuf {
 /// Returns a system with a kernel 7.3 that can mount images in place, and 6.12 that cannot.
 pub fn system() -> Place {
     let place = Place::new();
-    let options = ["INITOVERLAYFS", "EROFS_FS", "OVERLAY_FS", "EROFS_FS_ZIP"];
+    let options = [
+        "INITOVERLAYFS",
+        "EROFS_FS",
+        "OVERLAY_FS",
+        "EROFS_FS_ZIP",
+        "EROFS_FS_ZIP_ZSTD",
+    ];
     let config: String = options
         .map(|option| format!("CONFIG_{option}=y\n"))
         .concat();

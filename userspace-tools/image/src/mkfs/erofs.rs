@@ -40,8 +40,9 @@ const HAS_48BIT: (u32, u32) = (1, 9);
 /// The number of the signal.
 const SEGMENTATION_FAULT: i32 = 11;
 
-/// Starts of lines of hints for the second algorithm of [`Compression::Mixed`].
-const IN_LARGE_CLUSTERS: &str = "131072 1";
+/// Hints for the second algorithm of [`Compression::Mixed`]: the line for all files that none before it names, and the start
+/// of a line.
+const IN_LARGE_CLUSTERS: &str = "131072 1 .\n";
 const IN_SINGLE_BLOCKS: &str = "4096 1";
 
 /// The time between two looks at what the program has read.
@@ -50,7 +51,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The compression of the image's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// LZ4, taking its time; and Zstandard for what a boot seldom reads.
+    /// LZ4, taking its time, for what is [quick](Options::quick); and Zstandard for all else.
     Mixed,
     /// Zstandard, taking its time, for all files: the smallest image.
     Small,
@@ -102,7 +103,7 @@ pub struct Options {
     pub max_extent: Option<u32>,
     /// Files that are not compressed, by the first of their names in the tree.
     pub uncompressed: BTreeSet<Vec<u8>>,
-    /// Files that a boot reads, by the same name: [`Compression::Mixed`] does not compress them by Zstandard.
+    /// Files that most boots read, by the same name: [`Compression::Mixed`] compresses no others by LZ4.
     pub quick: BTreeSet<Vec<u8>>,
 }
 
@@ -165,7 +166,7 @@ impl Mkfs {
             Compression::Mixed => SeldomRead::of(tree, &[&options.uncompressed, &options.quick]),
             _ => SeldomRead::default(),
         };
-        let wants_to_mix = !seldom_read.is_empty();
+        let wants_to_mix = seldom_read.is_worth_it();
         let is_mixed = wants_to_mix && self.has_zstd && takes_numbers()?;
         let hints = hints(options, Some(seldom_read).filter(|_| is_mixed).as_ref())?;
         let mut command = self.command(options, hints.as_ref(), is_mixed);
@@ -260,7 +261,7 @@ fn hints(
         let usual = with_hints(options.cluster_size).to_string();
         hints.extend(hints::lines(&usual, &options.quick));
         hints.extend(hints::lines(IN_SINGLE_BLOCKS, &found.large));
-        hints.extend(format!("{IN_LARGE_CLUSTERS} {}\n", SeldomRead::expression()).bytes());
+        hints.extend(IN_LARGE_CLUSTERS.bytes());
     }
     if hints.is_empty() || options.compression == Compression::None {
         return Ok(None);
