@@ -5,13 +5,15 @@
 //! guest's init, sent over a serial port of its own ([`report`], [`summary`]). The console is read for
 //! signs of trouble only ([`console`]): no scenario passes because of a line in a log alone.
 //!
-//! Not tests: where the time to `/init` goes ([`profile`]), and what loading an initrd adds to it ([`loading`]).
+//! Not tests: where the time to `/init` goes ([`profile`]), what loading an initrd adds to it ([`loading`]),
+//! and the least memory for a boot ([`least`]).
 
 pub mod console;
 pub mod difference;
 pub mod emulator;
 pub mod fixtures;
 pub mod hostile;
+pub mod least;
 pub mod loading;
 pub mod machine;
 pub mod profile;

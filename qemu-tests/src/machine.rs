@@ -36,7 +36,14 @@ pub struct Machine {
     arguments: Vec<String>,
     quiet: bool,
     count_memory: bool,
-    until: Option<String>,
+    until: Option<(Port, String)>,
+}
+
+/// Where a text is waited for.
+#[derive(Clone, Copy)]
+enum Port {
+    Console,
+    Result,
 }
 
 /// The initrd: a fixture, or bytes that a test made.
@@ -268,11 +275,25 @@ impl Machine {
 
     /// Boots until the console shows a text, and returns the console up to then. A hang, or signs of trouble,
     /// are an error.
-    pub fn run_to_text(mut self, text: &str) -> Result<Console> {
-        self.until = Some(text.to_owned());
+    pub fn run_to_text(self, text: &str) -> Result<Console> {
+        self.run_until(Port::Console, text)
+    }
+
+    /// Boots until the guest sends a text where reports go, and returns the console up to then. A hang, or signs of
+    /// trouble, are an error.
+    pub fn run_to_report(self, text: &str) -> Result<Console> {
+        self.run_until(Port::Result, text)
+    }
+
+    fn run_until(mut self, port: Port, text: &str) -> Result<Console> {
+        self.until = Some((port, text.to_owned()));
         let ending = self.boot()?;
         let judge = || -> Result<()> {
-            ensure!(ending.console.has(text), "the console does not show {text:?}");
+            let has_come = match port {
+                Port::Console => ending.console.has(text),
+                Port::Result => Console::new(&ending.result).has(text),
+            };
+            ensure!(has_come, "the guest does not say {text:?}");
             let faults = ending.console.faults();
             ensure!(faults.is_empty(), "the console shows {faults:#?}");
             Ok(())
@@ -292,8 +313,14 @@ impl Machine {
         let mut child = command.spawn().with_context(|| format!("cannot run {}", tools::qemu()))?;
         let mut touched_kb = 0;
         let has_come = || {
-            let console = fs::read(place.path().join("console")).unwrap_or_default();
-            self.until.as_ref().is_some_and(|text| Console::new(&console).has(text))
+            self.until.as_ref().is_some_and(|(port, text)| {
+                let name = match port {
+                    Port::Console => "console",
+                    Port::Result => "result",
+                };
+                let said = fs::read(place.path().join(name)).unwrap_or_default();
+                Console::new(&said).has(text)
+            })
         };
         let status = wait(&mut child, limit, &mut touched_kb, has_come);
         if !matches!(status, Ok(Some(_))) {

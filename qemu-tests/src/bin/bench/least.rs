@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The least memory with which a machine reaches the stages of a boot.
 //!
-//! A bisection finds it, in steps of 8 MiB. The report of init decides, not the time of a boot: too little
+//! The report of init decides, not the time of a boot: too little
 //! memory ends in a panic, in an init that is killed, or in an emulator that has no room for the initrd.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use qemu_tests::least::search;
 use qemu_tests::machine::Machine;
 
 use crate::candidates::Candidate;
 use crate::parallel;
 use crate::results::Least;
 
-/// The step of the search, in MiB.
-const STEP: u32 = 8;
-/// The most memory that is tried, in MiB.
-const MOST: u32 = 2048;
 /// The limit of a boot, by an ordinary clock.
 const TIME_LIMIT: Duration = Duration::from_secs(240);
 
@@ -29,8 +26,7 @@ pub fn measure(candidates: &[Candidate]) -> Result<Vec<Option<Least>>> {
 
 fn of(candidate: &Candidate) -> Result<Option<Least>> {
     let name = candidate.format.name;
-    let Some(init_mib) = search(STEP, |mib| reaches(candidate, mib, "start", "start.cycles"))?
-    else {
+    let Some(init_mib) = search(0, |mib| reaches(candidate, mib, "start", "start.cycles"))? else {
         return Ok(None);
     };
     let all_mib = search(init_mib, |mib| reaches(candidate, mib, "start,read10,read", "rest"))?;
@@ -39,23 +35,6 @@ fn of(candidate: &Candidate) -> Result<Option<Least>> {
     };
     eprintln!("bench: {name}, {} MB: /init with {init_mib} MiB, all with {all_mib}", candidate.mb);
     Ok(Some(Least { init_mib, all_mib }))
-}
-
-/// Returns the least multiple of [`STEP`] from `low` on that is enough, if any is.
-fn search(low: u32, is_enough: impl Fn(u32) -> Result<bool>) -> Result<Option<u32>> {
-    if !is_enough(MOST)? {
-        return Ok(None);
-    }
-    let (mut low, mut high) = (low / STEP, MOST / STEP);
-    while low < high {
-        let middle = (low + high) / 2;
-        if is_enough(middle * STEP)? {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Ok(Some(high * STEP))
 }
 
 /// Boots with so much memory: whether init has reported `key`.

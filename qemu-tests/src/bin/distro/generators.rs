@@ -23,8 +23,19 @@ pub struct Generator {
     pub compressor: &'static str,
     /// The kinds that are booted, up to a running system; none if its root is not Debian's disk.
     pub kinds: &'static [Kind],
+    /// What a boot with little memory has to come to.
+    pub landmark: Landmark,
     /// Says where the image comes from, if `scripts/distro` does not make it for every machine.
     pub elsewhere: Option<&'static str>,
+}
+
+/// A place in a boot that shows that there was memory enough.
+#[derive(Clone, Copy)]
+pub enum Landmark {
+    /// The init of Debian's disk starts.
+    RealInit,
+    /// The installer asks its first question, and prints this.
+    Question(&'static str),
 }
 
 /// A kind of initrd that is made of an initramfs.
@@ -71,6 +82,8 @@ const MAIN: &[Kind] = &[
     kind("EROFS lz4hc", How::Converted(LZ4HC)),
 ];
 
+const QUESTION: &str = "Prompt: '?' for help";
+
 /// All of them. What `scripts/distro --install` makes is for the kernel under test, which has no modules.
 pub const GENERATORS: [Generator; 6] = [
     Generator {
@@ -78,6 +91,7 @@ pub const GENERATORS: [Generator; 6] = [
         file: "dracut",
         compressor: "zstd -15 -q -T0",
         kinds: ALL,
+        landmark: Landmark::RealInit,
         elsewhere: None,
     },
     Generator {
@@ -85,6 +99,7 @@ pub const GENERATORS: [Generator; 6] = [
         file: "dracut-hostonly",
         compressor: "zstd -15 -q -T0",
         kinds: MAIN,
+        landmark: Landmark::RealInit,
         elsewhere: None,
     },
     Generator {
@@ -92,6 +107,7 @@ pub const GENERATORS: [Generator; 6] = [
         file: "initramfs-tools",
         compressor: "zstd -9 -q -T0",
         kinds: ALL,
+        landmark: Landmark::RealInit,
         elsewhere: None,
     },
     Generator {
@@ -99,6 +115,7 @@ pub const GENERATORS: [Generator; 6] = [
         file: "mkosi",
         compressor: "zstd -3 -q -T0",
         kinds: MAIN,
+        landmark: Landmark::RealInit,
         elsewhere: Some("`scripts/distro --install` makes it, as root"),
     },
     Generator {
@@ -106,6 +123,7 @@ pub const GENERATORS: [Generator; 6] = [
         file: "installer",
         compressor: "gzip -9 -n",
         kinds: &[],
+        landmark: Landmark::Question(QUESTION),
         elsewhere: None,
     },
     Generator {
@@ -113,6 +131,7 @@ pub const GENERATORS: [Generator; 6] = [
         file: "installer-gtk",
         compressor: "gzip -9 -n",
         kinds: &[],
+        landmark: Landmark::Question(QUESTION),
         elsewhere: Some("Debian does not have it for every machine"),
     },
 ];

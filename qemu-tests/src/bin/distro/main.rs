@@ -10,11 +10,13 @@
 //! Memory is what is available when `/init` starts, when the real root's init does, and when all is up. A
 //! script that says so is in a small archive behind each initrd.
 //!
-//! Besides, for more generators: how large their images become, and how long that takes.
+//! Besides, for more generators: how large their images become, how long that takes, and the least memory that they
+//! boot with.
 
 mod boots;
 mod generators;
 mod images;
+mod least;
 mod packed;
 mod results;
 mod table;
@@ -33,7 +35,7 @@ use qemu_tests::{publish, tools};
 use crate::generators::{Generator, How, GENERATORS, MIXED, SMALL};
 use crate::images::Images;
 use crate::packed::Packed;
-use crate::results::{Conversion, Results};
+use crate::results::{Conversion, Least, Results};
 
 /// Debian's release.
 const SUITE: &str = "trixie";
@@ -43,7 +45,7 @@ const SUITE: &str = "trixie";
 #[command(bin_name = "scripts/bench --distro")]
 struct Options {
     /// Boot these initrds of one's own instead
-    #[arg(value_name = "INITRD", conflicts_with_all = ["only", "sizes_only", "from", "publish"])]
+    #[arg(value_name = "INITRD", conflicts_with_all = ["only", "sizes_only", "least_only", "from", "publish"])]
     initrds: Vec<PathBuf>,
     /// Only generators whose name contains this
     #[arg(long)]
@@ -51,6 +53,9 @@ struct Options {
     /// Boot nothing: measure the sizes, and the time to convert
     #[arg(long)]
     sizes_only: bool,
+    /// Measure the least memory that boots, and nothing else
+    #[arg(long, conflicts_with_all = ["sizes_only", "from"])]
+    least_only: bool,
     /// Boot nothing: take the results from these files; where several have a figure, the last one counts
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["only", "sizes_only"])]
     from: Vec<PathBuf>,
@@ -62,7 +67,7 @@ struct Options {
 impl Options {
     /// Returns whether this is a run of everything.
     fn is_complete(&self) -> bool {
-        self.only.is_none() && !self.sizes_only && self.from.is_empty()
+        self.only.is_none() && !self.sizes_only && !self.least_only && self.from.is_empty()
     }
 }
 
@@ -146,14 +151,30 @@ fn measured(options: &Options) -> Result<Results> {
     for generator in GENERATORS.iter().filter(is_named) {
         let Some(image) = generator.image(SUITE)? else { continue };
         let mut images = Images::of(&image);
-        results.conversions.push(conversion(generator, &image, &mut images)?);
-        if !options.sizes_only {
+        if !options.least_only {
+            results.conversions.push(conversion(generator, &image, &mut images)?);
+        }
+        if !options.sizes_only && !options.least_only {
             boot(generator, &image, &mut images, &mut results)?;
+        }
+        if !options.sizes_only {
+            results.least.push(least(generator, &image, &mut images)?);
         }
         let kept = place.join(format!("distro{}.json", machine()));
         fs::write(kept, serde_json::to_string_pretty(&results)? + "\n")?;
     }
     Ok(results)
+}
+
+/// Measures the least memory with which an initramfs boots, as it is and converted.
+fn least(generator: &Generator, initramfs: &Path, images: &mut Images) -> Result<Least> {
+    eprintln!("distro: looking for the least memory for {}", generator.name);
+    let mib = |initrd: &[u8], option| least::mib(initrd, option, generator.landmark);
+    Ok(Least {
+        generator: generator.name.to_owned(),
+        stock_mib: mib(&fs::read(initramfs)?, "off")?,
+        ours_mib: mib(&images.image(MIXED)?, "require")?,
+    })
 }
 
 /// Measures what the command makes of an initramfs, and how long it and the generator's compressor take.

@@ -10,6 +10,9 @@ pub struct Results {
     pub conversions: Vec<Conversion>,
     /// Boots, up to a running system.
     pub rows: Vec<Row>,
+    /// The least memory.
+    #[serde(default)]
+    pub least: Vec<Least>,
 }
 
 /// An image that the command made.
@@ -33,6 +36,14 @@ pub struct Conversion {
     pub usual: Converted,
     /// By `--small`.
     pub small: Converted,
+}
+
+/// The least memory with which a generator's image boots to its landmark, in MiB; nothing if it does not boot with any.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Least {
+    pub generator: String,
+    pub stock_mib: Option<u32>,
+    pub ours_mib: Option<u32>,
 }
 
 /// A figure at each stage.
@@ -67,6 +78,10 @@ impl Results {
         for row in other.rows {
             self.rows.retain(|old| old.generator != row.generator || old.kind != row.kind);
             self.rows.push(row);
+        }
+        for one in other.least {
+            self.least.retain(|old| old.generator != one.generator);
+            self.least.push(one);
         }
     }
 }

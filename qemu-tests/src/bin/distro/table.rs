@@ -4,10 +4,11 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use qemu_tests::least::STEP;
 use qemu_tests::loading::{Choice, Table};
 
 use crate::generators::{OURS, STOCK};
-use crate::results::{Conversion, Converted, Results, Row, Stages};
+use crate::results::{Conversion, Converted, Least, Results, Row, Stages};
 
 /// Returns all tables; those without figures are left out.
 pub fn tables(results: &Results) -> Result<String> {
@@ -23,8 +24,35 @@ pub fn tables(results: &Results) -> Result<String> {
         let rows: Vec<&Row> = results.rows.iter().filter(is_its).collect();
         loading(&mut out, generator, &rows)?;
     }
+    least(&mut out, &results.least)?;
     conversions(&mut out, &results.conversions)?;
     Ok(out)
+}
+
+/// Adds the table of the least memory.
+fn least(out: &mut String, all: &[Least]) -> Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "The least memory of the machine, in MiB, with which the image boots up to the real root's init, or to the \
+         installer's first question. Found by bisection in steps of {STEP} MiB, on one processor, by an ordinary clock.\n"
+    )?;
+    writeln!(out, "| initramfs | as it is | {OURS} | percent |")?;
+    writeln!(out, "|---|--:|--:|--:|")?;
+    for one in all {
+        let mib = |mib: Option<u32>| mib.map_or("none".to_owned(), |mib| mib.to_string());
+        let percent = match (one.ours_mib, one.stock_mib) {
+            (Some(ours), Some(stock)) => {
+                format!("{:.0}", f64::from(ours) * 100.0 / f64::from(stock))
+            }
+            _ => String::new(),
+        };
+        let (stock, ours) = (mib(one.stock_mib), mib(one.ours_mib));
+        writeln!(out, "| {} | {stock} | **{ours}** | {percent} |", one.generator)?;
+    }
+    Ok(writeln!(out)?)
 }
 
 /// Adds the table of the boots.
@@ -129,7 +157,7 @@ mod tests {
     #[test]
     fn loading_is_added_to_the_boots() -> Result<()> {
         let rows = vec![row(STOCK, 35_000_000, 5.14), row(OURS, 39_000_000, 4.14)];
-        let text = tables(&Results { rows, conversions: Vec::new() })?;
+        let text = tables(&Results { rows, ..Results::default() })?;
         let line = "| as it is | 35.0 | 6.89 | 5.49 | 5.21 | 5.16 | 10.89 | 9.49 | 9.21 | 9.16 |";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("| EROFS mixed | 39.0 | **6.09** | **4.53** |"), "{text}");
@@ -149,9 +177,21 @@ mod tests {
             usual: Converted { bytes: 39_300_000, seconds: 4.0 },
             small: Converted { bytes: 35_200_000, seconds: 8.0 },
         };
-        let text = tables(&Results { rows: Vec::new(), conversions: vec![one] })?;
+        let text = tables(&Results { conversions: vec![one], ..Results::default() })?;
         let line = "| dracut | 35.2 | 39.3 (112 %) | 35.2 (100 %) | ~4.0 s | ~8.0 s | `zstd -15` | ~9.9 s |";
         assert!(text.contains(line), "{text}");
+        Ok(())
+    }
+
+    #[test]
+    fn least_memory_is_compared() -> Result<()> {
+        let line = |stock_mib, ours_mib| {
+            let least = vec![Least { generator: "dracut".to_owned(), stock_mib, ours_mib }];
+            let text = tables(&Results { least, ..Results::default() })?;
+            anyhow::Ok(text.trim_end().lines().last().unwrap_or_default().to_owned())
+        };
+        assert_eq!(line(Some(208), Some(80))?, "| dracut | 208 | **80** | 38 |");
+        assert_eq!(line(None, Some(80))?, "| dracut | none | **80** |  |");
         Ok(())
     }
 
