@@ -12,8 +12,7 @@
 //! signature      PKCS#7 in DER, maybe none; padded to a multiple of 4096 bytes
 //! ```
 //!
-//! `Documentation/image-format.rst` has it byte by byte. Pure, as all that is shared with
-//! the host.
+//! `Documentation/image-format.rst` has it byte by byte. Pure, as the host shares it.
 
 use core::ops::Range;
 
