@@ -11,7 +11,7 @@ export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
 .PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-distro test-clean vng fuzz mutate bench profile
-.PHONY: check check-configs graft ungraft clean distclean
+.PHONY: check check-configs series series-check graft ungraft clean distclean
 
 help:
 	@sed -n 's/^## \?//p' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,8 @@ help:
 ##   make mutate     boot 500 mutated initrds (BOOTS=N)
 ##   make check      formatting, lints, checkpatch
 ##   make check-configs  our objects in other configurations, some of them booted (an hour)
+##   make series     the patches that would be sent to the kernel's lists, into build/series
+##   make series-check  applies and checks them, and builds a kernel after each (long)
 ##   make bench      time and memory against stock initramfs, into Documentation/benchmark.rst (long)
 ##   make profile    where the instructions to /init go, by function of the kernel
 ##
@@ -139,6 +141,12 @@ check: ready
 check-configs: ready
 	@scripts/configs
 
+series: ready
+	@scripts/series
+
+series-check: ready
+	@scripts/series --check
+
 graft: ready
 	@. build/tools.env && scripts/graft "$$KDIR"
 
@@ -148,7 +156,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile*.folded build/.image-key* build/.accel
+	rm -rf build/series build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile*.folded build/.image-key* build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \

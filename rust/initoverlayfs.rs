@@ -109,8 +109,8 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Returns whether it has to wait for the `late` initcalls: there, the kernel loads the keys for
-    /// signatures, and btrfs registers.
+    /// Returns whether it has to wait for the `late` initcalls: there, the kernel loads the keys
+    /// for signatures, and btrfs registers.
     fn must_wait(&self) -> bool {
         let is_btrfs =
             |segment: &Segment| matches!(segment.kind, Kind::Image(Filesystem::Btrfs, _));

@@ -120,8 +120,8 @@ pub(crate) enum ScanProblem {
 }
 
 impl ScanProblem {
-    /// Returns whether the initrd has a damaged archive. The kernel's decompressors do not check all
-    /// that they read, so they must not see it.
+    /// Returns whether the initrd has a damaged archive. The kernel's decompressors do not check
+    /// all that they read, so they must not see it.
     pub(crate) fn is_damaged_archive(&self) -> bool {
         matches!(
             self,

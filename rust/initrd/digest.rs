@@ -44,8 +44,8 @@ impl Algorithm {
         }
     }
 
-    /// Returns the size of the blocks that the algorithm works on, in bytes. fs-verity pads a salt to
-    /// that.
+    /// Returns the size of the blocks that the algorithm works on, in bytes. fs-verity pads a salt
+    /// to that.
     pub const fn input_block(self) -> usize {
         match self {
             Self::Sha256 => 64,

@@ -128,7 +128,8 @@ impl Shape {
         self.tree_blocks().saturating_mul(BLOCK)
     }
 
-    /// Returns the levels from the leaves on: the number of the first block, and how many there are.
+    /// Returns the levels from the leaves on: the number of the first block, and how many there
+    /// are.
     pub fn levels(&self) -> &[(usize, usize)] {
         self.levels.get(..self.level_count).unwrap_or(&[])
     }

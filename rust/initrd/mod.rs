@@ -8,26 +8,26 @@
 //! archives with the bytes that belong to it.
 //!
 //! Everything here is pure: bytes in, values out. No allocation, no `unsafe`, no kernel calls. The
-//! same files are compiled by the kernel and, on the host, by `cargo test` and the command. May use:
-//! no other room.
+//! same files are compiled by the kernel and, on the host, by `cargo test` and the command. May
+//! use: no other room.
 //!
 //! The rules, as `Documentation/image-format.rst` states them:
 //!
 //! * NUL bytes between segments are padding, except those in front of an image's superblock: 1024
 //!   of EROFS and ext4, 65536 of btrfs, none of squashfs.
-//! * An EROFS image starts where its magic stands 1024 bytes further on. It also starts 1024 bytes in
-//!   front of its magic if there are only NULs in between. Images of other filesystems are found in
-//!   the second way only, each with its own number of NULs. If the superblock is wrong, that is an
-//!   error.
+//! * An EROFS image starts where its magic stands 1024 bytes further on. It also starts 1024 bytes
+//!   in front of its magic if there are only NULs in between. Images of other filesystems are found
+//!   in the second way only, each with its own number of NULs. If the superblock is wrong, that is
+//!   an error.
 //! * Only images of the filesystems that the scanner is told to look for are images at all.
 //! * `070701` and `070702` start a cpio archive, which is walked header by header, so that an image
 //!   stored as a file inside it is not taken for a layer. Where the headers stop making sense
 //!   before the archive's trailer, the archive is damaged: that is an error too.
 //! * The magic of a compression method starts a compressed archive. It ends at the next sound image
 //!   that has 1024 NUL bytes in front of its superblock. For squashfs these bytes are padding. An
-//!   archive in the legacy format of LZ4 says itself where it ends, and is damaged if it reaches too
-//!   far. Up to 3 NUL bytes in front of a compressed archive belong to it, so that it starts at a
-//!   multiple of 4.
+//!   archive in the legacy format of LZ4 says itself where it ends, and is damaged if it reaches
+//!   too far. Up to 3 NUL bytes in front of a compressed archive belong to it, so that it starts at
+//!   a multiple of 4.
 //! * Where an image is followed by a trailer that seals it ([`seal`]), the two are one segment.
 //! * Anything else (a signature, a legacy ramdisk) is unknown, and reaches to the end of the
 //!   buffer.
@@ -131,8 +131,8 @@ pub struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Starts at the first byte of `buffer`. Images of filesystems that are not among `kinds` become
-    /// unknown segments.
+    /// Starts at the first byte of `buffer`. Images of filesystems that are not among `kinds`
+    /// become unknown segments.
     pub fn new(buffer: &'a [u8], checksums: &'a Checksums, kinds: Filesystems) -> Self {
         Self {
             buffer,

@@ -12,7 +12,7 @@
 //! signature      PKCS#7 in DER, maybe none; padded to a multiple of 4096 bytes
 //! ```
 //!
-//! `Documentation/image-format.rst` has it byte by byte. Pure, as all that is shared with the host.
+//! `Documentation/image-format.rst` has it byte by byte. Pure, as the host shares it.
 
 use core::ops::Range;
 
@@ -126,8 +126,8 @@ pub fn trailer_at(len: usize) -> Option<usize> {
     len.checked_next_multiple_of(BLOCK)
 }
 
-/// Returns the size of the trailer that `bytes` start with, which may go on behind it; [`None`] if there
-/// is none.
+/// Returns the size of the trailer that `bytes` start with, which may go on behind it; [`None`] if
+/// there is none.
 ///
 /// Any version of the format is skipped this way, and nothing but the size is checked.
 ///

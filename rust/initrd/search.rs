@@ -66,8 +66,8 @@ fn place(filesystem: Filesystem) -> (usize, usize) {
     }
 }
 
-/// Returns the image in `bytes` whose superblock is the first thing there that is not NUL, and where the
-/// image begins.
+/// Returns the image in `bytes` whose superblock is the first thing there that is not NUL, and
+/// where the image begins.
 ///
 /// `nuls` is the number of NUL bytes at the start.
 pub(super) fn recognise(

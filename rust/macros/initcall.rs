@@ -71,8 +71,8 @@ impl Parse for Initcall {
 }
 
 impl Initcall {
-    /// Returns the C entry point, and its entry in the section: a 32-bit offset where the architecture has
-    /// such, a pointer elsewhere.
+    /// Returns the C entry point, and its entry in the section: a 32-bit offset where the
+    /// architecture has such, a pointer elsewhere.
     pub(crate) fn expand(self) -> TokenStream {
         let Self {
             section,

@@ -49,8 +49,8 @@ pub(crate) struct Initrd<'early> {
 impl<'early> Initrd<'early> {
     /// Returns the initrd, if the bootloader passed one.
     pub(crate) fn peek(early: &'early Early) -> Option<Self> {
-        // SAFETY: This is an early initcall. Until `populate_rootfs` nobody else reads or writes the
-        // two globals: what the architecture sets up, it has set up before the initcalls.
+        // SAFETY: This is an early initcall. Until `populate_rootfs` nobody else reads or writes
+        // the two globals: what the architecture sets up, it has set up before the initcalls.
         let (start, end) = unsafe {
             (
                 addr_of!(bindings::initrd_start).read(),
@@ -115,9 +115,9 @@ impl Pages {
         if self.range.is_empty() || self.is_counted {
             return;
         }
-        // SAFETY: By the type invariant the pages are in the direct map, so they have a `struct page`.
-        // `is_counted` is false, so they are in no count yet. `divide` calls this, from the device
-        // initcalls on.
+        // SAFETY: By the type invariant the pages are in the direct map, so they have a `struct
+        // page`. `is_counted` is false, so they are in no count yet. `divide` calls this, from the
+        // device initcalls on.
         unsafe { bindings::initoverlayfs_count_pages(self.range.start, self.range.end) };
         self.is_counted = true;
     }
@@ -186,8 +186,8 @@ impl Region {
     }
 
     /// Divides it among its segments, whose ranges are given in order, in bytes from the start of
-    /// the initrd. Padding between them is freed at once. A page that two segments share is freed with
-    /// the second one to be dropped. From now on, all pages count as memory that the kernel
+    /// the initrd. Padding between them is freed at once. A page that two segments share is freed
+    /// with the second one to be dropped. From now on, all pages count as memory that the kernel
     /// manages.
     ///
     /// # Errors

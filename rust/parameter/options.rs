@@ -2,8 +2,8 @@
 
 //! The grammar of the `initoverlayfs=` boot parameter.
 //!
-//! A comma-separated list, as `Documentation/kernel-parameters.txt` describes it. Pure: no kernel
-//! calls, no allocation, the same file compiled by the kernel and by `cargo test`.
+//! A comma-separated list, as `Documentation/kernel-parameters.txt` describes it. Pure:
+//! no kernel calls, no allocation, the same file compiled by the kernel and by `cargo test`.
 
 use crate::initrd::{
     digest::{

@@ -2,9 +2,9 @@
 
 //! Deciding whether an image is authentic enough to be mounted.
 //!
-//! The fs-verity digest of an image is compared with the command line, or its signature is verified.
-//! Only the trailer's header is read for that. [`Guard`] checks each block against the tree when the
-//! block is first read.
+//! The fs-verity digest of an image is compared with the command line, or its signature is
+//! verified. Only the trailer's header is read for that. [`Guard`] checks each block against the
+//! tree when the block is first read.
 //!
 //! Reading the trailer belongs to initrd, and checking blocks to memory. May use: initrd, memory,
 //! parameter, sys, words.

@@ -125,8 +125,8 @@ unsafe extern "C" fn free_context(context: *mut bindings::fs_context) {
 ///
 /// `context` is one of ours, with its files.
 unsafe extern "C" fn get_tree(context: *mut bindings::fs_context) -> c_int {
-    // SAFETY: The context is valid. `fill_super` has the type that `get_tree_nodev()` calls, and takes
-    // each new superblock of this filesystem.
+    // SAFETY: The context is valid. `fill_super` has the type that `get_tree_nodev()` calls, and
+    // takes each new superblock of this filesystem.
     unsafe { bindings::get_tree_nodev(context, Some(fill_super)) }
 }
 

@@ -44,10 +44,11 @@ void initoverlayfs_set_size(struct inode *inode, loff_t size)
 }
 
 /*
- * Mount m at path, with relatime or with strict access times. finish_automount() is the one function that takes a mount
- * from a caller outside of fs/namespace.c. If something is mounted there, it
- * drops the mount and reports success; and it marks the mount, and with it what
- * is cloned from it, as one that may go with its parent, which no root should.
+ * Mount m at path, with relatime or with strict access times.
+ * finish_automount() is the one function that takes a mount from a caller
+ * outside of fs/namespace.c. If something is mounted there, it drops the mount
+ * and reports success; and it marks the mount, and with it what is cloned from
+ * it, as one that may go with its parent, which no root should.
  */
 int initoverlayfs_attach(struct vfsmount *m, const struct path *path,
 			 bool relatime)

@@ -135,8 +135,8 @@ impl Disk {
             bindings::initoverlayfs_disk_open(raw)
         })?;
         let opened = NonNull::new(opened).ok_or(ENXIO)?;
-        // SAFETY: The disk is alive, because we have it open. Only `release` reads the private data,
-        // after the last user has closed the disk, which we have not.
+        // SAFETY: The disk is alive, because we have it open. Only `release` reads the private
+        // data, after the last user has closed the disk, which we have not.
         unsafe { (*raw).private_data = retirement.into_foreign() };
         Ok(Self {
             // INVARIANT: It was opened for us.
@@ -299,12 +299,14 @@ unsafe extern "C" fn copy(
         let files = image.try_access().ok_or(EIO)?;
         let file = files.first().ok_or(EIO)?;
         let rest = if is_read {
-            // SAFETY: By this function's contract the iterator is valid; its direction is to memory.
+            // SAFETY: By this function's contract the iterator is valid; its direction is to
+            // memory.
             let iter = unsafe { IovIterDest::from_raw(iter) };
             file.read(&mut { position }, iter)?;
             iter.len()
         } else {
-            // SAFETY: By this function's contract the iterator is valid; its direction is from memory.
+            // SAFETY: By this function's contract the iterator is valid; its direction is from
+            // memory.
             let iter = unsafe { IovIterSource::from_raw(iter) };
             file.write(position, iter)?;
             iter.len()

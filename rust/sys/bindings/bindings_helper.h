@@ -6,6 +6,7 @@
 
 #include <crypto/sha2.h>
 #include <linux/async.h>
+#include <linux/blkdev.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/file.h>

@@ -156,8 +156,8 @@ fn copy_xattr(from: &Path, to: &Path, name: &CStr) -> Result {
             )
         }
     })?;
-    // SAFETY: The dentry is valid as long as the path, the name is NUL-terminated, and the value has
-    // `value.len()` bytes.
+    // SAFETY: The dentry is valid as long as the path, the name is NUL-terminated, and the value
+    // has `value.len()` bytes.
     let set = to_result(unsafe {
         bindings::vfs_setxattr(
             idmap,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Wrappers for making and attaching mounts. C sources: [`fs/fs_context.c`](srctree/fs/fs_context.c),
-//! [`fs/namespace.c`](srctree/fs/namespace.c).
+//! Wrappers for making and attaching mounts. C sources:
+//! [`fs/fs_context.c`](srctree/fs/fs_context.c), [`fs/namespace.c`](srctree/fs/namespace.c).
 //!
 //! Unsafe, because references to contexts and mounts are counted by hand.
 

@@ -226,7 +226,8 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the thread's `fs` is ours to drop, and this is the one before.
+        // SAFETY: By the type invariant the thread's `fs` is ours to drop, and this is the one
+        // before.
         unsafe { bindings::initoverlayfs_leave_view(self.0.as_ptr()) };
     }
 }
