@@ -5,7 +5,9 @@ use std::fs;
 
 use anyhow::{ensure, Context, Result};
 
+use crate::fixtures::archive::{newc, Style};
 use crate::fixtures::erofs::{self, USUAL};
+use crate::fixtures::layer::Layer;
 use crate::fixtures::tree::Tree;
 use crate::fixtures::{cpio, disk};
 use crate::machine::{Boot, Machine};
@@ -24,6 +26,12 @@ pub fn usual_bytes() -> Result<Vec<u8>> {
 /// Boots the standard tree from a classic archive.
 pub fn classic() -> Result<Machine> {
     Ok(Machine::new().initrd(cpio::archive(&Tree::standard()?, cpio::Compressor::Gzip)?))
+}
+
+/// Boots with a classic archive of nothing: what comes after has the same memory as after any other initrd. With none,
+/// it may have a page more, as the entries for an initrd make a device tree longer.
+pub fn with_empty_archive() -> Machine {
+    Machine::new().whole_pages(newc(&Layer::new(), Style::default()))
 }
 
 /// Boots an initrd of these bytes, with a disk to fall back to.

@@ -15,7 +15,7 @@ use qemu_tests::fixtures::stack::{base, Stack};
 use qemu_tests::fixtures::tree::Tree;
 use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
-use qemu_tests::scenario::{classic, usual};
+use qemu_tests::scenario::{classic, usual, with_empty_archive};
 use qemu_tests::summary::Summary;
 use qemu_tests::tools;
 
@@ -52,9 +52,9 @@ fn settled(machine: Machine, orders: &str, option: &str) -> Result<Section> {
     Ok(found)
 }
 
-/// Returns the memory of a boot that never had an initrd.
-fn without_initrd() -> Result<Section> {
-    settled(Machine::new(), "settle", "")
+/// Returns the memory of a stock boot with an initrd that holds nothing.
+fn stock() -> Result<Section> {
+    settled(with_empty_archive(), "settle", "")
 }
 
 /// Both have the same memory in all, and nearly as much of it free.
@@ -79,14 +79,14 @@ fn random(name: &str, mib: usize) -> Layer {
 
 #[test]
 fn switching_root_gives_the_memory_back() -> Result<()> {
-    let plain = without_initrd()?;
+    let plain = stock()?;
     let after = settled(Machine::new().whole_pages(image()?), "settle,switch_root", "")?;
     check_same_memory(&after, &plain)
 }
 
 #[test]
 fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()> {
-    let plain = without_initrd()?;
+    let plain = stock()?;
     let machine = Machine::new().whole_pages(image()?);
     let after = settled(machine, "settle,tree,switch_root", "")?;
     check_same_memory(&after, &plain)
@@ -94,7 +94,7 @@ fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()>
 
 #[test]
 fn failed_mount_gives_the_memory_back() -> Result<()> {
-    let plain = without_initrd()?;
+    let plain = stock()?;
     let broken = no_root_inode(image()?)?;
     let after = settled(Machine::new().whole_pages(broken), "settle", "")?;
     check_same_memory(&after, &plain)
@@ -103,7 +103,7 @@ fn failed_mount_gives_the_memory_back() -> Result<()> {
 /// Checks what an archive behind the image of 64 MiB leaves after a fall back to the disk. Only where images
 /// have to be authentic does an archive that cannot be unpacked cost the image.
 fn check_fallback_gives_back(archive: &[u8], option: &str) -> Result<()> {
-    let plain = without_initrd()?;
+    let plain = stock()?;
     let sealed = Sealed::new(&image()?, &[])?;
     let option = format!("initoverlayfs=verify={},unsigned-cpio=allow{option}", sealed.digest()?);
     let machine = Machine::new().whole_pages([&sealed.bytes, archive].concat());
@@ -131,7 +131,7 @@ fn compressed_archive_larger_than_the_tmpfs_gives_the_memory_back() -> Result<()
 
 #[test]
 fn image_without_init_gives_the_memory_back() -> Result<()> {
-    let plain = without_initrd()?;
+    let plain = stock()?;
     let image = erofs::image(&Tree::without_init()?, &USUAL)?;
     let after = settled(Machine::new().whole_pages(fs::read(image)?), "settle", "")?;
     assert_eq!(after.number("memory.MemTotal")?, plain.number("memory.MemTotal")?);
@@ -204,7 +204,7 @@ fn memory_of_an_archive_is_given_back_once_it_is_unpacked() -> Result<()> {
 
 #[test]
 fn images_that_share_a_page_give_their_memory_back() -> Result<()> {
-    let plain = without_initrd()?;
+    let plain = stock()?;
     let mut lower = base()?;
     lower.objects.extend(random("lower", 8).objects);
     let stack = Stack::new()?.padding(100).image(&lower)?.image(&random("upper", 9))?;
