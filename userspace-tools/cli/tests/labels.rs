@@ -200,3 +200,22 @@ fn extracted(place: &Place, image: &str, names: &[&str]) -> Option<Vec<String>> 
     };
     Some(names.iter().map(line).collect())
 }
+
+#[test]
+fn check_asks_the_kernel_for_security_attributes() {
+    const KERNEL: &str =
+        "CONFIG_INITOVERLAYFS=y\nCONFIG_OVERLAY_FS=y\nCONFIG_EROFS_FS=y\nCONFIG_EROFS_FS_XATTR=y\n";
+    const OPTION: &str = "CONFIG_EROFS_FS_SECURITY=y";
+    let place = start();
+    place.write("without", KERNEL);
+    place.write("with", format!("{KERNEL}{OPTION}\n"));
+    place.succeed("convert archive -o plain --compression none");
+    place.succeed("convert archive -o labelled --compression none --labels contexts");
+    place.succeed("check plain --kernel-config without");
+    place.succeed("check labelled --kernel-config with");
+    let ended = place.run("check labelled --kernel-config without");
+    let words =
+        format!("the kernel has no {OPTION}, and file capabilities and labels are not seen");
+    assert!(ended.out.contains(&words), "{}{}", ended.out, ended.err);
+    assert_eq!(ended.status, 1);
+}
