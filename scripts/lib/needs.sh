@@ -25,6 +25,7 @@ command:mke2fs|e2fsprogs|the disk of the boot tests, ext4 images
 command:mksquashfs|squashfs-tools|squashfs images
 command:fakeroot|fakeroot|squashfs images
 command:setfattr|attr|extended attributes in images
+command:matchpathcon|selinux-utils|SELinux labels in images
 command:c++|g++|libFuzzer
 command:shellcheck|shellcheck|make check
 command:git|git|make check

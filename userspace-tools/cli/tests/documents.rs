@@ -94,6 +94,7 @@ fn place() -> Place {
         place.write(name, "#!/bin/sh\n");
     }
     place.write("certificate.pem", place.read("cert.pem"));
+    place.write("file_contexts", "/.*	system_u:object_r:default_t\n");
     let config = "INITOVERLAYFS EROFS_FS OVERLAY_FS EROFS_FS_ZIP EROFS_FS_ZIP_ZSTD".split(' ');
     let config = config.map(|option| format!("CONFIG_{option}=y\n"));
     place.write("linux/.config", config.collect::<String>());
@@ -105,6 +106,7 @@ fn here(line: &str) -> String {
     line.replace("curl https://example.com/initrd.img", "cat initramfs.img")
         .replace("ssh host 'cat > initrd.img'", "cat > initrd.img")
         .replace("/path/to/linux", "linux")
+        .replace("/etc/selinux/default/contexts/files/", "")
         .replace("SOURCE...", "tree")
 }
 

@@ -22,6 +22,7 @@ pub mod handover;
 pub mod hints;
 pub mod initrd;
 pub mod kernel_decompressors;
+pub mod labels;
 pub mod mkfs;
 pub mod other_images;
 pub mod other_superblocks;

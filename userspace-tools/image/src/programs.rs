@@ -47,6 +47,7 @@ programs! {
     DEBUGFS: "debugfs" in "E2FS_DEBUGFS", of E2FSPROGS;
     FAKEROOT: "fakeroot" in "FAKEROOT", of "fakeroot";
     FSCK_EROFS: "fsck.erofs" in "FSCK_EROFS", of EROFS_UTILS;
+    MATCHPATHCON: "matchpathcon" in "MATCHPATHCON", of "selinux-utils";
     MKE2FS: "mke2fs" in "MKE2FS", of E2FSPROGS;
     MKFS_BTRFS: "mkfs.btrfs" in "MKFS_BTRFS", of BTRFS_PROGS;
     MKFS_EROFS: "mkfs.erofs" in "MKFS_EROFS", of EROFS_UTILS;

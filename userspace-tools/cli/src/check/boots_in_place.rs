@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use initoverlayfs_image::tree::Tree;
 use serde::Serialize;
 
-use crate::check::kernel::{self, Kernel};
+use crate::check::kernel::{self, Attributes, Kernel};
 use crate::describe::description::Boot;
 use crate::describe::examine;
 use crate::terminal::streams;
@@ -116,6 +117,16 @@ fn configuration(named: Option<&Path>) -> Result<Option<(PathBuf, String)>> {
     Ok(found)
 }
 
+/// Returns which extended attributes the files of a tree have.
+fn attributes(tree: &Tree) -> Attributes {
+    let mut found = Attributes::default();
+    for name in tree.iter().flat_map(|(_, id)| tree.inode(id).xattrs.keys()) {
+        found.any = true;
+        found.security |= name.starts_with(b"security.");
+    }
+    found
+}
+
 /// Finds out whether an initrd boots in place, with this kernel if there is one.
 fn examine(initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
     let opened = examine::open(initrd)?;
@@ -127,10 +138,8 @@ fn examine(initrd: &[u8], kernel: Option<&Kernel<'_>>) -> Result<Checked> {
         problems.push("it holds no image, so the kernel unpacks it like any initramfs: make an image with `initoverlayfs convert`".into());
     }
     if let Some(kernel) = kernel {
-        let has_xattrs = opened
-            .tree
-            .is_some_and(|tree| tree.iter().any(|(_, id)| !tree.inode(id).xattrs.is_empty()));
-        problems.extend(kernel.problems(&opened.view, has_xattrs));
+        let attributes = opened.tree.as_ref().map(attributes).unwrap_or_default();
+        problems.extend(kernel.problems(&opened.view, attributes));
     }
     Ok(Checked {
         boots_in_place: problems.is_empty(),

@@ -50,6 +50,9 @@ pub fn configuration(path: &Path) -> Result<String> {
 /// Why a kernel without support for extended attributes will not do.
 const NO_XATTRS: &str = "extended attributes, file capabilities among them, are not seen";
 
+/// Why a kernel without support for security attributes will not do.
+const NO_SECURITY: &str = "file capabilities and labels are not seen";
+
 /// The cure where a kernel lacks an image's algorithm.
 const OTHER_COMPRESSION: &str = "make the image with another --compression";
 
@@ -82,6 +85,15 @@ impl Wanted {
     }
 }
 
+/// The extended attributes of an initrd's files.
+#[derive(Clone, Copy, Default)]
+pub struct Attributes {
+    /// Set if there is any.
+    pub any: bool,
+    /// Set if one is a file capability, a label or the like: `security.*`.
+    pub security: bool,
+}
+
 /// A kernel's configuration.
 pub struct Kernel<'a>(BTreeMap<&'a str, &'a str>);
 
@@ -100,7 +112,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// Returns a line for each thing that is missing.
-    pub fn problems(&self, view: &View, has_xattrs: bool) -> Vec<String> {
+    pub fn problems(&self, view: &View, attributes: Attributes) -> Vec<String> {
         let nothing = "nothing is mounted in place";
         let mut wanted = vec![
             Wanted::new("INITOVERLAYFS", nothing, ""),
@@ -114,8 +126,11 @@ impl<'a> Kernel<'a> {
         if has_erofs || !has_other {
             wanted.push(Wanted::new("EROFS_FS", nothing, ""));
         }
-        if has_erofs && has_xattrs {
+        if has_erofs && attributes.any {
             wanted.push(Wanted::new("EROFS_FS_XATTR", NO_XATTRS, ""));
+        }
+        if has_erofs && attributes.security {
+            wanted.push(Wanted::new("EROFS_FS_SECURITY", NO_SECURITY, ""));
         }
         if view.bootconfig.is_some() {
             let why = "the bootconfig at the end is taken for a part of the initrd";
@@ -173,7 +188,7 @@ impl<'a> Kernel<'a> {
                     }
                 }
                 Content::Btrfs(_) | Content::Squashfs(_) | Content::Ext4(_) => {
-                    let (more, words) = self.other(segment, has_xattrs);
+                    let (more, words) = self.other(segment, attributes.any);
                     wanted.extend(more);
                     problems.extend(words);
                 }

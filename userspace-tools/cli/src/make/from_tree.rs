@@ -12,6 +12,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use initoverlayfs_core::initrd::digest::Digest;
 use initoverlayfs_image::handover::{self, Found};
+use initoverlayfs_image::labels::Labels;
 use initoverlayfs_image::mkfs::{self, Format, Maker};
 use initoverlayfs_image::temporary;
 use initoverlayfs_image::tree::Tree;
@@ -26,7 +27,7 @@ use crate::make::size_summary::SizeSummary;
 use crate::make::uncompressed_files::{Choice, Quick};
 use crate::terminal::disk_full;
 use crate::terminal::streams::Target;
-use crate::terminal::summary;
+use crate::terminal::summary::{self, count};
 
 /// An image behind archives starts at a multiple of this, in bytes, so that its blocks lie in pages.
 const ALIGNMENT: usize = 4096;
@@ -61,6 +62,7 @@ pub struct Making<'a> {
     format: Format,
     quick: Quick,
     maker: Maker,
+    labels: Option<Labels>,
     signer: Option<Signer>,
     out: Target,
     progress: ProgressBar,
@@ -79,6 +81,8 @@ pub struct Made {
     programs: Option<Vec<Vec<u8>>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
+    /// How many files got a label, if they were to get one, and how many there are.
+    labelled: Option<(usize, usize)>,
     lacks_zstd: bool,
     /// Of an EROFS image, unless nothing is to be said.
     sizes: Option<SizeSummary>,
@@ -96,6 +100,7 @@ impl<'a> Making<'a> {
         Ok(Self {
             quick: options.image.quick()?,
             maker: Maker::find(&format)?,
+            labels: options.image.labels()?,
             signer: options.seal.signer()?,
             out: options.output.create()?,
             progress: summary::progress(options.output.quiet),
@@ -129,6 +134,15 @@ impl<'a> Making<'a> {
             handover::replace(&mut tree, &tools, programs);
         }
 
+        let labelled = match &self.labels {
+            Some(labels) => {
+                self.show("looking up labels");
+                let found = labels.set(&mut tree);
+                let name = || labels.contexts().display().to_string();
+                Some((found.with_context(name)?, tree.first_names().len()))
+            }
+            None => None,
+        };
         let choice = self.quick.choose(&tree, &mut self.format);
         self.show("making the image");
         // Not where the result will be: mkfs.erofs needs room for what the files hold, too.
@@ -163,6 +177,7 @@ impl<'a> Making<'a> {
             programs,
             left_out,
             init_problem: init_problem(&tree),
+            labelled,
             lacks_zstd,
             sizes,
             explain: output.explain,
@@ -184,6 +199,9 @@ impl Made {
     pub fn report(&self) {
         if let Some(digest) = &self.digest {
             eprintln!("  sealed: {digest:x}");
+        }
+        if let Some((labelled, files)) = self.labelled {
+            eprintln!("  labels for {labelled} of {}", count(files, "file"));
         }
         if self.lacks_zstd {
             eprintln!("  this mkfs.erofs can use lz4hc only, without zstd: the image is larger");

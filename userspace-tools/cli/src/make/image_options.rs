@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::{Args, ValueEnum};
+use initoverlayfs_image::labels::Labels;
 use initoverlayfs_image::mkfs::{btrfs, erofs, squashfs, Format};
 use initoverlayfs_image::profile::Profile;
 
@@ -100,6 +101,10 @@ pub struct ImageOptions {
     /// it is booted with initoverlayfs=rw
     #[arg(long, value_name = "SIZE")]
     reserve: Option<Size>,
+    /// SELinux labels for the files, from a policy's file of contexts (file_contexts), instead of those that the
+    /// files have; needs `matchpathcon` of selinux-utils
+    #[arg(long, value_name = "CONTEXTS")]
+    labels: Option<PathBuf>,
 }
 
 impl ImageOptions {
@@ -267,6 +272,14 @@ impl ImageOptions {
             && self.compression.is_none()
             && !self.small
             && self.profile.is_none()
+    }
+
+    /// Returns the labels for the files, if there are to be any.
+    pub fn labels(&self) -> Result<Option<Labels>> {
+        let labels = self.labels.as_ref().map(|contexts| {
+            Labels::read(contexts.clone()).with_context(|| contexts.display().to_string())
+        });
+        labels.transpose()
     }
 
     /// Returns what is to be quick to read.

@@ -41,6 +41,7 @@ pub const MAKING: &[&str] = &[
     "E2FS_DEBUGFS",
     "FAKEROOT",
     "INITOVERLAYFS_HANDOVER",
+    "MATCHPATHCON",
     "MKE2FS",
     "MKFS_BTRFS",
     "MKFS_EROFS",
