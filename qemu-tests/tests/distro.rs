@@ -10,6 +10,7 @@ use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::command::{convert, read_in};
 use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
+use qemu_tests::target::target;
 use qemu_tests::tools::{self, made};
 use tempfile::TempDir;
 
@@ -230,11 +231,12 @@ fn debian_with_mkosi_boots_to_multi_user() -> Result<()> {
 fn unified_kernel_image_boots_by_uefi() -> Result<()> {
     let partition = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
     let place = partition.path().join("EFI/BOOT");
-    let extra = place.join("BOOTX64.EFI.extra.d");
+    let name = target().boot_file;
+    let extra = place.join(format!("{name}.extra.d"));
     fs::create_dir_all(&extra)?;
-    fs::copy(made("trixie.efi")?, place.join("BOOTX64.EFI"))?;
+    fs::copy(made("trixie.efi")?, place.join(name))?;
     fs::write(extra.join("greeting.cred"), "hello")?;
-    let machine = Machine::new().firmware(made("OVMF.fd")?, partition.path());
+    let machine = Machine::new().firmware(made("firmware.fd")?, partition.path());
     let boot = run(machine.disk(made("trixie.ext4")?))?;
     let found = boot.report.last()?;
     check_system(found)?;
