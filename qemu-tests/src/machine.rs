@@ -141,8 +141,8 @@ impl Machine {
         self.disk(path).append("root=/dev/vda rw")
     }
 
-    /// Boots by UEFI what is in `partition`, as `EFI/BOOT/BOOTX64.EFI`, instead of the kernel, the initrd
-    /// and the command line.
+    /// Boots by UEFI what is in `partition`, by the name that [`target`] has for it, instead of the kernel, the
+    /// initrd and the command line.
     pub fn firmware(mut self, image: impl Into<PathBuf>, partition: impl Into<PathBuf>) -> Self {
         let partition = Some(partition.into());
         self.firmware = Some(Firmware { image: image.into(), partition });

@@ -17,6 +17,8 @@ pub struct Target {
     pub result_device: &'static str,
     /// Parameters on each command line: the console, which is the first serial port.
     pub parameters: &'static str,
+    /// The file that UEFI starts from a disk whose `EFI/BOOT` has it.
+    pub boot_file: &'static str,
     /// The machine in the header of its programs (`e_machine`).
     pub elf_machine: u16,
     /// Whether the kernel keeps a page of memory that is only partly the initrd's, which may hold something else
@@ -42,6 +44,7 @@ const X86_64: Target = Target {
     result_port: &["-serial", "chardev:result"],
     result_device: "/dev/ttyS1",
     parameters: "console=ttyS0 no_timer_check tsc=nowatchdog",
+    boot_file: "BOOTX64.EFI",
     elf_machine: 62,
     keeps_partial_pages: false,
     counting_cpu: "max,-erms,-fsrm,-fsrs,-fzrm",
@@ -60,6 +63,7 @@ const ARM64: Target = Target {
     result_port: PCI_PORT,
     result_device: "/dev/ttyS0",
     parameters: "console=ttyAMA0 earlycon=pl011,0x9000000",
+    boot_file: "BOOTAA64.EFI",
     elf_machine: 183,
     keeps_partial_pages: true,
     counting_cpu: "cortex-a76",
@@ -71,6 +75,7 @@ const RISCV64: Target = Target {
     kernel: "riscv64/Image",
     qemu: "qemu-system-riscv64",
     parameters: "console=ttyS0 earlycon=uart8250,mmio,0x10000000",
+    boot_file: "BOOTRISCV64.EFI",
     elf_machine: 243,
     result_device: "/dev/ttyS1",
     counting_cpu: "max",

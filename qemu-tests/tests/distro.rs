@@ -10,6 +10,7 @@ use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::command::{convert, read_in};
 use qemu_tests::machine::{Boot, Machine};
 use qemu_tests::report::Section;
+use qemu_tests::target::target;
 use qemu_tests::tools::{self, made};
 use tempfile::TempDir;
 
@@ -165,8 +166,9 @@ fn images(step: &str) -> Result<Vec<String>> {
 
 /// Returns the version of the kernel under test.
 fn version() -> String {
-    let path = tools::build_dir().join("x86_64/obj/include/config/kernel.release");
-    fs::read_to_string(path).expect("a kernel").trim().to_owned()
+    let kernel = tools::kernel().expect("a kernel");
+    let path = kernel.with_file_name("obj/include/config/kernel.release");
+    fs::read_to_string(path).expect("the kernel's build").trim().to_owned()
 }
 
 #[test]
@@ -218,6 +220,7 @@ fn dracuts_shutdown_finds_its_programs_in_the_image() -> Result<()> {
     Ok(())
 }
 
+/// For another machine, `scripts/distro.d/install` makes this image only if qemu-user can run mkosi.
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_mkosi_boots_to_multi_user() -> Result<()> {
@@ -230,11 +233,12 @@ fn debian_with_mkosi_boots_to_multi_user() -> Result<()> {
 fn unified_kernel_image_boots_by_uefi() -> Result<()> {
     let partition = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
     let place = partition.path().join("EFI/BOOT");
-    let extra = place.join("BOOTX64.EFI.extra.d");
+    let name = target().boot_file;
+    let extra = place.join(format!("{name}.extra.d"));
     fs::create_dir_all(&extra)?;
-    fs::copy(made("trixie.efi")?, place.join("BOOTX64.EFI"))?;
+    fs::copy(made("trixie.efi")?, place.join(name))?;
     fs::write(extra.join("greeting.cred"), "hello")?;
-    let machine = Machine::new().firmware(made("OVMF.fd")?, partition.path());
+    let machine = Machine::new().firmware(made("firmware.fd")?, partition.path());
     let boot = run(machine.disk(made("trixie.ext4")?))?;
     let found = boot.report.last()?;
     check_system(found)?;
