@@ -32,7 +32,7 @@ pub enum LabelError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] io::Error),
-    /// It is a directory or a device.
+    /// A directory or a device, which has no contexts.
     #[error("it is no file")]
     NoFile,
     /// The program is missing, or refuses the file of contexts.

@@ -81,7 +81,7 @@ pub struct Made {
     programs: Option<Vec<Vec<u8>>>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
-    /// How many files got a label, if they were to get one, and how many there are.
+    /// The number of files that got a label, and of all files, if `--labels` was given.
     labelled: Option<(usize, usize)>,
     lacks_zstd: bool,
     /// Of an EROFS image, unless nothing is to be said.
