@@ -26,6 +26,7 @@ const COMMAND_LINE: &str = "loglevel=7 panic=-1";
 pub struct Machine {
     initrd: Option<Initrd>,
     disk: Option<PathBuf>,
+    keeps_disk: bool,
     firmware: Option<Firmware>,
     append: String,
     orders: String,
@@ -95,6 +96,7 @@ impl Machine {
         Self {
             initrd: None,
             disk: None,
+            keeps_disk: false,
             firmware: None,
             append: String::new(),
             orders: "report".to_owned(),
@@ -134,6 +136,12 @@ impl Machine {
     pub fn disk(mut self, path: impl Into<PathBuf>) -> Self {
         self.disk = Some(path.into());
         self
+    }
+
+    /// Adds the disk as above, but what the guest writes to it stays.
+    pub fn kept_disk(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keeps_disk = true;
+        self.disk(path)
     }
 
     /// Adds the disk as above, and names it as the root to fall back to.
@@ -362,7 +370,8 @@ impl Machine {
         if let Some(disk) = &self.disk {
             let disk = disk.display();
             command.arg("-drive");
-            command.arg(format!("file={disk},if=virtio,format=raw,snapshot=on"));
+            let snapshot = if self.keeps_disk { "off" } else { "on" };
+            command.arg(format!("file={disk},if=virtio,format=raw,snapshot={snapshot}"));
         }
         // Behind the disk, which is /dev/vda in any case.
         if let Some(Firmware { image, partition }) = &self.firmware {

@@ -205,6 +205,33 @@ fn hooks_convert_what_debians_tools_make() -> Result<()> {
     Ok(())
 }
 
+/// A machine that boots from the archive and from the image by turns, and keeps a record of that.
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn boots_are_recorded_and_compared() -> Result<()> {
+    let place = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
+    let disk = place.path().join("disk");
+    fs::copy(made("trixie.installed.ext4")?, &disk)?;
+    let mut table = Vec::new();
+    for initrd in ["cpio", "img", "cpio", "img"] {
+        let initrd = made(&format!("trixie.hook.dracut.{initrd}"))?;
+        let machine = Machine::new().initrd(initrd).kept_disk(&disk);
+        let machine = machine.append("root=/dev/vda rw report.record");
+        table =
+            run(machine)?.report.last()?.all("recorded").into_iter().map(str::to_owned).collect();
+    }
+    println!("{}", table.join("\n"));
+    ensure!(table.len() == 3, "a header, and a row for each initrd");
+    // The kernel, the initrd, its size as two words, and the number of boots.
+    for initrd in ["stock", "erofs"] {
+        let rows = table.iter().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let mut rows = rows.filter(|words| words[1] == initrd);
+        let words = rows.next().with_context(|| format!("no {initrd}"))?;
+        assert_eq!((words[0], words[4]), (version().as_str(), "2"));
+    }
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn dracuts_shutdown_finds_its_programs_in_the_image() -> Result<()> {

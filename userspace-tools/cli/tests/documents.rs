@@ -145,8 +145,8 @@ fn commands_work() {
         let place = place();
         let first = ["initoverlayfs ", "curl "].map(|program| commands(&text, program));
         for line in first.concat() {
-            // Of this system, only its shape can be compared: see below.
-            if line == "initoverlayfs status" {
+            // Of this system, only its shape can be compared: see below. Its boots are recorded in recorded.rs.
+            if line == "initoverlayfs status" || line.contains(" --record ") {
                 continue;
             }
             let result = line

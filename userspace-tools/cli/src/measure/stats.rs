@@ -15,6 +15,8 @@ use initoverlayfs_core::initrd::Kind;
 use initoverlayfs_image::profile::Profile;
 use initoverlayfs_image::{erofs, initrd};
 
+use crate::measure::boot::Boot;
+use crate::measure::boot_table;
 use crate::measure::debugfs::{Layer, Stats, Touched, BLOCK};
 use crate::terminal::files::create;
 use crate::terminal::streams::{self, input_name, place_of};
@@ -22,7 +24,7 @@ use crate::terminal::summary::count;
 use crate::terminal::summary::shown;
 use crate::Verdict;
 
-/// Show how this boot went and what it read of its initrd, or list the files that it read.
+/// Show how this boot went and what it read of its initrd, list the files that it read, or record and compare boots.
 ///
 /// The kernel counts in blocks of 4096 bytes. A file is listed if enough of its blocks were read. A block counts
 /// even if it was read for another file, or read ahead. Only files of EROFS images are listed: those of archives
@@ -45,6 +47,13 @@ pub struct Arguments {
     /// Replace the file if it is there
     #[arg(long, requires = "output")]
     force: bool,
+    /// Add a line about this boot to RECORDS: times, memory, what was read. Stock boots can be recorded, too. Needs
+    /// systemd
+    #[arg(long, value_name = "RECORDS", conflicts_with_all = ["json", "files", "recorded"])]
+    record: Option<PathBuf>,
+    /// Compare the boots in RECORDS: for each initrd the median of each value, and the least and the most
+    #[arg(long, value_name = "RECORDS", conflicts_with_all = ["json", "files"])]
+    recorded: Option<PathBuf>,
     /// Directory in which the kernel shows its statistics
     #[arg(
         long,
@@ -58,6 +67,14 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Verdict> {
+    if let Some(file) = &arguments.record {
+        Boot::read(&arguments.debugfs, &arguments.proc)?.append(file)?;
+        return Ok(Verdict::Good);
+    }
+    if let Some(file) = &arguments.recorded {
+        boot_table::print(&mut io::stdout().lock(), &Boot::read_all(file)?)?;
+        return Ok(Verdict::Good);
+    }
     is_there(&arguments.debugfs)?;
     if let Some(image) = &arguments.files {
         let layers = Layer::read(&arguments.debugfs)?;
