@@ -59,7 +59,7 @@ help:
 ##   BOOTS=N         boots of make mutate; else 500
 ##   BENCH=wall      with bench: on two processors by an ordinary clock, instead of counting
 ##   FEW=1           with test: some of the boots, and nothing else
-##   SUITE=NAME      with test-clean: bookworm, trixie or sid; else trixie
+##   SUITE=NAME      with test-clean, test-distro: another Debian than trixie, such as sid
 ##   CACHE=1         with test-clean: the packages in build/download are not fetched again
 ##   COMMAND=TEXT    with vng: what to run instead of a look around
 ##   DESTDIR, PREFIX  with install; PREFIX is /usr/local unless told

@@ -24,7 +24,7 @@ fn run(machine: Machine) -> Result<Boot> {
 
 /// Boots Debian's disk with this initrd until the system is up, and returns what it says of itself.
 fn boot(name: &str, machine: Machine, option: &str) -> Result<Section> {
-    let boot = run(machine.root_disk(made("trixie.ext4")?).append(option))?;
+    let boot = run(machine.root_disk(made("disk.ext4")?).append(option))?;
     let found = boot.report.last()?.clone();
     println!("{name}: {}", found.get("analyze")?);
     println!("{name}: init started at {} s", found.get("ran")?);
@@ -47,7 +47,7 @@ fn check_system(found: &Section) -> Result<()> {
 /// Boots a generator's image as it is and converted: the system is up both times, and nothing of the
 /// converted one, by these options, stays in memory.
 fn check(generator: &str, options: &[&str]) -> Result<(Section, Section)> {
-    let initramfs = made(&format!("trixie.{generator}.img"))?;
+    let initramfs = made(&format!("{generator}.img"))?;
     let image = convert(&initramfs, options)?;
     println!("{generator}: {} bytes, converted {}", fs::metadata(&initramfs)?.len(), image.len());
 
@@ -81,7 +81,7 @@ fn debian_with_dracut_boots_to_multi_user() -> Result<()> {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_boots_from_an_image_fitted_to_what_it_reads() -> Result<()> {
-    let initramfs = made("trixie.dracut.img")?;
+    let initramfs = made("dracut.img")?;
     let first = convert(&initramfs, &[])?;
     let boot_with = |name: &str, image: &[u8]| -> Result<Section> {
         println!(
@@ -134,8 +134,8 @@ fn debian_with_initramfs_tools_boots_to_multi_user() -> Result<()> {
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_initramfs_tools_stops_without_the_handover_program() -> Result<()> {
     // The reason for it; if this fails one day, klibc has learnt it.
-    let image = convert(&made("trixie.initramfs-tools.img")?, &["--no-handover-shim"])?;
-    let machine = Machine::new().initrd_bytes(image).root_disk(made("trixie.ext4")?);
+    let image = convert(&made("initramfs-tools.img")?, &["--no-handover-shim"])?;
+    let machine = Machine::new().initrd_bytes(image).root_disk(made("disk.ext4")?);
     let (report, console) = machine.append("panic=1").run_to_any_end()?;
     ensure!(report.is_none(), "the system is up");
     ensure!(console.has("not a ramfs or tmpfs"), "{console}");
@@ -144,7 +144,7 @@ fn debian_with_initramfs_tools_stops_without_the_handover_program() -> Result<()
 
 /// Returns what was in `/boot` after a step of `scripts/distro.d/install`: each file's mode, size and path.
 fn listing(step: &str) -> Result<Vec<(String, u64, String)>> {
-    let text = fs::read_to_string(made("trixie.hooks.txt")?)?;
+    let text = fs::read_to_string(made("hooks.txt")?)?;
     let lines = text.lines().filter_map(|line| line.strip_prefix(step)?.strip_prefix(' '));
     let entries = lines.map(|line| -> Result<_> {
         let mut words = line.splitn(3, ' ').map(str::to_owned);
@@ -211,10 +211,10 @@ fn hooks_convert_what_debians_tools_make() -> Result<()> {
 fn boots_are_recorded_and_compared() -> Result<()> {
     let place = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
     let disk = place.path().join("disk");
-    fs::copy(made("trixie.installed.ext4")?, &disk)?;
+    fs::copy(made("installed.ext4")?, &disk)?;
     let mut table = Vec::new();
     for initrd in ["cpio", "img", "cpio", "img"] {
-        let initrd = made(&format!("trixie.hook.dracut.{initrd}"))?;
+        let initrd = made(&format!("hook.dracut.{initrd}"))?;
         let machine = Machine::new().initrd(initrd).kept_disk(&disk);
         let machine = machine.append("root=/dev/vda rw report.record");
         table =
@@ -236,8 +236,8 @@ fn boots_are_recorded_and_compared() -> Result<()> {
 #[ignore = "needs scripts/distro; make test-distro"]
 fn dracuts_shutdown_finds_its_programs_in_the_image() -> Result<()> {
     let machine = Machine::new()
-        .initrd(made("trixie.hook.dracut.img")?)
-        .root_disk(made("trixie.installed.ext4")?)
+        .initrd(made("hook.dracut.img")?)
+        .root_disk(made("installed.ext4")?)
         .append("initoverlayfs=require report.shutdown");
     let boot = run(machine)?;
     check_system(boot.report.last()?)?;
@@ -263,10 +263,10 @@ fn unified_kernel_image_boots_by_uefi() -> Result<()> {
     let name = target().boot_file;
     let extra = place.join(format!("{name}.extra.d"));
     fs::create_dir_all(&extra)?;
-    fs::copy(made("trixie.efi")?, place.join(name))?;
+    fs::copy(made("uki.efi")?, place.join(name))?;
     fs::write(extra.join("greeting.cred"), "hello")?;
     let machine = Machine::new().firmware(made("firmware.fd")?, partition.path());
-    let boot = run(machine.disk(made("trixie.ext4")?))?;
+    let boot = run(machine.disk(made("disk.ext4")?))?;
     let found = boot.report.last()?;
     check_system(found)?;
     let lines = found.module_lines();
@@ -279,7 +279,7 @@ fn unified_kernel_image_boots_by_uefi() -> Result<()> {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn image_signed_with_a_key_in_a_token_boots() -> Result<()> {
-    let machine = Machine::new().initrd(made("trixie.token.img")?).root_disk(made("trixie.ext4")?);
+    let machine = Machine::new().initrd(made("token.img")?).root_disk(made("disk.ext4")?);
     let boot = run(machine.append("initoverlayfs=require,verify=signature"))?;
     check_system(boot.report.last()?)
 }

@@ -32,7 +32,7 @@ fn machine(initrd: Vec<u8>, parameters: &str) -> Machine {
 
 /// Boots Debian's disk, and returns what its survey found.
 fn system(initrd: Vec<u8>, parameters: &str) -> Result<Facts> {
-    let machine = machine(initrd, parameters).cpus(2).root_disk(made("trixie.ext4")?);
+    let machine = machine(initrd, parameters).cpus(2).root_disk(made("disk.ext4")?);
     let boot = machine.append("report.survey").run()?;
     let facts = facts(boot.report.last()?);
     ensure!(facts.len() > 300, "the survey found {} things only", facts.len());
@@ -52,7 +52,7 @@ fn whole_systems_differ_by_the_guides_list_only() -> Result<()> {
     let mut listed = Listed::read()?;
     let mut surprises = Vec::new();
     for name in GENERATED {
-        let initramfs = fs::read(made(&format!("trixie.{name}.img"))?)?;
+        let initramfs = fs::read(made(&format!("{name}.img"))?)?;
         let image = convert_bytes(&initramfs)?;
         let (stock, ours) = (system(initramfs, STOCK)?, system(image, OURS)?);
         let found = listed.surprises(&stock, &ours);
@@ -76,7 +76,7 @@ fn first_inits_of_real_images_see_differences_of_the_guides_list_only() -> Resul
     let mut listed = Listed::read()?;
     let mut surprises = Vec::new();
     for name in GENERATED.iter().chain([&INSTALLER]) {
-        let mut initramfs = fs::read(made(&format!("trixie.{name}.img"))?)?;
+        let mut initramfs = fs::read(made(&format!("{name}.img"))?)?;
         initramfs.resize(initramfs.len().next_multiple_of(512), 0);
         initramfs.extend(&more);
         let image = convert_bytes(&initramfs)?;
@@ -96,8 +96,8 @@ fn first_inits_of_real_images_see_differences_of_the_guides_list_only() -> Resul
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn system_from_the_hooks_image_differs_by_the_guides_list_only() -> Result<()> {
-    let (image, disk) = (made(&format!("trixie.{HOOKS}.img"))?, made("trixie.installed.ext4")?);
-    let original = fs::read(made("trixie.hook.dracut.cpio")?)?;
+    let (image, disk) = (made(&format!("trixie.{HOOKS}.img"))?, made("installed.ext4")?);
+    let original = fs::read(made("hook.dracut.cpio")?)?;
     let boot = |initrd, parameters| -> Result<Facts> {
         let machine = machine(initrd, parameters).cpus(2).root_disk(&disk);
         Ok(facts(machine.append("report.survey").run()?.report.last()?))

@@ -35,7 +35,7 @@ fn ask(initrd: Vec<u8>, parameter: &str) -> Result<Console> {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debians_installer_asks_its_first_question() -> Result<()> {
-    let initramfs = fs::read(made("trixie.installer.img")?)?;
+    let initramfs = fs::read(made("installer.img")?)?;
     let image = convert_bytes(&initramfs)?;
     let stock = ask(initramfs, "initoverlayfs=off")?;
     let ours = ask(image, "initoverlayfs=require")?;
@@ -66,7 +66,7 @@ fn programs(directory: &Path, found: &mut Vec<(String, u16)>) -> Result<()> {
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn all_programs_are_for_the_machine() -> Result<()> {
-    let image = convert_bytes(&fs::read(made("trixie.installer.img")?)?)?;
+    let image = convert_bytes(&fs::read(made("installer.img")?)?)?;
     let place = TempDir::with_prefix("qemu-test-")?;
     extract(&image, place.path())?;
     let mut found = Vec::new();

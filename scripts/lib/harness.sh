@@ -17,7 +17,7 @@ load_harness() {
 		export QEMU_TIMEOUT_SCALE=${QEMU_TIMEOUT_SCALE:-10}
 		export KERNEL_APPEND="panic_on_warn=1 $DEBUG_PARAMETERS ${KERNEL_APPEND-}"
 	fi
-	export DISTRO_DIR=$BUILD/distro$FOREIGN
+	export DISTRO_DIR
 	QEMU_ACCEL=$("$ROOT/scripts/accel")
 	# A processor that is asked to keep tags.
 	[ "${CONFIG-}" != mte ] || QEMU_ACCEL+=' -machine mte=on'

@@ -72,5 +72,8 @@ is_native() {
 # What another machine than this one has beside: build/demo.erofs, and build/demo-arm64.erofs.
 FOREIGN=
 is_native || FOREIGN=-$ARCH
+# A Debian to boot: trixie, or SUITE.
+DISTRO_DIR=$BUILD/distro$FOREIGN
+[ "${SUITE:-trixie}" = trixie ] || DISTRO_DIR+=-$SUITE
 # The machine's emulator and programs, as scripts/setup found them.
 GUEST_TOOLS=$BUILD/tools-$ARCH.env

@@ -17,7 +17,7 @@ const PLAIN: Convert = &["--compression", "none"];
 /// A program that makes an initramfs.
 pub struct Generator {
     pub name: &'static str,
-    /// Its image, without the suite in front.
+    /// Its image.
     file: &'static str,
     /// The command that compresses the image. Its level is the generator's own.
     pub compressor: &'static str,
@@ -138,8 +138,8 @@ pub const GENERATORS: [Generator; 6] = [
 
 impl Generator {
     /// Returns its image; nothing, with a word on why, if this one does not have to be there.
-    pub fn image(&self, suite: &str) -> Result<Option<PathBuf>> {
-        match (tools::made(&format!("{suite}.{}.img", self.file)), self.elsewhere) {
+    pub fn image(&self) -> Result<Option<PathBuf>> {
+        match (tools::made(&format!("{}.img", self.file)), self.elsewhere) {
             (Err(error), Some(reason)) => {
                 eprintln!("distro: without {}: {error}; {reason}", self.name);
                 Ok(None)

@@ -12,7 +12,6 @@ use qemu_tests::machine::Machine;
 use qemu_tests::tools;
 
 use crate::generators::Landmark;
-use crate::SUITE;
 
 const TIME_LIMIT: Duration = Duration::from_secs(90);
 /// Ends a boot at the first process that is killed, and where an initramfs would ask somebody what to do.
@@ -25,7 +24,7 @@ const REAL_INIT: &str = "stage real-init";
 
 /// Returns the least memory in MiB; nothing if the image does not boot with any.
 pub fn mib(initrd: &[u8], option: &str, landmark: Landmark) -> Result<Option<u32>> {
-    let disk = tools::made(&format!("{SUITE}.ext4"))?;
+    let disk = tools::made("disk.ext4")?;
     search(0, |mib| {
         let machine = Machine::new().initrd_bytes(initrd.to_vec()).memory(mib);
         let machine = machine.append(&format!("initoverlayfs={option} {ENDS}"));

@@ -37,9 +37,6 @@ use crate::images::Images;
 use crate::packed::Packed;
 use crate::results::{Conversion, Least, Results};
 
-/// Debian's release.
-const SUITE: &str = "trixie";
-
 /// Measures how long a real Debian takes to boot.
 #[derive(Parser)]
 #[command(bin_name = "scripts/bench --distro")]
@@ -149,7 +146,7 @@ fn measured(options: &Options) -> Result<Results> {
         |one: &&Generator| options.only.as_ref().is_none_or(|part| one.name.contains(part));
     let mut results = Results::default();
     for generator in GENERATORS.iter().filter(is_named) {
-        let Some(image) = generator.image(SUITE)? else { continue };
+        let Some(image) = generator.image()? else { continue };
         let mut images = Images::of(&image);
         if !options.least_only {
             results.conversions.push(conversion(generator, &image, &mut images)?);
