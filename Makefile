@@ -55,7 +55,7 @@ help:
 ##   ACCEL=kvm|tcg   else a short trial decides
 ##   FUZZ_TARGET=NAME the one fuzz target to run: see userspace-tools/fuzz/fuzz_targets
 ##   RUNS=N          executions of each fuzz target; else 200000
-##   CONFIG=debug    with kernel, mutate: the kernel of scripts/config/variants/debug.config
+##   CONFIG=NAME     with kernel, run, shell, test, mutate: the kernel of scripts/config/variants/NAME.config
 ##   BOOTS=N         boots of make mutate; else 500
 ##   BENCH=wall      with bench: on two processors by an ordinary clock, instead of counting
 ##   FEW=1           with test: some of the boots, and nothing else

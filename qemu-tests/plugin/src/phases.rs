@@ -3,7 +3,7 @@
 
 use crate::symbols::{Function, Symbols};
 
-/// A part of the boot, from the component's first instruction to `/init`'s.
+/// A part of the boot, from the component's first instruction to `/init`'s, or to one of its execs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// From the entry of the `claim` initcall to its return.
@@ -14,11 +14,13 @@ pub enum Phase {
     Mount,
     /// From the kernel turning to `/init` to the first instruction of that.
     Start,
+    /// From there to an exec of PID 1 later on.
+    Init,
 }
 
 impl Phase {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Claim, Self::Between, Self::Mount, Self::Start];
+    pub const ALL: [Self; 5] = [Self::Claim, Self::Between, Self::Mount, Self::Start, Self::Init];
 
     /// Returns its name in the output.
     pub fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Phase {
             Self::Between => "between",
             Self::Mount => "mount",
             Self::Start => "start",
+            Self::Init => "init",
         }
     }
 }

@@ -11,12 +11,15 @@ use crate::stacks::{Registers, Stacks};
 use crate::symbols::{Function, Place, Symbols, FIRMWARE, UNKNOWN};
 use crate::tree::{Node, ROOT};
 
+/// Called once in each exec, behind what can fail.
+const EXEC: &str = "begin_new_exec";
+
 /// A step of the guest, as far as it matters to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The component's first instruction is next: from here on, instructions are counted.
     First,
-    /// `/init`'s first instruction is next: the output is written.
+    /// The end is next, `/init`'s first instruction or an exec of it: the output is written.
     Last,
     /// Any other.
     Other,
@@ -31,11 +34,15 @@ pub struct Profiler {
     output: PathBuf,
     /// The size of the guest's stacks.
     stack_bits: u32,
+    /// The function in which a process becomes another program.
+    exec: Function,
+    /// The execs of PID 1 that are still to come; none if the first instruction of `/init` is the end.
+    execs: u32,
     /// Nothing before that.
     course: Option<Course>,
 }
 
-/// A boot between the component's first instruction and `/init`'s.
+/// A boot from the component's first instruction to the end.
 #[derive(Debug)]
 struct Course {
     stacks: Stacks,
@@ -55,11 +62,15 @@ impl Profiler {
         arguments: impl Iterator<Item = &'a str>,
     ) -> Result<Self, String> {
         let (mut symbols, mut output, mut stack_bits) = (None, None, None);
+        let mut execs = 0;
         for argument in arguments {
             match argument.split_once('=') {
                 Some(("symbols", path)) => symbols = Some(path),
                 Some(("output", path)) => output = Some(PathBuf::from(path)),
                 Some(("stack_bits", bits)) => stack_bits = bits.parse().ok(),
+                Some(("execs", number)) => {
+                    execs = number.parse().map_err(|error| format!("{argument}: {error}"))?;
+                }
                 _ => return Err(format!("unknown argument {argument}")),
             }
         }
@@ -73,7 +84,8 @@ impl Profiler {
             Symbols::parse(&text, machine.kind).ok_or_else(|| format!("{path} is malformed"))?;
         let beginnings =
             Beginnings::find(&symbols).ok_or("the kernel lacks a function that begins a phase")?;
-        Ok(Self { machine, symbols, beginnings, output, stack_bits, course: None })
+        let exec = symbols.find(EXEC).ok_or_else(|| format!("the kernel lacks {EXEC}"))?;
+        Ok(Self { machine, symbols, beginnings, output, stack_bits, exec, execs, course: None })
     }
 
     /// Returns what is at an address.
@@ -101,7 +113,18 @@ impl Profiler {
             None => return Ok(Step::Other),
         };
         course.step(&self.symbols, place, begins(), registers(), count);
-        if course.phase == Phase::Start && place.function == UNKNOWN {
+        let is_end = match course.phase {
+            Phase::Start if place.function == UNKNOWN => {
+                course.phase = Phase::Init;
+                self.execs == 0
+            }
+            Phase::Init if place.is_entry() && place.function == self.exec => {
+                self.execs -= u32::from(course.stacks.is_first(registers().pointer));
+                self.execs == 0
+            }
+            _ => false,
+        };
+        if is_end {
             fs::write(&self.output, course.text(&self.symbols))?;
             return Ok(Step::Last);
         }

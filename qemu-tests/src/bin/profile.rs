@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where do the instructions go between the component's first and `/init`'s first? Counts them all in one
+//! Where do the instructions go between the component's first and `/init`'s first, or a program that takes the place of
+//! `/init`? Counts them all in one
 //! boot on the benchmark's clock, by function of the kernel and by call stack.
 
 use std::fs;
@@ -43,6 +44,12 @@ struct Options {
     /// Print branches of the call tree down to this part of all instructions, in percent
     #[arg(long, default_value_t = 1.0)]
     percent: f64,
+    /// Go on until PID 1 has run so many other programs, such as the init of the disk, and count that as the part "init"
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    execs: u32,
+    /// A disk with the root, as scripts/distro makes it
+    #[arg(long, hide = true)]
+    disk: Option<PathBuf>,
     /// Write all stacks to this file, for flame graphs
     #[arg(long, hide = true)]
     folded: Option<PathBuf>,
@@ -61,6 +68,7 @@ enum Part {
     Between,
     Mount,
     Start,
+    Init,
     All,
 }
 
@@ -81,7 +89,11 @@ fn run(options: &Options) -> Result<()> {
     eprintln!("profile: booting {}", initrd.display());
     let machine = Machine::new().initrd(initrd).orders("start").append(&options.append);
     let machine = machine.memory(options.memory).time_limit(TIME_LIMIT);
-    let stacks = boot::count(machine, &options.plugin, &options.system_map)?;
+    let machine = match &options.disk {
+        Some(disk) => machine.root_disk(disk),
+        None => machine,
+    };
+    let stacks = boot::count(machine, &options.plugin, &options.system_map, options.execs)?;
     if let Some(path) = &options.folded {
         fs::write(path, stacks.to_string())
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -101,6 +113,7 @@ fn print(stacks: &Stacks, options: &Options) -> io::Result<()> {
             Part::Between => ("between", Window::new(stacks.of("between"))),
             Part::Mount => ("mount", Window::new(stacks.of("mount"))),
             Part::Start => ("start", Window::new(stacks.of("start"))),
+            Part::Init => ("init", Window::new(stacks.of("init"))),
             Part::All => ("all", Window::new(stacks.all())),
         };
         table::print(&mut out, name, &window, extent)?;

@@ -7,11 +7,12 @@ use super::stacks::Stacks;
 use super::window::Window;
 
 /// The parts of a boot, in its order, and what each is.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 5] = [
     ("claim", "our claim initcall"),
     ("between", "the kernel's other initcalls"),
     ("mount", "our mount initcalls"),
     ("start", "from run_init_process() to /init's first instruction"),
+    ("init", "from there to the exec that --execs names"),
 ];
 
 /// How much is printed of a part of the boot.

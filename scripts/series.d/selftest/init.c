@@ -13,7 +13,7 @@
 #include <sys/reboot.h>
 
 /* as vmtest.sh makes it */
-#define DATA_SIZE	(1 << 20)
+#define DATA_SIZE	(1024 * 1024)
 
 static char buffer[4096];
 

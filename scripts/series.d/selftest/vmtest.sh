@@ -156,7 +156,8 @@ function main() {
 
 	boots "image" image initoverlayfs=require "selftest: root=overlay written=1 whole=1"
 	boots "archive" archive initoverlayfs=auto "selftest: root=rootfs written=1 whole=1"
-	boots "cut image" cut initoverlayfs=require "Kernel panic - not syncing: initoverlayfs: required, but"
+	boots "cut image" cut initoverlayfs=require \
+		"Kernel panic - not syncing: initoverlayfs: required, but"
 }
 
 main "$@"

@@ -93,7 +93,7 @@ impl Found {
     /// Returns why none of these programs can take its place, with what to do instead; [`None`] if one can.
     pub fn obstacle(&self, programs: &[Vec<u8>]) -> Option<&'static str> {
         const OTHER_MACHINE: &str = "it is for another machine than the hand-over programs here: \
-             have init call pivot_root and umount -l instead, as in image.rst, \"Handing over to the real root\"";
+             have init call pivot_root and umount -l instead, or build one, as in image.rst, \"Handing over to the real root\"";
         let is_for_others = self.program(programs).is_none();
         self.tool
             .remedy()
