@@ -42,8 +42,14 @@ const LINKER_CACHE: &[u8] = b"etc/ld.so.cache";
 const LINKER_CONFIGURATION: &[u8] = b"etc/ld.so.conf";
 
 /// The usual directories for libraries, in their order: the first two are those of glibc for riscv64.
-const DIRECTORIES: [&[u8]; 6] =
-    [b"lib64/lp64d", b"usr/lib64/lp64d", b"lib64", b"usr/lib64", b"lib", b"usr/lib"];
+const DIRECTORIES: [&[u8]; 6] = [
+    b"lib64/lp64d",
+    b"usr/lib64/lp64d",
+    b"lib64",
+    b"usr/lib64",
+    b"lib",
+    b"usr/lib",
+];
 
 /// Part of the names of directories for one of several architectures, below the usual ones:
 /// `x86_64-linux-gnu`.
