@@ -84,6 +84,17 @@ fn switching_root_gives_the_memory_back() -> Result<()> {
     check_same_memory(&after, &plain)
 }
 
+/// The rest of the page may be somebody else's.
+#[test]
+fn last_page_that_is_partly_the_initrds_is_as_after_a_stock_boot() -> Result<()> {
+    let image = [image()?, vec![0; 512]].concat();
+    let mut archive = newc(&Layer::new(), Style::default());
+    archive.resize(image.len(), 0);
+    let plain = settled(Machine::new().initrd_bytes(archive), "settle", "")?;
+    let after = settled(Machine::new().initrd_bytes(image), "settle,switch_root", "")?;
+    check_same_memory(&after, &plain)
+}
+
 #[test]
 fn switching_root_after_reading_everything_gives_the_memory_back() -> Result<()> {
     let plain = stock()?;
@@ -175,6 +186,18 @@ fn kernel_parameter_retain_initrd_works_too() -> Result<()> {
 fn kernel_parameter_retain_initrd_still_works_for_an_archive() -> Result<()> {
     let boot = classic()?.append("retain_initrd").orders("initrd").run()?;
     assert_ne!(boot.report.first()?.get("initrd")?, "none");
+    Ok(())
+}
+
+/// Where the kernel knows `keepinitrd`, which is another name for it.
+#[test]
+fn kernel_parameter_keepinitrd_works_where_it_does_for_an_archive() -> Result<()> {
+    let is_shown = |machine: Machine| -> Result<bool> {
+        let boot = machine.append("keepinitrd").orders("initrd").run()?;
+        Ok(boot.report.first()?.get("initrd")? != "none")
+    };
+    let is_known = tools::kernel_has("CONFIG_ARCH_HAS_KEEPINITRD")?;
+    assert_eq!((is_shown(classic()?)?, is_shown(usual()?)?), (is_known, is_known));
     Ok(())
 }
 
