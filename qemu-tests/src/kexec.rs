@@ -24,6 +24,8 @@ const PT_LOAD: u32 = 1;
 /// The size of a header, and of a program header.
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
+/// Where the kernel's own mapping starts on x86_64. The dump has a header for it, whose memory is in another header, too.
+const KERNEL_MAPPING: u64 = 0xffff_ffff_8000_0000;
 
 /// The disks for the next kernel and for the dump, which are there as long as this is.
 pub struct Disks {
@@ -121,7 +123,7 @@ fn dump(path: &Path) -> Result<Dump> {
     let size = file.metadata()?.len();
     let mut found = Dump { memory: 0, markers: 0 };
     for header in headers.chunks_exact(PROGRAM_HEADER) {
-        if number(header, 0, 4)? != u64::from(PT_LOAD) {
+        if number(header, 0, 4)? != u64::from(PT_LOAD) || number(header, 16, 8)? >= KERNEL_MAPPING {
             continue;
         }
         let (start, length) = (number(header, 8, 8)?, number(header, 32, 8)?);

@@ -95,7 +95,7 @@ fn dump_is_saved_after_kexec_load() -> Result<()> {
 fn large() -> Result<Vec<u8>> {
     let image = std::fs::read(erofs::image(&Tree::large(32)?, &[])?)?;
     let mut bytes = [image, of_file("behind", b"behind")].concat();
-    bytes.truncate(bytes.len() - 1);
+    bytes.extend([0; 3]);
     ensure!(bytes.len() % 4096 != 0, "{} bytes", bytes.len());
     Ok(bytes)
 }
