@@ -149,3 +149,52 @@ fn markers(mut file: &File, start: u64, length: u64) -> Result<usize> {
         count += whole.filter(|bytes| *bytes == marker).count();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// Returns a dump with this memory, once by its address and once as the kernel's own mapping.
+    fn core(memory: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER + 2 * PROGRAM_HEADER];
+        let start = bytes.len() as u64;
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(0, b"\x7fELF\x02\x01");
+        put(16, &ET_CORE.to_le_bytes());
+        put(32, &(HEADER as u64).to_le_bytes());
+        put(56, &2u16.to_le_bytes());
+        for (number, address) in [0, KERNEL_MAPPING].into_iter().enumerate() {
+            let header = HEADER + number * PROGRAM_HEADER;
+            put(header, &PT_LOAD.to_le_bytes());
+            put(header + 8, &start.to_le_bytes());
+            put(header + 16, &address.to_le_bytes());
+            put(header + 32, &(memory.len() as u64).to_le_bytes());
+        }
+        [&bytes, memory].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Dump> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(bytes)?;
+        dump(file.path())
+    }
+
+    #[test]
+    fn markers_of_a_dump_are_counted() -> Result<()> {
+        let memory = [vec![0; 4096], marker::bytes().repeat(7), vec![1; 16]].concat();
+        let found = read(&core(&memory))?;
+        assert_eq!((found.memory, found.markers), (memory.len() as u64, 7));
+        assert_eq!(read(&core(&[0; 4096]))?.markers, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn dumps_that_are_no_dumps_are_refused() {
+        let good = core(&[0; 4096]);
+        assert!(read(&good[..good.len() - 1]).is_err(), "cut");
+        assert!(read(&good[..100]).is_err(), "cut in its headers");
+        assert!(read(&[0; 4096]).is_err(), "an empty disk");
+    }
+}
