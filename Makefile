@@ -10,7 +10,7 @@ export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-distro test-clean vng fuzz mutate bench profile
+.PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-kexec test-distro test-clean vng fuzz mutate bench profile
 .PHONY: check check-configs series series-check graft ungraft clean distclean
 
 help:
@@ -23,6 +23,7 @@ help:
 ##   make test       host unit tests and all boot scenarios
 ##   make test-debug the boot scenarios on the debug kernel (KASAN, lockdep, ...)
 ##   make test-locked a kernel that takes no initrd but a signed image
+##   make test-kexec kernels that are started by kexec, and after a panic
 ##   make test-distro real distributions, converted and booted (10 minutes)
 ##   make test-clean make run and make test on a clean Debian (an hour or two)
 ##   make vng        the kernel under virtme-ng: a command on this machine's files
@@ -111,6 +112,10 @@ test-debug: tools
 test-locked: tools
 	@$(MAKE) kernel CONFIG=locked
 	@CONFIG=locked scripts/test
+
+test-kexec: tools
+	@$(MAKE) kernel CONFIG=kexec
+	@CONFIG=kexec scripts/test
 
 test-distro: kernel tools
 	@scripts/distro --install

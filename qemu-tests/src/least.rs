@@ -10,10 +10,19 @@ const MOST: u32 = 2048;
 
 /// Returns the least multiple of [`STEP`] from `low` on that is enough, in MiB, if any up to 2 GiB is.
 pub fn search(low: u32, is_enough: impl Fn(u32) -> Result<bool>) -> Result<Option<u32>> {
-    if !is_enough(MOST)? {
+    search_up_to(low, MOST, is_enough)
+}
+
+/// Returns the same, if any up to `most` is enough, which is a multiple of [`STEP`].
+pub fn search_up_to(
+    low: u32,
+    most: u32,
+    is_enough: impl Fn(u32) -> Result<bool>,
+) -> Result<Option<u32>> {
+    if !is_enough(most)? {
         return Ok(None);
     }
-    let (mut low, mut high) = (low.max(STEP) / STEP, MOST / STEP);
+    let (mut low, mut high) = (low.max(STEP) / STEP, most / STEP);
     while low < high {
         let middle = (low + high) / 2;
         if is_enough(middle * STEP)? {
@@ -42,6 +51,8 @@ mod tests {
         ] {
             assert_eq!(search(low, |mib| Ok(mib >= limit))?, least, "{low} {limit}");
         }
+        assert_eq!(search_up_to(0, 64, |mib| Ok(mib >= 60))?, Some(64));
+        assert_eq!(search_up_to(0, 64, |mib| Ok(mib >= 65))?, None);
         Ok(())
     }
 }

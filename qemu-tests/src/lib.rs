@@ -13,6 +13,7 @@ pub mod difference;
 pub mod emulator;
 pub mod fixtures;
 pub mod hostile;
+pub mod kexec;
 pub mod least;
 pub mod loading;
 pub mod machine;

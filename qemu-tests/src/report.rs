@@ -49,6 +49,11 @@ impl Report {
         found.with_context(|| format!("the report has no stage {name:?}"))
     }
 
+    /// Returns what each init sent, in order.
+    pub fn all(&self) -> &[Section] {
+        &self.sections
+    }
+
     /// Returns what the first init sent: the one of the initrd, if the boot had one.
     pub fn first(&self) -> Result<&Section> {
         self.sections.first().context("the report has no section")

@@ -142,6 +142,13 @@ pub fn busybox() -> Option<PathBuf> {
     setting("BUSYBOX").map(PathBuf::from)
 }
 
+/// Returns the static `kexec` that `make test-kexec` has built.
+pub fn kexec() -> Result<PathBuf> {
+    let path = setting("KEXEC").map_or_else(|| build_dir().join("host/bin/kexec"), PathBuf::from);
+    ensure!(path.is_file(), "no {}: run `make test-kexec`", path.display());
+    Ok(path)
+}
+
 /// Returns the ext4 image builder.
 pub fn mke2fs() -> PathBuf {
     setting("MKE2FS").unwrap_or_else(|| "/sbin/mke2fs".to_owned()).into()

@@ -50,10 +50,15 @@ impl Channel {
         self.port.write_all(line.as_bytes())
     }
 
+    /// Waits until the port has swallowed what was sent.
+    pub fn drain(&self) -> io::Result<()> {
+        Ok(rustix::termios::tcdrain(&self.port)?)
+    }
+
     /// Sends the verdict, the last line there is, and waits until the port has swallowed it.
     pub fn finish(mut self, verdict: impl Display) -> io::Result<()> {
         self.say("end", verdict)?;
-        Ok(rustix::termios::tcdrain(&self.port)?)
+        self.drain()
     }
 }
 

@@ -5,3 +5,4 @@
 //! the lines. The guest judges nothing itself, so a broken read cannot vouch for itself.
 
 pub mod entry;
+pub mod marker;

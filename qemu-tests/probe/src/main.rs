@@ -9,6 +9,7 @@ mod bench;
 mod channel;
 mod compare;
 mod cycles;
+mod kexec;
 mod memory;
 mod orders;
 mod surroundings;
@@ -135,6 +136,10 @@ fn report(channel: &mut Channel) -> Result<()> {
         acpi_tables(channel)?;
     }
     memory::report(channel)?;
+    kexec::next(channel, &orders)?;
+    if orders.has("dump") && !on_disk() {
+        kexec::save_dump(channel)?;
+    }
     if orders.has("switch_root") && !on_disk() {
         switch::to_disk()?;
     }

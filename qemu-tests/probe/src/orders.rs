@@ -15,7 +15,7 @@ pub struct Orders {
 impl Orders {
     /// Reads them from `/proc/cmdline`.
     pub fn from_command_line() -> Result<Self> {
-        let line = fs::read_to_string("/proc/cmdline").context("cannot read /proc/cmdline")?;
+        let line = command_line()?;
         let names = line
             .split_whitespace()
             .filter_map(|word| word.strip_prefix("probe.do="))
@@ -29,4 +29,19 @@ impl Orders {
     pub fn has(&self, name: &str) -> bool {
         self.names.iter().any(|order| order == name)
     }
+}
+
+/// Returns what follows this in a word of the kernel command line, for the last such word.
+pub fn parameter(prefix: &str) -> Result<Option<String>> {
+    let line = command_line()?;
+    Ok(line
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix(prefix))
+        .last()
+        .map(str::to_owned))
+}
+
+/// Reads `/proc/cmdline`.
+fn command_line() -> Result<String> {
+    fs::read_to_string("/proc/cmdline").context("cannot read /proc/cmdline")
 }

@@ -7,6 +7,7 @@
 
 mod candidates;
 mod compare;
+mod crash;
 mod frontier;
 mod least;
 mod loading;
@@ -77,6 +78,9 @@ struct Options {
     /// Measure the least memory that boots as well, as a complete run does
     #[arg(long)]
     least: bool,
+    /// Instead, the least crashkernel= that saves a dump, on a kernel that can: CONFIG=kexec scripts/bench --crash
+    #[arg(long, conflicts_with_all = ["quick", "wall", "least", "json", "from"])]
+    crash: bool,
     /// Replace the documents' tables and plots, even if the run is not complete
     #[arg(long)]
     publish: bool,
@@ -103,6 +107,7 @@ impl Options {
     fn sizes(&self) -> &[u64] {
         match (self.sizes.is_empty(), self.quick, self.wall) {
             (false, _, _) => &self.sizes,
+            _ if self.crash => &[crash::MB],
             (true, true, _) => QUICK_SIZES,
             (true, false, true) => WALL_SIZES,
             (true, false, false) => SIZES,
@@ -115,6 +120,7 @@ fn main() -> ExitCode {
     let result = match &options.compare[..] {
         [one, other] => read(one).and_then(|one| compare::print(&one, &read(other)?)),
         _ if options.wall => wall(&options),
+        _ if options.crash => crash(&options),
         _ => counted(&options),
     };
     match result {
@@ -164,6 +170,7 @@ fn publish_counted(results: &Results, text: &str) -> Result<()> {
 fn add_least(options: &Options, results: &mut Results) -> Result<()> {
     let only_size = Options {
         sizes: vec![table::HEADLINE_MB],
+        crash: false,
         quick: false,
         only: None,
         payload: options.payload.clone(),
@@ -209,6 +216,17 @@ fn wall(options: &Options) -> Result<()> {
         }
     }
     print(if options.json { &json } else { &text })
+}
+
+/// Looks for the least memory of a crash kernel.
+fn crash(options: &Options) -> Result<()> {
+    ensure!(tools::kernel_has("CONFIG_PROC_VMCORE")?, "the kernel saves no dumps: CONFIG=kexec");
+    let candidates = candidates(options, |format| crash::KINDS.contains(&format.name))?;
+    let text = crash::table(&candidates)?;
+    if options.publish {
+        publish::section("bench-crash", &text)?;
+    }
+    print(&text)
 }
 
 /// Returns what names of sections and files end in: nothing for the machine that README shows.
