@@ -73,6 +73,7 @@ fn entry_of_the_bootloader_boots_it() -> Result<()> {
 /// Returns the files of a kernel that were there after a step of `scripts/distro.d/kernel`.
 fn listing(step: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(made("trixie.kernel.txt")?)?;
+    ensure!(text.lines().any(|line| line == format!("step {step}")), "{step} was not reached");
     let lines = text.lines().filter_map(|line| line.strip_prefix(step)?.strip_prefix(' '));
     lines
         .map(|line| Ok(line.splitn(3, ' ').nth(2).context("a line without a path")?.to_owned()))
