@@ -6,11 +6,11 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE
+export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE FLAVOUR
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel image tools install uninstall deb run shell test test-debug test-locked test-kexec test-distro test-clean vng fuzz mutate bench profile
+.PHONY: help setup kernel kernel-deb image tools install uninstall deb run shell test test-debug test-locked test-kexec test-distro test-kernel-deb test-clean vng fuzz mutate bench profile
 .PHONY: check check-configs series series-check graft ungraft clean distclean
 
 help:
@@ -25,6 +25,7 @@ help:
 ##   make test-locked a kernel that takes no initrd but a signed image
 ##   make test-kexec kernels that are started by kexec, and after a panic
 ##   make test-distro real distributions, converted and booted (10 minutes)
+##   make test-kernel-deb  the packages of make kernel-deb, on a real Debian (minutes after that)
 ##   make test-clean make run and make test on a clean Debian (an hour or two)
 ##   make vng        the kernel under virtme-ng: a command on this machine's files
 ##   make fuzz       fuzz what reads the initrd and the boot parameter
@@ -38,6 +39,7 @@ help:
 ##
 ##   make setup      find or install the tools and sources (into build/)
 ##   make kernel     build/x86_64/bzImage and build/x86_64/config (build/arm64/Image)
+##   make kernel-deb Debian's kernel with initoverlayfs, as packages in build/kernel-deb (an hour or more)
 ##   make image      build/demo.erofs
 ##   make tools      build/bin/initoverlayfs, the command
 ##   make install    puts it into DESTDIR/PREFIX; with PREFIX=/usr also the distributions' hooks
@@ -62,6 +64,7 @@ help:
 ##   FEW=1           with test: some of the boots, and nothing else
 ##   SUITE=NAME      with test-clean, test-distro: another Debian than trixie, such as sid
 ##   CACHE=1         with test-clean: the packages in build/download are not fetched again
+##   FLAVOUR=NAME    with kernel-deb: amd64, cloud-amd64, arm64 or cloud-arm64; else cloud- and ARCH
 ##   COMMAND=TEXT    with vng: what to run instead of a look around
 ##   DESTDIR, PREFIX  with install; PREFIX is /usr/local unless told
 ##   J=N             build jobs; else one for each processor
@@ -78,6 +81,9 @@ ready: arguments
 
 kernel: ready
 	@scripts/kernel
+
+kernel-deb: ready
+	@scripts/kernel-deb
 
 image: tools
 	@scripts/image
@@ -121,6 +127,10 @@ test-distro: kernel tools
 	@scripts/distro --install
 	@scripts/test --distro
 
+test-kernel-deb: kernel-deb tools
+	@scripts/distro --kernel
+	@scripts/test --kernel
+
 # In a system of its own: this one needs no tools.
 test-clean: arguments
 	@scripts/clean
@@ -161,7 +171,7 @@ ungraft:
 
 # Keeps what was downloaded, and the tools that were built from it.
 clean:
-	rm -rf build/series build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile*.folded build/.image-key* build/.accel
+	rm -rf build/series build/kernel-deb build/x86_64 build/x86_64-* build/arm64* build/riscv64* build/target* build/fixtures build/bench* build/fuzz build/demo build/demo[-.]* build/run.log* build/profile*.folded build/.image-key* build/.accel
 
 distclean:
 	@kdir=$$(sed -n 's/^KDIR=//p' build/tools.env 2>/dev/null); \
