@@ -2,13 +2,17 @@
 # shellcheck shell=bash
 # What the boot harness in qemu-tests/ reads from its environment.
 
-# load_harness [KERNEL CONFIG]: the tools, the kernel under test, and how to run a guest.
+# load_harness: the tools, the kernel under test (that of the packages, with PACKAGED), and how to run a guest.
 load_harness() {
 	load_tools
 	: "${CARGO:?}"
 	export BUILD
-	KERNEL=${1:-$(kernel_dir)/$IMAGE}
-	KERNEL_CONFIG=${2:-$(kernel_dir)/config}
+	KERNEL=$(kernel_dir)/$IMAGE
+	KERNEL_CONFIG=$(kernel_dir)/config
+	if [ -n "${PACKAGED-}" ]; then
+		KERNEL=$DISTRO_DIR/kernel.image
+		KERNEL_CONFIG=$DISTRO_DIR/kernel.config
+	fi
 	export KERNEL KERNEL_CONFIG
 	# The tests know the machine whose probe they were built with.
 	export CARGO_TARGET_DIR=$BUILD/target$FOREIGN

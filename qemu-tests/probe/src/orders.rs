@@ -37,7 +37,7 @@ pub fn parameter(prefix: &str) -> Result<Option<String>> {
     Ok(line
         .split_whitespace()
         .filter_map(|word| word.strip_prefix(prefix))
-        .last()
+        .next_back()
         .map(str::to_owned))
 }
 
