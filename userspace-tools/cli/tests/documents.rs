@@ -108,6 +108,7 @@ fn here(line: &str) -> String {
         .replace("/path/to/linux", "linux")
         .replace("/etc/selinux/default/contexts/files/", "")
         .replace("SOURCE...", "tree")
+        .replace("\"$image", "\"initramfs.img")
 }
 
 /// Returns text whose numbers, digests and columns do not count.

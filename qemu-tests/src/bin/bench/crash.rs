@@ -24,7 +24,7 @@ pub const KINDS: [&str; 5] =
 /// The size of their files, in MB.
 pub const MB: u64 = 40;
 /// The memory of the machine, and the most of it that is reserved, in MiB.
-const MEMORY: u32 = 384;
+const MEMORY: u32 = 640;
 const MOST: u32 = 256;
 /// The limit of both boots and the dump, by an ordinary clock.
 const TIME_LIMIT: Duration = Duration::from_secs(150);
