@@ -48,6 +48,13 @@ impl Console {
         self.0.contains(text)
     }
 
+    /// Returns the stock kernel's line about an archive that it has unpacked in part only. A kernel that knows ramdisks
+    /// takes such an initrd for one.
+    pub fn unpacking_error(&self) -> Option<&str> {
+        const WORDS: [&str; 2] = ["Initramfs unpacking failed", "rootfs image is not initramfs"];
+        self.0.lines().find(|line| WORDS.iter().any(|words| line.contains(words)))
+    }
+
     /// Lines with signs of a kernel fault.
     pub fn faults(&self) -> Vec<&str> {
         let lines: Vec<&str> = self.0.lines().collect();

@@ -5,11 +5,15 @@
 //! the program `kexec`. After a panic it copies the memory of the first one to another disk, which the host reads.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
+use object::elf::{FileHeader64, ET_CORE, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::ReadCache;
+use object::Endianness;
 use probe::marker;
 use tempfile::TempDir;
 
@@ -18,12 +22,6 @@ use crate::machine::Machine;
 use crate::report::Report;
 use crate::tools;
 
-/// `e_type` of a core file, and `p_type` of memory in it.
-const ET_CORE: u16 = 4;
-const PT_LOAD: u32 = 1;
-/// The size of a header, and of a program header.
-const HEADER: usize = 64;
-const PROGRAM_HEADER: usize = 56;
 /// Where the kernel's own mapping starts on x86_64. The dump has a header for it, whose memory is in another header, too.
 const KERNEL_MAPPING: u64 = 0xffff_ffff_8000_0000;
 
@@ -32,7 +30,7 @@ pub struct Disks {
     place: TempDir,
 }
 
-/// What the memory of a kernel that panicked looks like in the dump.
+/// The memory of a kernel that panicked, as the dump has it.
 #[derive(Debug)]
 pub struct Dump {
     /// The bytes of memory.
@@ -107,26 +105,19 @@ pub fn run_through_panic(machine: Machine) -> Result<(Report, Console)> {
 
 /// Reads a dump: its ELF headers, and the memory that they name.
 fn dump(path: &Path) -> Result<Dump> {
-    let mut file = File::open(path)?;
-    let mut header = [0; HEADER];
-    file.read_exact(&mut header)?;
-    ensure!(header.starts_with(b"\x7fELF\x02\x01"), "no ELF header: {header:x?}");
-    let number = |bytes: &[u8], at: usize, size: usize| -> Result<u64> {
-        let bytes = bytes.get(at..at + size).context("a cut header")?;
-        Ok(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-    };
-    ensure!(number(&header, 16, 2)? == u64::from(ET_CORE), "no core file");
-    let mut headers = vec![0; usize::try_from(number(&header, 56, 2)?)? * PROGRAM_HEADER];
-    ensure!(number(&header, 32, 8)? == HEADER as u64, "program headers elsewhere");
-    file.read_exact(&mut headers)?;
-
+    let file = File::open(path)?;
     let size = file.metadata()?.len();
+    let data = &ReadCache::new(&file);
+    let header: &FileHeader64<Endianness> = FileHeader64::parse(data)?;
+    let endian = header.endian()?;
+    ensure!(header.e_type(endian) == ET_CORE, "no core file");
     let mut found = Dump { memory: 0, markers: 0 };
-    for header in headers.chunks_exact(PROGRAM_HEADER) {
-        if number(header, 0, 4)? != u64::from(PT_LOAD) || number(header, 16, 8)? >= KERNEL_MAPPING {
+    for header in header.program_headers(endian, data)? {
+        let is_other = header.p_type(endian) != PT_LOAD;
+        if is_other || header.p_vaddr(endian) >= KERNEL_MAPPING {
             continue;
         }
-        let (start, length) = (number(header, 8, 8)?, number(header, 32, 8)?);
+        let (start, length) = header.file_range(endian);
         ensure!(start + length <= size, "memory at {start:#x} is not in the file");
         found.memory += length;
         found.markers += markers(&file, start, length)?;
@@ -136,7 +127,7 @@ fn dump(path: &Path) -> Result<Dump> {
 
 /// Counts markers in a part of a file.
 fn markers(mut file: &File, start: u64, length: u64) -> Result<usize> {
-    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start))?;
+    file.seek(SeekFrom::Start(start))?;
     let mut reader = BufReader::new(file.take(length));
     let marker = marker::bytes();
     let (mut chunk, mut count) = (vec![0; 1 << 20], 0);
@@ -156,18 +147,23 @@ mod tests {
 
     use super::*;
 
+    /// The size of a header, and of a program header.
+    const HEADER: usize = 64;
+    const PROGRAM_HEADER: usize = 56;
+
     /// Returns a dump with this memory, once by its address and once as the kernel's own mapping.
     fn core(memory: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER + 2 * PROGRAM_HEADER];
         let start = bytes.len() as u64;
         let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-        put(0, b"\x7fELF\x02\x01");
-        put(16, &ET_CORE.to_le_bytes());
+        put(0, b"\x7fELF\x02\x01\x01");
+        put(16, &ET_CORE.0.to_le_bytes());
         put(32, &(HEADER as u64).to_le_bytes());
+        put(54, &(PROGRAM_HEADER as u16).to_le_bytes());
         put(56, &2u16.to_le_bytes());
         for (number, address) in [0, KERNEL_MAPPING].into_iter().enumerate() {
             let header = HEADER + number * PROGRAM_HEADER;
-            put(header, &PT_LOAD.to_le_bytes());
+            put(header, &PT_LOAD.0.to_le_bytes());
             put(header + 8, &start.to_le_bytes());
             put(header + 16, &address.to_le_bytes());
             put(header + 32, &(memory.len() as u64).to_le_bytes());

@@ -11,6 +11,7 @@
 pub mod console;
 pub mod difference;
 pub mod emulator;
+pub mod ending;
 pub mod fixtures;
 pub mod hostile;
 pub mod kexec;

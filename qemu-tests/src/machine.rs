@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::console::Console;
 use crate::emulator::wait;
+use crate::ending::Ending;
 use crate::report::Report;
 use crate::target::target;
 use crate::tools;
@@ -71,17 +72,6 @@ pub struct Boot {
     pub elapsed: Duration,
     /// How many kB of the guest's memory were ever read or written, if they were counted.
     pub touched_kb: u64,
-}
-
-/// How a boot ended, before it is judged.
-struct Ending {
-    has_firmware: bool,
-    console: Console,
-    result: Vec<u8>,
-    complaints: String,
-    status: Option<ExitStatus>,
-    elapsed: Duration,
-    touched_kb: u64,
 }
 
 impl Default for Machine {
@@ -402,21 +392,5 @@ impl Machine {
             }
         }
         Ok(())
-    }
-}
-
-impl Ending {
-    /// Returns what the guest sent; firmware writes to every serial port it finds before.
-    fn report(&self) -> &[u8] {
-        const START: &[u8] = b"stage ";
-        let mut places = self.result.windows(START.len());
-        // What the firmware writes need not end with a line.
-        let start = places.position(|bytes| bytes == START).filter(|_| self.has_firmware);
-        self.result.get(start.unwrap_or(0)..).unwrap_or_default()
-    }
-
-    /// Returns the log, for an error message.
-    fn story(&self) -> String {
-        format!("after {:.1} s\n{}\nboot failed", self.elapsed.as_secs_f64(), self.console)
     }
 }

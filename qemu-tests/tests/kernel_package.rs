@@ -14,7 +14,7 @@ use qemu_tests::target::target;
 use qemu_tests::tools::{self, made};
 use tempfile::TempDir;
 
-/// What the module that was built against the headers says when it is loaded in the initrd.
+/// The words of the module that was built against the headers, when it is loaded in the initrd.
 const MODULE: &str = "test module: 6 bytes of firmware";
 
 /// Boots Debian's disk until the system is up, with no service failed, and returns what it says of itself.

@@ -29,7 +29,7 @@ const KERNEL_DISK: &str = "kexec";
 const DUMP_DISK: &str = "dump";
 /// How often to look for a disk, 10 ms apart.
 const LOOKS: u32 = 500;
-/// What is read at a time.
+/// Bytes that are read at a time.
 const CHUNK: usize = 1 << 20;
 
 /// Starts the next kernel by the system call that was ordered, if one was and kernels are left. Returns in that case only with an error.

@@ -34,7 +34,7 @@ pub fn count(machine: Machine, plugin: &Path, system_map: &Path, execs: u32) -> 
     let machine = machine.accel(&tools::counting());
     let (_, console) = machine.arguments(&["-plugin", &plugin]).run_to_any_end()?;
     let Ok(counted) = fs::read_to_string(&output) else {
-        bail!("{console}\nthe boot has not come to the end of what is counted");
+        bail!("{console}\nthe boot has not come to /init, or not to so many execs");
     };
     Stacks::parse(&counted)
 }

@@ -12,7 +12,7 @@ ACCEL="${ACCEL:--accel kvm -accel hvf -accel tcg}"
 test_dir=$(realpath "$(dirname "$0")")
 kernel_dir=$(realpath "$test_dir/../../../..")
 
-tmp_dir=$(mktemp -d /tmp/initoverlayfs-test.XXXXXXXX)
+tmp_dir=$(mktemp -d)
 
 # shellcheck source=/dev/null
 source "$test_dir/../kselftest/ktap_helpers.sh"

@@ -4,11 +4,11 @@
 
 mod common;
 
-use common::{file, newc, node, Entry, Place};
+use common::{file, newc, node, other_kinds, Entry, Place};
 
 /// One of everything.
 fn everything() -> Vec<Entry<'static>> {
-    vec![
+    let mut entries = vec![
         Entry {
             mtime: 1_100_000_000,
             ..node(".", 0o040_755)
@@ -23,30 +23,10 @@ fn everything() -> Vec<Entry<'static>> {
             mode: 0o104_755,
             ..file("dir/suid", b"program")
         },
-        Entry {
-            device: (5, 1),
-            ..node("dev/console", 0o020_600)
-        },
-        Entry {
-            device: (259, 300_000),
-            ..node("disk", 0o060_660)
-        },
-        node("pipe", 0o010_640),
-        Entry {
-            content: b"dir/suid",
-            ..node("link", 0o120_777)
-        },
-        Entry {
-            links: (7, 2),
-            ..file("first", b"")
-        },
-        Entry {
-            links: (7, 2),
-            ..file("second", b"shared")
-        },
-        file("name with spaces", b"x"),
-        file("n\u{e4}me", b"y"),
-    ]
+    ];
+    entries.extend(other_kinds(b"dir/suid"));
+    entries.extend([file("name with spaces", b"x"), file("n\u{e4}me", b"y")]);
+    entries
 }
 
 const EVERYTHING: &str = "\

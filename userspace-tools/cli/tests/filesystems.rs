@@ -9,14 +9,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use common::second_opinions::{btrfs, debugfs, fsck, printed};
-use common::{ended, erofs_tool, file, newc, node, text, Entry, Place};
+use common::{ended, erofs_tool, file, newc, node, other_kinds, text, Entry, Place};
 
 /// The other filesystems.
 const OTHERS: [&str; 3] = ["btrfs", "squashfs", "ext4"];
 
 /// One of everything.
 fn everything<'a>(large: &'a [u8]) -> Vec<Entry<'a>> {
-    vec![
+    let mut entries = vec![
         Entry {
             owner: (3, 4),
             mtime: 1_100_000_000,
@@ -37,31 +37,14 @@ fn everything<'a>(large: &'a [u8]) -> Vec<Entry<'a>> {
             ..file("suid", large)
         },
         node("dev", 0o040_755),
-        Entry {
-            device: (5, 1),
-            ..node("dev/console", 0o020_600)
-        },
-        Entry {
-            device: (259, 300_000),
-            ..node("disk", 0o060_660)
-        },
-        node("pipe", 0o010_640),
-        Entry {
-            content: b"/suid",
-            ..node("link", 0o120_777)
-        },
-        Entry {
-            links: (7, 2),
-            ..file("first", b"")
-        },
-        Entry {
-            links: (7, 2),
-            ..file("second", b"shared")
-        },
+    ];
+    entries.extend(other_kinds(b"/suid"));
+    entries.extend([
         file("name with \"quotes\" and \\ more", b"x"),
         file("<12>", b"y"),
         file(".wh.file", b"no whiteout"),
-    ]
+    ]);
+    entries
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{erofs_tool, file, newc, node, Entry, Place};
+use common::{erofs_tool, file, newc, node, other_kinds, Place};
 
 /// Each kind of file has a line that is for that kind only.
 const CONTEXTS: &str = "\
@@ -41,34 +41,14 @@ const LABELS: &str = "\
 /// An archive with a file of each kind, in a place with the contexts.
 fn start() -> Place {
     let place = Place::new();
-    let archive = newc(&[
+    let mut entries = other_kinds(b"init");
+    entries.extend([
         node("init", 0o100_755),
         node("etc", 0o040_755),
-        Entry {
-            device: (5, 1),
-            ..node("dev/console", 0o020_600)
-        },
-        Entry {
-            device: (259, 3),
-            ..node("disk", 0o060_660)
-        },
-        node("pipe", 0o010_640),
-        Entry {
-            content: b"init",
-            ..node("link", 0o120_777)
-        },
-        Entry {
-            links: (7, 2),
-            ..file("first", b"")
-        },
-        Entry {
-            links: (7, 2),
-            ..file("second", b"shared")
-        },
         file("left", b"x"),
         file("a\nb", b"y"),
     ]);
-    place.write("archive", archive);
+    place.write("archive", newc(&entries));
     place.write("contexts", CONTEXTS);
     place
 }

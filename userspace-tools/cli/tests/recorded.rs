@@ -11,14 +11,14 @@ use std::os::unix::fs::PermissionsExt;
 use common::debugfs::{debugfs, LAYERS, STATS};
 use common::{ended, Place};
 
-/// What the kernel's log has of a stock boot. A real one of 7.3.4.
+/// Lines of the kernel's log of a stock boot.
 const LOG: &str = "\
 [    0.431337] Freeing initrd memory: 41240K
 [    0.874210] Run /init as init process
 [    4.120000] Run /sbin/init as init process
 ";
 
-/// What systemd says of a boot that came from a bootloader that tells its times.
+/// The times that systemd knows, if the bootloader has told its own.
 const SYSTEMD: &str = "\
 Version=257
 FirmwareTimestampMonotonic=3000000

@@ -16,8 +16,8 @@ use crate::tree::{join, split, Id, Kind, Tree, LONGEST_PATH};
 /// The path of the program that the kernel starts.
 const INIT: &[u8] = b"init";
 
-/// The programs that most initial roots run on each boot, if they have them; a list of what boots of Debian's dracut and
-/// initramfs-tools images had read (`stats --files`).
+/// Programs that most initial roots run on each boot. Boots of Debian's dracut and initramfs-tools images have read them
+/// (`stats --files`).
 const USUAL_PROGRAMS: [&[u8]; 14] = [
     INIT,
     b"bin/busybox",

@@ -28,7 +28,7 @@ const MEMORY: u32 = 640;
 const MOST: u32 = 256;
 /// The limit of both boots and the dump, by an ordinary clock.
 const TIME_LIMIT: Duration = Duration::from_secs(150);
-/// What the crash kernel has on its command line: it ends at the first process that is killed.
+/// More parameters of the crash kernel. It ends at the first process that is killed.
 const ENDS: &str = "nr_cpus=1 reset_devices sysctl.vm.panic_on_oom=1";
 
 /// A line of the table.
@@ -61,7 +61,7 @@ fn saves(candidate: &Candidate, mib: u32) -> Result<bool> {
     let Ok((_, console)) = run_through_panic(first) else {
         return Ok(false);
     };
-    let is_whole = !console.has("Initramfs unpacking failed");
+    let is_whole = console.unpacking_error().is_none();
     Ok(is_whole && disks.dump().is_ok_and(|dump| dump.markers >= marker::COUNT))
 }
 

@@ -46,6 +46,6 @@ fn reaches(candidate: &Candidate, mib: u32, orders: &str, key: &str) -> Result<b
     let Ok((Some(report), console)) = machine.run_to_any_end() else {
         return Ok(false);
     };
-    let is_whole = !console.has("Initramfs unpacking failed");
+    let is_whole = console.unpacking_error().is_none();
     Ok(is_whole && report.first().is_ok_and(|found| found.get(key).is_ok()))
 }

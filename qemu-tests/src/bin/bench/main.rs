@@ -218,7 +218,7 @@ fn wall(options: &Options) -> Result<()> {
     print(if options.json { &json } else { &text })
 }
 
-/// Looks for the least memory of a crash kernel.
+/// Measures the least memory of a crash kernel.
 fn crash(options: &Options) -> Result<()> {
     ensure!(tools::kernel_has("CONFIG_PROC_VMCORE")?, "the kernel saves no dumps: CONFIG=kexec");
     let candidates = candidates(options, |format| crash::KINDS.contains(&format.name))?;

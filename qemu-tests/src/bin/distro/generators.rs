@@ -23,7 +23,7 @@ pub struct Generator {
     pub compressor: &'static str,
     /// The kinds that are booted, up to a running system; none if its root is not Debian's disk.
     pub kinds: &'static [Kind],
-    /// What a boot with little memory has to come to.
+    /// The place that a boot with little memory has to reach.
     pub landmark: Landmark,
     /// Says where the image comes from, if `scripts/distro` does not make it for every machine.
     pub elsewhere: Option<&'static str>,

@@ -36,6 +36,6 @@ pub fn mib(initrd: &[u8], option: &str, landmark: Landmark) -> Result<Option<u32
             Landmark::Question(text) => machine.append(INSTALLER).run_to_text(text),
         };
         // An emulator that refuses, a hang and a kernel that complains are all too little memory.
-        Ok(ended.is_ok_and(|console| !console.has("Initramfs unpacking failed")))
+        Ok(ended.is_ok_and(|console| console.unpacking_error().is_none()))
     })
 }

@@ -244,6 +244,33 @@ pub fn node(name: &str, mode: u32) -> Entry<'_> {
     }
 }
 
+/// Returns a file of each other kind, a link to `target`, and a file with two names.
+pub fn other_kinds(target: &[u8]) -> Vec<Entry<'_>> {
+    vec![
+        Entry {
+            device: (5, 1),
+            ..node("dev/console", 0o020_600)
+        },
+        Entry {
+            device: (259, 300_000),
+            ..node("disk", 0o060_660)
+        },
+        node("pipe", 0o010_640),
+        Entry {
+            content: target,
+            ..node("link", 0o120_777)
+        },
+        Entry {
+            links: (7, 2),
+            ..file("first", b"")
+        },
+        Entry {
+            links: (7, 2),
+            ..file("second", b"shared")
+        },
+    ]
+}
+
 /// Returns an archive in the newc format.
 pub fn newc(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut archive = Vec::new();
