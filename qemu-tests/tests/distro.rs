@@ -247,7 +247,6 @@ fn dracuts_shutdown_finds_its_programs_in_the_image() -> Result<()> {
     Ok(())
 }
 
-/// For another machine, `scripts/distro.d/install` makes this image only if qemu-user can run mkosi.
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_mkosi_boots_to_multi_user() -> Result<()> {
