@@ -25,3 +25,4 @@ pub mod scenario;
 pub mod summary;
 pub mod target;
 pub mod tools;
+pub mod tpm;

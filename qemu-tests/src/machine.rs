@@ -191,8 +191,8 @@ impl Machine {
     }
 
     /// Adds arguments of the emulator's.
-    pub fn arguments(mut self, words: &[&str]) -> Self {
-        self.arguments.extend(words.iter().map(|&word| word.to_owned()));
+    pub fn arguments(mut self, words: &[impl AsRef<str>]) -> Self {
+        self.arguments.extend(words.iter().map(|word| word.as_ref().to_owned()));
         self
     }
 

@@ -19,6 +19,8 @@ pub struct Target {
     pub parameters: &'static str,
     /// The file that UEFI starts from a disk whose `EFI/BOOT` has it.
     pub boot_file: &'static str,
+    /// The emulator's device for a TPM.
+    pub tpm: &'static str,
     /// The machine in the header of its programs (`e_machine`).
     pub elf_machine: u16,
     /// Whether the kernel keeps a page of memory that is only partly the initrd's, which may hold something else
@@ -45,6 +47,7 @@ const X86_64: Target = Target {
     result_device: "/dev/ttyS1",
     parameters: "console=ttyS0 no_timer_check tsc=nowatchdog",
     boot_file: "BOOTX64.EFI",
+    tpm: "tpm-tis",
     elf_machine: 62,
     keeps_partial_pages: false,
     counting_cpu: "max,-erms,-fsrm,-fsrs,-fzrm",
@@ -64,6 +67,7 @@ const ARM64: Target = Target {
     result_device: "/dev/ttyS0",
     parameters: "console=ttyAMA0 earlycon=pl011,0x9000000",
     boot_file: "BOOTAA64.EFI",
+    tpm: "tpm-tis-device",
     elf_machine: 183,
     keeps_partial_pages: true,
     counting_cpu: "cortex-a76",

@@ -33,7 +33,8 @@ arm64 | aarch64)
 	QEMU_MACHINE='-machine virt'
 	CONSOLE=console=ttyAMA0
 	FIRMWARE_PACKAGE=qemu-efi-aarch64
-	FIRMWARE=AAVMF/AAVMF_CODE.fd
+	# The others know no TPM.
+	FIRMWARE=AAVMF/AAVMF_CODE.secboot.fd
 	RESULT_PORT=/dev/ttyS0
 	DEBIAN_ARCH=arm64
 	GNU=aarch64-linux-gnu
