@@ -115,7 +115,7 @@ fn report(channel: &mut Channel) -> Result<()> {
         }
     }
     if orders.has("tree") {
-        tree(channel)?;
+        tree(channel, "entry")?;
     }
     if orders.has("leaks") {
         leaks(channel)?;
@@ -125,6 +125,9 @@ fn report(channel: &mut Channel) -> Result<()> {
     }
     if orders.has("fill") {
         writes::fill(channel)?;
+    }
+    if orders.has("again") {
+        tree(channel, "again")?;
     }
     if orders.has("initrd") || orders.has("acpi") {
         mount("sysfs", "/sys")?;
@@ -150,14 +153,14 @@ fn report(channel: &mut Channel) -> Result<()> {
     Ok(())
 }
 
-/// Sends every entry of the root, but for what the kernel mounted or the built-in initramfs brought.
-fn tree(channel: &mut Channel) -> Result<()> {
+/// Sends every entry of the root under this key, but for what the kernel mounted or the built-in initramfs brought.
+fn tree(channel: &mut Channel, key: &str) -> Result<()> {
     for entry in entry::walk(Path::new("/"), &NOT_OURS)? {
         let is_ours = !NOT_OURS.iter().any(|name| entry.path == Path::new(name));
         if let Some(mtime) = entry.mtime.filter(|_| is_ours) {
             channel.say("mtime", format!("{mtime} {}", entry.path.display()))?;
         }
-        channel.say("entry", entry)?;
+        channel.say(key, entry)?;
     }
     channel.say("root.entry", entry::Entry::read(Path::new("/"), Path::new(""))?)?;
     Ok(())
