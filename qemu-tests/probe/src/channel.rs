@@ -10,17 +10,12 @@ use rustix::fs::{Dev, FileType, Mode, CWD};
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::termios::OptionalActions;
 
+/// Whether it is the first of its kind: the console of arm64 is the machine's own.
+const IS_FIRST: bool = cfg!(target_arch = "aarch64");
 /// The port in devtmpfs.
-#[cfg(not(target_arch = "aarch64"))]
-pub const PORT: &str = "/dev/ttyS1";
-/// The only port of its kind there: the console is the machine's own.
-#[cfg(target_arch = "aarch64")]
-pub const PORT: &str = "/dev/ttyS0";
+pub const PORT: &str = if IS_FIRST { "/dev/ttyS0" } else { "/dev/ttyS1" };
 /// The device number, for roots without devtmpfs.
-#[cfg(not(target_arch = "aarch64"))]
-const PORT_DEVICE: (u32, u32) = (4, 65);
-#[cfg(target_arch = "aarch64")]
-const PORT_DEVICE: (u32, u32) = (4, 64);
+const PORT_DEVICE: (u32, u32) = (4, if IS_FIRST { 64 } else { 65 });
 /// An image directory that can be covered for a moment to make a device node.
 const SCRATCH: &str = "/tmp";
 
