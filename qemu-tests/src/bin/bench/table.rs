@@ -11,7 +11,7 @@ use crate::results::{Results, Row};
 /// What the columns of the sizes' tables mean.
 const LEGEND: &str = "\
 Times are milliseconds over the floor: when `/init` starts, and when it has read a tenth of the bytes, and all. \
-The floor unpacks an archive of 1.2 MB, which takes longer than mounting an image: a figure below the floor is shown as 0. \
+The floor unpacks an archive of init, which takes longer than mounting an image: a figure below the floor is shown as 0. \
 Memory is MiB less than on the floor: available when `/init` starts, and after it has read all (what the page cache \
 holds counts as available); the most that was ever in use, page cache included, counted by the host as \
 memory that was touched; and what is still missing after the switch to another root. Copied is what the kernel \
