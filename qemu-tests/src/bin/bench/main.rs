@@ -142,12 +142,14 @@ fn counted(options: &Options) -> Result<()> {
         add_least(options, &mut results)?;
     }
     let (json, text) = (serde_json::to_string_pretty(&results)? + "\n", table::tables(&results)?);
-    let file = format!("results{}.json", machine());
-    keep(&file, &json)?;
+    // Hours of a complete run are not to be lost to a smaller one.
+    let kept = if options.is_complete() { "results" } else { "partial" };
+    keep(&format!("{kept}{}.json", machine()), &json)?;
     plot::write(&results, &place()?)?;
     if options.is_published() && results.missing == 0 {
         publish_counted(&results, &text)?;
-        fs::write(publish::directory()?.join(&file), &json)?;
+        let file = format!("results{}.json", machine());
+        fs::write(publish::directory()?.join(file), &json)?;
     }
     print(if options.json { &json } else { &text })?;
     ensure!(results.missing == 0, "{} initrds could not be booted: see above", results.missing);
