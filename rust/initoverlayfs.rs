@@ -148,11 +148,7 @@ fn claim(early: &Early) -> Result {
         pr_err!("off: this kernel uses only signed images, going on without the initrd\n");
         return give_up(initrd, options, timeline);
     }
-    #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
-    if faults::are_wanted() {
-        faults::drill_scan(&initrd, options.filesystems);
-    }
-    let segments = match scan::scan(&initrd, options.filesystems) {
+    let segments = match scan::scan(initrd.bytes(), options.filesystems) {
         Ok(segments) => segments,
         Err(problem) => {
             if options.mode == Mode::Require {
@@ -242,7 +238,7 @@ fn mount_claimed(mut claimed: Claimed) {
 
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
     if faults::are_wanted() {
-        faults::drill_mount(claimed);
+        faults::drill_all(claimed);
         return;
     }
     let Claimed {

@@ -21,7 +21,6 @@ use crate::{
         Scanner,
         Segment, //
     },
-    memory::region::Initrd,
     report::failure::title,
     sys::digest, //
 };
@@ -61,13 +60,13 @@ pub(crate) const CHECKSUMS: Checksums = Checksums {
 /// # Errors
 ///
 /// [`ScanProblem::Memory`]. The others only if there is an image.
-pub(crate) fn scan(initrd: &Initrd<'_>, wanted: Filesystems) -> Result<KVec<Segment>, ScanProblem> {
+pub(crate) fn scan(initrd: &[u8], wanted: Filesystems) -> Result<KVec<Segment>, ScanProblem> {
     let mut segments = KVec::new();
     let mut any_image = false;
     let mut left_out = false;
     let mut unknown = None;
     let kinds = wanted.intersection(MOUNTABLE);
-    for segment in Scanner::new(initrd.bytes(), &CHECKSUMS, kinds) {
+    for segment in Scanner::new(initrd, &CHECKSUMS, kinds) {
         let segment = match segment {
             Ok(segment) => segment,
             // Archives alone are none of our business, however broken they are.
@@ -104,8 +103,8 @@ pub(crate) fn scan(initrd: &Initrd<'_>, wanted: Filesystems) -> Result<KVec<Segm
 }
 
 /// Returns whether there is an image somewhere from `offset` on.
-fn is_image_behind(initrd: &Initrd<'_>, offset: usize, kinds: Filesystems) -> bool {
-    let behind = initrd.bytes().get(offset..).unwrap_or(&[]);
+fn is_image_behind(initrd: &[u8], offset: usize, kinds: Filesystems) -> bool {
+    let behind = initrd.get(offset..).unwrap_or(&[]);
     initrd::find(behind, &CHECKSUMS, kinds).is_some()
 }
 

@@ -22,7 +22,6 @@ use kernel::{
 use crate::{
     handoff::hand_off,
     initrd::filesystem::Filesystems,
-    memory::region::Initrd,
     report::{
         boot_report::Account,
         timeline::Timeline, //
@@ -54,23 +53,22 @@ pub(crate) fn are_wanted() -> bool {
     WANTED.as_ref().is_some()
 }
 
-/// Runs stages 3 and 4 with a fault in each allocation, and then without. The memory is kept.
+/// Runs the scan of stage 2 again, and stages 3 and 4, with a fault in each allocation, and then
+/// without. The memory is kept.
+///
+/// A probe of one of the kernel's functions needs memory for instructions, which arm64 does not
+/// have yet when the initrd is claimed.
 #[init]
-pub(crate) fn drill_mount(mut claimed: Claimed) {
-    let _ = claimed.region.retain();
+pub(crate) fn drill_all(mut claimed: Claimed) {
+    let initrd = claimed.region.retain();
+    drill("scan", &Target::Scan(initrd, claimed.options.filesystems));
     drill("mount", &Target::Mount(&claimed));
     drill("hand-off", &Target::HandOff(&claimed));
 }
 
-/// Runs the scan of stage 2 with a fault in each allocation.
-#[init]
-pub(crate) fn drill_scan(initrd: &Initrd<'_>, wanted: Filesystems) {
-    drill("scan", &Target::Scan(initrd, wanted));
-}
-
 /// An attempt.
 enum Target<'a> {
-    Scan(&'a Initrd<'a>, Filesystems),
+    Scan(&'static [u8], Filesystems),
     Mount(&'a Claimed),
     HandOff(&'a Claimed),
 }
