@@ -29,8 +29,8 @@ pub fn classic() -> Result<Machine> {
     Ok(Machine::new().initrd(cpio::archive(&Tree::standard()?, cpio::Compressor::Gzip)?))
 }
 
-/// Returns whether a boot shows it as a fault if the kernel unpacks bzip2: its code points in front of an array, in a
-/// stock boot as well, which UBSAN reports.
+/// Returns whether the kernel's `bunzip2` shows up as a fault: UBSAN reports that it points in front of an array, in a
+/// stock boot as well.
 pub fn bunzip2_is_reported() -> Result<bool> {
     tools::kernel_has("CONFIG_UBSAN_BOUNDS")
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::target::target;
 
-/// What swtpm may take until it listens.
+/// The longest time until swtpm listens.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A new TPM 2.0, whose registers are those of a machine that has not started yet.
@@ -56,7 +56,7 @@ impl Tpm {
 
 impl Drop for Tpm {
     fn drop(&mut self) {
-        // It ends by itself when the emulator does.
+        // Where no emulator was started, it would wait for one. An error means that it has ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

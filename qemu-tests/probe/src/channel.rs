@@ -10,7 +10,7 @@ use rustix::fs::{Dev, FileType, Mode, CWD};
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::termios::OptionalActions;
 
-/// Whether it is the first of its kind: the console of arm64 is the machine's own.
+/// Set if the result port is the first of its kind. On arm64, the console is of another kind.
 const IS_FIRST: bool = cfg!(target_arch = "aarch64");
 /// The port in devtmpfs.
 pub const PORT: &str = if IS_FIRST { "/dev/ttyS0" } else { "/dev/ttyS1" };

@@ -153,7 +153,7 @@ fn report(channel: &mut Channel) -> Result<()> {
     Ok(())
 }
 
-/// Sends every entry of the root under this key, but for what the kernel mounted or the built-in initramfs brought.
+/// Sends every entry of the root under this key. The kernel's own mounts, and what the built-in initramfs brought, are left out.
 fn tree(channel: &mut Channel, key: &str) -> Result<()> {
     for entry in entry::walk(Path::new("/"), &NOT_OURS)? {
         let is_ours = !NOT_OURS.iter().any(|name| entry.path == Path::new(name));
