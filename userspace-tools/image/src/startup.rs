@@ -16,24 +16,12 @@ use crate::tree::{join, split, Id, Kind, Tree, LONGEST_PATH};
 /// The path of the program that the kernel starts.
 const INIT: &[u8] = b"init";
 
-/// Programs that most initial roots run on each boot. Boots of Debian's dracut and initramfs-tools images have read them
-/// (`stats --files`).
-const USUAL_PROGRAMS: [&[u8]; 14] = [
-    INIT,
-    b"bin/busybox",
-    b"bin/kmod",
-    b"bin/mount",
-    b"bin/sh",
-    b"bin/systemctl",
-    b"bin/systemd-tmpfiles",
-    b"bin/udevadm",
-    b"lib/systemd/systemd-executor",
-    b"lib/systemd/systemd-journald",
-    b"lib/systemd/systemd-udevd",
-    b"sbin/blkid",
-    b"sbin/e2fsck",
-    b"sbin/fsck",
-];
+/// Programs that most initial roots run on each boot: a path a line, and comments. Boots of the images of several generators have read
+/// them: `scripts/bench --distro --usual-programs` boots these and writes the list.
+const USUAL_PROGRAMS: &[u8] = include_bytes!("usual-programs");
+
+/// Programs that the list lacks: the kernel of those boots has no modules, and a shell is there by its own name.
+const UNLISTED_PROGRAMS: [&[u8]; 2] = [b"bin/kmod", b"bin/sh"];
 
 /// The file that glibc's `ld.so` reads on its own behalf.
 const LINKER_CACHE: &[u8] = b"etc/ld.so.cache";
@@ -76,15 +64,20 @@ pub struct Startup {
 impl Startup {
     /// Looks in a tree. There is none if `/init` is missing; a library that is missing is passed over.
     pub fn of(tree: &Tree) -> Self {
-        Self::of_programs(tree, &[INIT])
+        Self::of_programs(tree, [INIT])
     }
 
     /// Looks for those files, and in the same way for what starts the programs that most inits run.
     pub fn with_usual_programs(tree: &Tree) -> Self {
-        Self::of_programs(tree, &USUAL_PROGRAMS)
+        let lines = USUAL_PROGRAMS.split(|byte| *byte == b'\n');
+        let paths = lines.filter(|line| line.starts_with(b"/"));
+        Self::of_programs(
+            tree,
+            [INIT].into_iter().chain(UNLISTED_PROGRAMS).chain(paths),
+        )
     }
 
-    fn of_programs(tree: &Tree, programs: &[&[u8]]) -> Self {
+    fn of_programs<'a>(tree: &Tree, programs: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut search = Search {
             tree,
             found: BTreeSet::new(),

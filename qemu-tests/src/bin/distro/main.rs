@@ -20,6 +20,7 @@ mod least;
 mod packed;
 mod results;
 mod table;
+mod usual;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,9 @@ struct Options {
     /// Measure the least memory that boots, and nothing else
     #[arg(long, conflicts_with_all = ["sizes_only", "from"])]
     least_only: bool,
+    /// Boot an image of each generator, and replace the command's list of the programs that most of them read
+    #[arg(long, conflicts_with_all = ["only", "sizes_only", "least_only", "from", "publish"])]
+    usual_programs: bool,
     /// Boot nothing: take the results from these files; where several have a figure, the last one counts
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["only", "sizes_only"])]
     from: Vec<PathBuf>,
@@ -81,6 +85,9 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     if !options.initrds.is_empty() {
         return files(&options.initrds);
+    }
+    if options.usual_programs {
+        return usual::replace();
     }
     let results = match options.from.is_empty() {
         true => measured(options)?,
