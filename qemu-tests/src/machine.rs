@@ -25,6 +25,7 @@ const COMMAND_LINE: &str = "loglevel=7 panic=-1";
 
 /// A virtual machine to be booted once, in a temporary directory of its own.
 pub struct Machine {
+    kernel: Option<PathBuf>,
     initrd: Option<Initrd>,
     disk: Option<PathBuf>,
     keeps_disk: bool,
@@ -84,6 +85,7 @@ impl Machine {
     /// Returns a machine with one processor, 512 MiB and neither initrd nor disk.
     pub fn new() -> Self {
         Self {
+            kernel: None,
             initrd: None,
             disk: None,
             keeps_disk: false,
@@ -99,6 +101,12 @@ impl Machine {
             count_memory: false,
             until: None,
         }
+    }
+
+    /// Boots this instead of the kernel under test, which is in it.
+    pub fn kernel(mut self, path: impl Into<PathBuf>) -> Self {
+        self.kernel = Some(path.into());
+        self
     }
 
     /// Boots with this file as initrd.
@@ -378,7 +386,7 @@ impl Machine {
 
     /// Has the emulator itself load kernel, command line and initrd.
     fn load(&self, place: &Path, command: &mut Command) -> Result<()> {
-        command.arg("-kernel").arg(tools::kernel()?);
+        command.arg("-kernel").arg(self.kernel.clone().map_or_else(tools::kernel, Ok)?);
         command.arg("-append").arg(self.command_line());
         match &self.initrd {
             None => {}

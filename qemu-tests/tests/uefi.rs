@@ -67,3 +67,56 @@ fn acpi_table_in_front_of_the_image_is_taken() -> Result<()> {
     ensure!(tables.iter().any(|table| table.starts_with("SSDT")), "{tables:#?}");
     Ok(())
 }
+
+/// systemd-stub, where QEMU starts a unified kernel image with an initrd.
+#[cfg(guest = "arm64")]
+mod stub {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use qemu_tests::fixtures::archive::{newc, Style};
+    use qemu_tests::fixtures::layer::Layer;
+    use qemu_tests::tools;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Returns the unified kernel image of the kernel under test and an initrd, in a directory.
+    fn unified(initrd: &[u8], place: &Path) -> Result<PathBuf> {
+        let (part, image) = (place.join("initrd"), place.join("uki.efi"));
+        fs::write(&part, initrd)?;
+        // For which Debian's pefile is.
+        let mut ukify = Command::new("/usr/bin/python3");
+        ukify
+            .arg(made("ukify")?)
+            .args(["build", "--efi-arch=aa64", "--stub"])
+            .arg(made("stub.efi")?);
+        ukify.arg("--linux").arg(tools::kernel()?).arg("--initrd").arg(&part);
+        tools::run(ukify.arg("--output").arg(&image))?;
+        Ok(image)
+    }
+
+    /// systemd-stub (since 260) joins its own initrd with the one that the firmware has: it puts the firmware's in front, and
+    /// archives with what it knows of the boot behind both.
+    #[test]
+    #[ignore = "needs scripts/distro; make test-distro"]
+    fn image_is_found_before_and_behind_the_other_of_firmware_and_stub() -> Result<()> {
+        let place = TempDir::with_prefix("qemu-test-").context("no temporary directory")?;
+        let image = usual_bytes()?;
+        let archive = newc(&Layer::new().file("from-the-other", 0o644, "x"), Style::default());
+        let pairs = [(&archive, &image, archive.len()), (&image, &archive, 0)];
+        for (of_firmware, of_stub, offset) in pairs {
+            let machine =
+                Machine::new().uefi(made("firmware.fd")?).initrd_bytes(of_firmware.clone());
+            let boot = machine.kernel(unified(of_stub, place.path())?).orders("tree").run()?;
+            let found = boot.report.first()?;
+            let entries = found.all("entry");
+            ensure!(entries.iter().any(|line| line.contains("from-the-other")), "{entries:#?}");
+            let lines = found.module_lines();
+            let at = format!("at offset {offset:#x} of the initrd");
+            ensure!(lines.iter().any(|line| line.contains(&at)), "{lines:#?}");
+        }
+        Ok(())
+    }
+}

@@ -6,6 +6,7 @@
 
 HOST=$(uname -m)
 DEBUG_PARAMETERS=
+STUB=
 case ${ARCH:=$HOST} in
 x86_64)
 	IMAGE=bzImage
@@ -35,6 +36,8 @@ arm64 | aarch64)
 	FIRMWARE_PACKAGE=qemu-efi-aarch64
 	# The others know no TPM.
 	FIRMWARE=AAVMF/AAVMF_CODE.secboot.fd
+	# systemd-stub. The emulator takes a unified kernel image with an initrd, where that of x86 takes Linux only.
+	STUB=linuxaa64.efi.stub
 	RESULT_PORT=/dev/ttyS0
 	DEBIAN_ARCH=arm64
 	GNU=aarch64-linux-gnu
