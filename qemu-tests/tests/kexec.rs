@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use qemu_tests::fixtures::archive;
 use qemu_tests::fixtures::disk;
 use qemu_tests::fixtures::tree::Tree;
@@ -33,6 +33,23 @@ fn row(system_call: &str, orders: &str, option: &str) -> Result<Boot> {
     let disks = Disks::new(&initrd()?, &machine())?;
     let first = machine().initrd_bytes(initrd()?).append(&format!("probe.left={TIMES}"));
     disks.with_kernel(first).time_limit(TIME_LIMIT).run()
+}
+
+/// Kexec handover (KHO): the first kernel sets memory apart into which it loads the next one. That kernel's initrd lies
+/// in such memory, which is for movable pages only (CMA), and goes back to it.
+#[test]
+#[ignore = "needs a kernel of its own; make test-kexec"]
+fn image_goes_back_to_the_memory_of_kexec_handover() -> Result<()> {
+    let boot = row("kexec_file_load", "tree,switch_root,settle", "kho=on")?;
+    let next = boot.console.text().matches("KHO: found kexec handover data").count();
+    assert_eq!(next, TIMES, "{}", boot.console);
+    let [.., on_image, on_disk] = boot.report.all() else { bail!("not two reports") };
+    assert_eq!(on_disk.get("stage")?, "disk");
+    let (before, after) = (on_image.number("memory.CmaFree")?, on_disk.number("memory.CmaFree")?);
+    let image_kb = usual_bytes()?.len() as u64 / 1024;
+    println!("{before} kB free in such memory, {after} later, {image_kb} of the image");
+    assert!(after >= before + image_kb, "{before} kB, {after} kB, {image_kb} kB");
+    Ok(())
 }
 
 /// Each init of the row finds the whole tree, and as much memory as the one before.

@@ -22,6 +22,10 @@ pub fn report(channel: &mut Channel) -> Result<()> {
     for name in ["MemTotal", "MemFree", "MemAvailable"] {
         channel.say(&format!("memory.{name}"), meminfo(name)?)?;
     }
+    // Of kernels that have such memory.
+    if let Ok(free) = meminfo("CmaFree") {
+        channel.say("memory.CmaFree", free)?;
+    }
     channel.say("memory.PerCpuFree", per_cpu_free()?)?;
     Ok(())
 }
