@@ -10,7 +10,7 @@ export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
-.PHONY: help setup kernel kernel-deb image tools install uninstall deb run shell test test-debug test-locked test-kexec test-distro test-kernel-deb test-clean vng fuzz mutate bench profile
+.PHONY: help setup kernel kernel-deb image tools install uninstall deb run shell test test-debug test-locked test-kexec test-lsm test-distro test-kernel-deb test-clean vng fuzz mutate bench profile
 .PHONY: check check-configs series series-check graft ungraft clean distclean
 
 help:
@@ -24,6 +24,7 @@ help:
 ##   make test-debug the boot scenarios on the debug kernel (KASAN, lockdep, ...)
 ##   make test-locked a kernel that takes no initrd but a signed image
 ##   make test-kexec kernels that are started by kexec, and after a panic
+##   make test-lsm   SELinux and IMA on the initial root
 ##   make test-distro real distributions, converted and booted (10 minutes)
 ##   make test-kernel-deb  the packages of make kernel-deb, on a real Debian (minutes after that)
 ##   make test-clean make run and make test on a clean Debian (an hour or two)
@@ -122,6 +123,10 @@ test-locked: tools
 test-kexec: tools
 	@$(MAKE) kernel CONFIG=kexec
 	@CONFIG=kexec scripts/test
+
+test-lsm: tools
+	@$(MAKE) kernel CONFIG=lsm
+	@CONFIG=lsm scripts/test
 
 test-distro: kernel tools
 	@scripts/distro --install

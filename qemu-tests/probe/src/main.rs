@@ -12,6 +12,7 @@ mod cycles;
 mod kexec;
 mod memory;
 mod orders;
+mod selinux;
 mod surroundings;
 mod survey;
 mod switch;
@@ -42,6 +43,8 @@ const KEPT_INITRD: &str = "/sys/firmware/initrd";
 /// Names in the root that belong to the kernel's own file systems or the built-in initramfs.
 const NOT_OURS: [&str; 4] = ["dev", "proc", "sys", "root"];
 
+/// Where IMA shows what it has measured.
+const MEASUREMENTS: &str = "/sys/kernel/security/ima/ascii_runtime_measurements";
 /// Where the kernel shows the ACPI tables.
 const ACPI_TABLES: &str = "/sys/firmware/acpi/tables";
 
@@ -49,6 +52,9 @@ fn main() {
     let cycles = cycles::now();
     let start = rustix::time::clock_gettime(ClockId::Boottime);
     let start_ns = start.tv_sec * 1_000_000_000 + start.tv_nsec;
+    if is_called(selinux::DAEMON) {
+        return selinux::daemon();
+    }
     if rustix::process::getpid().as_raw_nonzero().get() != 1 {
         eprintln!("probe: I am an init for tests and end by resetting the machine: not here");
         std::process::exit(2);
@@ -64,7 +70,10 @@ fn main() {
 
 /// Opens the channel, reports, sends the verdict.
 fn run(start_ns: i64, cycles: u64) -> Result<()> {
-    mount("proc", "/proc")?;
+    // Of an init that has become init once more, it is there.
+    if !Path::new("/proc/self").exists() {
+        mount("proc", "/proc")?;
+    }
     if !Path::new(channel::PORT).exists() && on_disk() {
         mount("devtmpfs", "/dev")?;
     }
@@ -82,7 +91,12 @@ fn run(start_ns: i64, cycles: u64) -> Result<()> {
 
 /// Returns whether this is the init of the disk.
 fn on_disk() -> bool {
-    std::env::args().next().is_some_and(|name| name == DISK_INIT)
+    is_called(DISK_INIT)
+}
+
+/// Returns whether this program was started by this name.
+fn is_called(name: &str) -> bool {
+    std::env::args().next().is_some_and(|first| first == name)
 }
 
 /// Sends what is always sent, then what was ordered.
@@ -99,6 +113,9 @@ fn report(channel: &mut Channel) -> Result<()> {
     }
     if orders.has("survey") {
         return survey::report(channel);
+    }
+    if orders.has("selinux") {
+        return selinux::report(channel);
     }
     surroundings::identity(channel)?;
     surroundings::descriptors(channel)?;
@@ -129,8 +146,11 @@ fn report(channel: &mut Channel) -> Result<()> {
     if orders.has("again") {
         tree(channel, "again")?;
     }
-    if orders.has("initrd") || orders.has("acpi") {
+    if ["initrd", "acpi", "measurements"].iter().any(|name| orders.has(name)) {
         mount("sysfs", "/sys")?;
+    }
+    if orders.has("measurements") {
+        measurements(channel)?;
     }
     if orders.has("initrd") {
         kept_initrd(channel)?;
@@ -175,6 +195,15 @@ fn kept_initrd(channel: &mut Channel) -> Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => channel.say("initrd", "none")?,
         Err(error) => bail!("cannot examine {KEPT_INITRD}: {error}"),
+    }
+    Ok(())
+}
+
+/// Sends what IMA has measured, a `measurement` for each file.
+fn measurements(channel: &mut Channel) -> Result<()> {
+    mount("securityfs", "/sys/kernel/security")?;
+    for line in fs::read_to_string(MEASUREMENTS)?.lines() {
+        channel.say("measurement", line)?;
     }
     Ok(())
 }
