@@ -70,6 +70,22 @@ fn entry_of_the_bootloader_boots_it() -> Result<()> {
     check_in_place(&boot(machine)?)
 }
 
+/// kdump-tools make the crash kernel's initrd, and our hook converts it. The crash kernel mounts it in place and saves the
+/// dump on Debian's disk.
+#[test]
+#[ignore = "needs scripts/distro --kernel; make test-kernel-deb"]
+fn crash_kernel_of_kdump_tools_saves_the_dump() -> Result<()> {
+    let machine = Machine::new().initrd(made("kernel.img")?).disk(made("kernel.ext4")?);
+    let machine =
+        machine.append("root=/dev/vda rw initoverlayfs=require crashkernel=192M report.crash");
+    let machine = machine.memory(1024).cpus(2).time_limit(Duration::from_secs(900));
+    let (_, console) = machine.run_to_any_end()?;
+    ensure!(console.has("saved vmcore in /var/crash"), "{console}");
+    let hand_offs = console.text().matches("initoverlayfs: handed off").count();
+    ensure!(hand_offs == 2, "{hand_offs} hand-offs: {console}");
+    Ok(())
+}
+
 /// Returns the files of a kernel that were there after a step of `scripts/distro.d/kernel`.
 fn listing(step: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(made("kernel.txt")?)?;

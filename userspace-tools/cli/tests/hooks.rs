@@ -55,6 +55,20 @@ fn initramfs_tools_image_is_converted_and_the_original_kept() {
 }
 
 #[test]
+fn initrd_of_the_crash_kernel_is_converted_beside_the_usual_one() {
+    let place = system();
+    let crash = "var/lib/kdump/initrd.img-7.3";
+    let other = [node("init", 0o100_755), file("dump", b"content")];
+    place.write(crash, newc(&other));
+    let originals = [place.read("boot/initrd.img-7.3"), place.read(crash)];
+    run(&place, "kernel-postinst", &["7.3"]);
+    assert!(is_converted(&place, "boot/initrd.img-7.3"));
+    assert!(is_converted(&place, crash));
+    let kept = [KEPT, "var/lib/initoverlayfs/7.3/kdump-initrd.img-7.3.cpio"];
+    assert!(kept.map(|path| place.read(path)) == originals);
+}
+
+#[test]
 fn original_goes_with_its_kernel_but_not_when_that_is_upgraded() {
     let place = system();
     let kept = |place: &Place| place.path(KEPT).exists();
