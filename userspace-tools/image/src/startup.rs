@@ -71,10 +71,10 @@ impl Startup {
     pub fn with_usual_programs(tree: &Tree) -> Self {
         let lines = USUAL_PROGRAMS.split(|byte| *byte == b'\n');
         let paths = lines.filter(|line| line.starts_with(b"/"));
-        Self::of_programs(
-            tree,
-            [INIT].into_iter().chain(UNLISTED_PROGRAMS).chain(paths),
-        )
+        // Where /bin is no link, they are there.
+        let paths = paths.flat_map(|path| [path, path.strip_prefix(b"/usr").unwrap_or(path)]);
+        let programs = [INIT].into_iter().chain(UNLISTED_PROGRAMS).chain(paths);
+        Self::of_programs(tree, programs)
     }
 
     fn of_programs<'a>(tree: &Tree, programs: impl IntoIterator<Item = &'a [u8]>) -> Self {
