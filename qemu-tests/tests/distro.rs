@@ -130,6 +130,13 @@ fn debian_with_initramfs_tools_boots_to_multi_user() -> Result<()> {
     check("initramfs-tools", &[]).map(drop)
 }
 
+/// Its shell would run the `run-init` in busybox, whatever is in PATH.
+#[test]
+#[ignore = "needs scripts/distro; make test-distro"]
+fn debian_with_initramfs_tools_and_busybox_boots_to_multi_user() -> Result<()> {
+    check("busybox", &[]).map(drop)
+}
+
 #[test]
 #[ignore = "needs scripts/distro; make test-distro"]
 fn debian_with_initramfs_tools_stops_without_the_handover_program() -> Result<()> {

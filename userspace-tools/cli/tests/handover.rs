@@ -24,8 +24,8 @@ fn link<'a>(name: &'a str, target: &'a str) -> Entry<'a> {
     }
 }
 
-/// A busybox with the applet, as its list of names shows.
-const BUSYBOX: &[u8] = b"\x7fELF BusyBox v1.37\0sh\0switch_root\0sync\0";
+/// A busybox with the applets, as its list of names shows.
+const BUSYBOX: &[u8] = b"\x7fELF BusyBox v1.37\0rtcwake\0run-init\0sh\0switch_root\0sync\0";
 
 /// The bytes that the tests put in the place of tools.
 const REPLACEMENT: &str = "#!initoverlayfs-handover";
@@ -132,9 +132,9 @@ fn tools_are_found_wherever_they_are() {
     }
 }
 
-/// `busybox --install` makes the link at boot, if there is nothing of that name.
+/// Its shell runs them without a look at PATH, and `busybox --install` makes links at boot, if there is nothing of that name.
 #[test]
-fn links_that_busybox_would_make_are_forestalled() {
+fn tools_within_busybox_are_hidden_from_it() {
     let usual = [node("bin", 0o040_755), program("bin/busybox", BUSYBOX)];
     let merged = [
         node("usr", 0o040_755),
@@ -142,20 +142,31 @@ fn links_that_busybox_would_make_are_forestalled() {
         link("sbin", "usr/bin"),
         program("usr/bin/busybox", BUSYBOX),
     ];
-    for (entries, path) in [
-        (&usual[..], "sbin/switch_root"),
-        (&merged, "usr/bin/switch_root"),
+    for (entries, directory, busybox) in [
+        (&usual[..], "sbin", "bin/busybox"),
+        (&merged, "usr/bin", "usr/bin/busybox"),
     ] {
         let place = place_with(entries);
         let said = place.run("convert a -o image").err;
-        assert!(said.contains("/sbin/switch_root: missing"), "{said}");
-        assert_eq!(place.succeed(&format!("cat image {path}")), REPLACEMENT);
+        assert!(
+            said.contains(&format!("/{busybox}: busybox's shell"))
+                && said.contains("; renamed in it"),
+            "{said}"
+        );
+        for name in ["run-init", "switch_root"] {
+            let found = place.succeed(&format!("cat image {directory}/{name}"));
+            assert_eq!(found, REPLACEMENT);
+        }
+        assert_eq!(
+            place.succeed(&format!("cat image {busybox}")),
+            "\x7fELF BusyBox v1.37\0rtcwake\0run-ini_\0sh\0switch_roo_\0sync\0"
+        );
         place.succeed("check image");
         place.succeed("convert --force --no-handover-shim a -o image");
         assert!(place
             .run("check image")
             .out
-            .contains("/sbin/switch_root: missing"));
+            .contains(&format!("/{busybox}: busybox's shell")));
     }
     // A busybox without that applet makes no such link.
     let place = place_with(&[program("busybox", b"\x7fELF BusyBox v1.37\0sh\0")]);

@@ -6,6 +6,9 @@
 //! since they empty it; Debian's initramfs-tools also asks `run-init -n` whether an init will do.
 //! util-linux's `switch_root` works, but what it leaves stays in memory. A replacement that pivots
 //! takes their place, under every name that leads to one of them.
+//!
+//! The shell of a busybox that is built with `FEATURE_SH_STANDALONE`, as Debian's is, runs the tools in itself
+//! instead of what PATH leads to. So they get other names there.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +18,11 @@ use crate::tree::{split, Content, Id, Inode, Kind, Tree, Xattrs};
 /// Names that tools are called by.
 const NAMES: [&[u8]; 2] = [b"run-init", b"switch_root"];
 
-/// The place where busybox itself puts its link when it makes links at boot (`busybox --install`). It leaves alone
-/// what is there.
-const APPLET_PLACE: &[u8] = b"sbin/switch_root";
+/// The last byte of the names in [`NAMES`] when busybox is not to find them. Its list is sorted, and remains so.
+const HIDDEN: u8 = b'_';
+
+/// The directory where busybox itself puts its links when it makes them at boot (`busybox --install`).
+const APPLETS: &[u8] = b"sbin";
 
 /// Bytes of a script that are looked at. Inits are smaller.
 const LONGEST_SCRIPT: usize = 1 << 20;
@@ -32,8 +37,8 @@ pub enum Tool {
     RunInit,
     /// `switch_root` of busybox or toybox.
     Applet,
-    /// `switch_root` of busybox, for which there is no name yet.
-    UnnamedApplet,
+    /// `run-init` or `switch_root` in a busybox, for its own shell.
+    BuiltIn,
     /// A script that names busybox as the program, and `switch_root` as its argument.
     Call,
     /// `switch_root` of util-linux.
@@ -48,12 +53,20 @@ impl Tool {
         match self {
             Self::RunInit => "klibc's run-init refuses a root that is no tmpfs",
             Self::Applet => "busybox's or toybox's program of this name refuses a root that is no tmpfs",
-            Self::UnnamedApplet => {
-                "missing, and busybox would make it at boot: its switch_root refuses a root that is no tmpfs"
+            Self::BuiltIn => {
+                "busybox's shell may run its own run-init or switch_root, which refuse a root that is no tmpfs"
             }
             Self::Call => "calls `busybox switch_root`, which refuses a root that is no tmpfs",
             Self::UtilLinux => "switch_root of util-linux leaves the image in memory",
             Self::Booster => "booster's init refuses a root that is no tmpfs",
+        }
+    }
+
+    /// Returns what [`replace`] does about it, for a message.
+    pub fn treatment(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "renamed in it",
+            _ => "replaced",
         }
     }
 
@@ -119,9 +132,12 @@ pub fn find(tree: &Tree) -> BTreeMap<Vec<u8>, Found> {
         found.retain(|_, one| one.tool != Tool::UtilLinux);
         return found;
     }
-    if !tree.iter().any(|(path, _)| NAMES.contains(&split(path).1)) {
-        let unnamed = tree.iter().find_map(|(_, id)| unnamed_applet(tree, id));
-        found.extend(unnamed.map(|one| (APPLET_PLACE.to_vec(), one)));
+    for id in tree.first_names().into_keys() {
+        let busybox = busybox_with_tools(tree, id);
+        if let (Some(abi), Some(path)) = (busybox, name_of_busybox(tree, id)) {
+            let tool = Tool::BuiltIn;
+            found.insert(path.to_vec(), Found { tool, abi });
+        }
     }
     for (path, id) in tree.iter() {
         if let Kind::Regular(content) = &tree.inode(id).kind {
@@ -170,19 +186,30 @@ fn tool_of(tree: &Tree, path: &[u8]) -> Option<Found> {
     Some(Found { tool, abi })
 }
 
-/// Returns the tool that a busybox has and that no name leads to, if this file is such a busybox.
-fn unnamed_applet(tree: &Tree, id: Id) -> Option<Found> {
+/// Returns for which machine a file is, if it is a busybox that has one of the tools.
+fn busybox_with_tools(tree: &Tree, id: Id) -> Option<Option<Abi>> {
     let Kind::Regular(content) = &tree.inode(id).kind else {
         return None;
     };
-    // busybox has a list of its applets' names.
-    let has_applet = content.len() <= LARGEST_BUSYBOX
+    let has_tools = content.bytes().starts_with(b"\x7fELF")
+        && content.len() <= LARGEST_BUSYBOX
         && has(content, b"BusyBox")
-        && has(content, b"\0switch_root\0");
-    has_applet.then(|| Found {
-        tool: Tool::UnnamedApplet,
-        abi: Abi::of(content.bytes()),
-    })
+        && NAMES.iter().any(|name| has(content, &listed(name)));
+    has_tools.then(|| Abi::of(content.bytes()))
+}
+
+/// Returns an applet's name as it is in busybox's list of them.
+fn listed(name: &[u8]) -> Vec<u8> {
+    [b"\0", name, b"\0"].concat()
+}
+
+/// Returns a name of a busybox that is none of its tools', its own if it has it.
+fn name_of_busybox(tree: &Tree, id: Id) -> Option<&[u8]> {
+    let names = tree.iter().filter(|(_, other)| *other == id);
+    let others = names.filter(|(path, _)| !NAMES.contains(&split(path).1));
+    others
+        .map(|(path, _)| path)
+        .min_by_key(|path| split(path).1 != b"busybox")
 }
 
 /// Returns whether a file is a script that has a busybox run `switch_root`.
@@ -206,30 +233,65 @@ fn has(content: &Content, wanted: &[u8]) -> bool {
 
 /// Puts one of `programs` in the place of each of the tools `found`: the one for its machine, if there is one.
 ///
-/// The other names of a busybox stay what they are.
+/// The other names of a busybox stay what they are. Its own tools are renamed, so that its shell looks for a program,
+/// and there is one for each of them.
 pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, programs: &[Vec<u8>]) {
     let mut ids: BTreeMap<usize, Id> = BTreeMap::new();
-    let is_meant = |one: &Found| one.obstacle(programs).is_none();
-    for (path, one) in found.iter().filter(|(_, one)| is_meant(one)) {
-        let (Some(path), Some(program)) = (place(tree, path), one.program(programs)) else {
+    for (path, one) in found {
+        let Some(program) = one.program(programs).filter(|_| one.has_replacement()) else {
             continue;
         };
-        let mtime = tree.get(&path).map(|inode| inode.mtime).unwrap_or_default();
-        let inode = Inode {
-            kind: Kind::Regular(Content::from(programs[program].clone())),
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime,
-            xattrs: Xattrs::new(),
+        let mtime = tree
+            .resolve(path)
+            .map(|inode| inode.mtime)
+            .unwrap_or_default();
+        let places = match one.tool {
+            Tool::BuiltIn => hide_tools(tree, path),
+            _ => vec![path.clone()],
         };
-        match ids.get(&program) {
-            Some(id) => tree.link(&path, *id),
-            None => {
-                ids.insert(program, tree.insert(&path, inode));
+        for path in places {
+            let Some(path) = place(tree, &path) else {
+                continue;
+            };
+            let inode = Inode {
+                kind: Kind::Regular(Content::from(programs[program].clone())),
+                mode: 0o755,
+                uid: 0,
+                gid: 0,
+                mtime,
+                xattrs: Xattrs::new(),
+            };
+            match ids.get(&program) {
+                Some(id) => tree.link(&path, *id),
+                None => {
+                    ids.insert(program, tree.insert(&path, inode));
+                }
             }
         }
     }
+}
+
+/// Renames the tools in a busybox, and returns where programs have to be for those that nothing else in the tree is called.
+fn hide_tools(tree: &mut Tree, path: &[u8]) -> Vec<Vec<u8>> {
+    let Some(id) = tree.id(path) else {
+        return Vec::new();
+    };
+    let Kind::Regular(content) = &tree.inode(id).kind else {
+        return Vec::new();
+    };
+    let mut bytes = content.bytes().to_vec();
+    let mut places = Vec::new();
+    for name in NAMES {
+        let spots: Vec<usize> = memchr::memmem::find_iter(&bytes, &listed(name)).collect();
+        for spot in &spots {
+            bytes[spot + name.len()] = HIDDEN;
+        }
+        if !spots.is_empty() && !tree.iter().any(|(path, _)| split(path).1 == name) {
+            places.push(crate::tree::join(APPLETS, name));
+        }
+    }
+    tree.inode_mut(id).kind = Kind::Regular(Content::from(bytes));
+    places
 }
 
 /// Returns where a name is to be put: in the directory that its own leads to, which is made if there is

@@ -71,7 +71,7 @@ pub fn report(found: &BTreeMap<Vec<u8>, Found>, programs: Option<&[Vec<u8>]>) {
         } else if let Some(obstacle) = obstacle {
             format!("not replaced: {obstacle}")
         } else {
-            "replaced".to_owned()
+            one.tool.treatment().to_owned()
         };
         eprintln!("  /{}: {}; {fate}", shown(path), one.tool.trouble());
     }
