@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
-use object::elf::{FileHeader64, ET_CORE, PT_LOAD};
+use object::elf::{FileHeader64, ProgramHeader64, ET_CORE, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::read::ReadCache;
 use object::Endianness;
@@ -21,9 +21,6 @@ use crate::console::Console;
 use crate::machine::Machine;
 use crate::report::Report;
 use crate::tools;
-
-/// Where the kernel's own mapping starts on x86_64. The dump has a header for it, whose memory is in another header, too.
-const KERNEL_MAPPING: u64 = 0xffff_ffff_8000_0000;
 
 /// The disks for the next kernel and for the dump, which are there as long as this is.
 pub struct Disks {
@@ -111,13 +108,25 @@ fn dump(path: &Path) -> Result<Dump> {
     let header: &FileHeader64<Endianness> = FileHeader64::parse(data)?;
     let endian = header.endian()?;
     ensure!(header.e_type(endian) == ET_CORE, "no core file");
+    let headers = header.program_headers(endian, data)?;
+    let parts: Vec<_> = headers.iter().filter(|part| part.p_type(endian) == PT_LOAD).collect();
+    let place = |part: &ProgramHeader64<Endianness>| {
+        let start = part.p_paddr(endian);
+        start..start + part.p_memsz(endian)
+    };
     let mut found = Dump { memory: 0, markers: 0 };
-    for header in header.program_headers(endian, data)? {
-        let is_other = header.p_type(endian) != PT_LOAD;
-        if is_other || header.p_vaddr(endian) >= KERNEL_MAPPING {
+    for (number, part) in parts.iter().enumerate() {
+        // The kernel's own mapping has a header, whose memory is in another one, too.
+        let range = place(part);
+        let is_within = parts.iter().enumerate().any(|(other, whole)| {
+            let whole = place(whole);
+            let is_larger = (whole.end - whole.start, number) > (range.end - range.start, other);
+            is_larger && whole.start <= range.start && range.end <= whole.end
+        });
+        if is_within {
             continue;
         }
-        let (start, length) = header.file_range(endian);
+        let (start, length) = part.file_range(endian);
         ensure!(start + length <= size, "memory at {start:#x} is not in the file");
         found.memory += length;
         found.markers += markers(&file, start, length)?;
@@ -151,7 +160,7 @@ mod tests {
     const HEADER: usize = 64;
     const PROGRAM_HEADER: usize = 56;
 
-    /// Returns a dump with this memory, once by its address and once as the kernel's own mapping.
+    /// Returns a dump with this memory, and its first page again as the kernel's own mapping.
     fn core(memory: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER + 2 * PROGRAM_HEADER];
         let start = bytes.len() as u64;
@@ -161,12 +170,12 @@ mod tests {
         put(32, &(HEADER as u64).to_le_bytes());
         put(54, &(PROGRAM_HEADER as u16).to_le_bytes());
         put(56, &2u16.to_le_bytes());
-        for (number, address) in [0, KERNEL_MAPPING].into_iter().enumerate() {
+        for (number, length) in [memory.len(), memory.len().min(4096)].into_iter().enumerate() {
             let header = HEADER + number * PROGRAM_HEADER;
             put(header, &PT_LOAD.0.to_le_bytes());
             put(header + 8, &start.to_le_bytes());
-            put(header + 16, &address.to_le_bytes());
-            put(header + 32, &(memory.len() as u64).to_le_bytes());
+            put(header + 32, &(length as u64).to_le_bytes());
+            put(header + 40, &(length as u64).to_le_bytes());
         }
         [&bytes, memory].concat()
     }
@@ -179,7 +188,7 @@ mod tests {
 
     #[test]
     fn markers_of_a_dump_are_counted() -> Result<()> {
-        let memory = [vec![0; 4096], marker::bytes().repeat(7), vec![1; 16]].concat();
+        let memory = [marker::bytes().repeat(7), vec![0; 4096], vec![1; 16]].concat();
         let found = read(&core(&memory))?;
         assert_eq!((found.memory, found.markers), (memory.len() as u64, 7));
         assert_eq!(read(&core(&[0; 4096]))?.markers, 0);
