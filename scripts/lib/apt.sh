@@ -146,6 +146,13 @@ guest_root() {
 	fi
 }
 
+# load_validity: this machine's choice for a new system's apt, as VALIDITY, an option or none. A mirror that is a copy of some day
+# says that it is out of date.
+load_validity() {
+	# shellcheck disable=SC2034 # for the caller
+	mapfile -t VALIDITY < <(apt-config dump Acquire::Check-Valid-Until)
+}
+
 # apt_root NAME SUITE...: an apt root in build/apt/NAME for those suites, and for packages of
 # GUEST_ARCHITECTURE or this system's.
 apt_root() {
