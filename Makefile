@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 # Scripts read these from the environment.
-export ARCH FEW INITRD APPEND KDIR MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE FLAVOUR
+export ARCH FEW INITRD APPEND KDIR KVERSION MEM SMP ACCEL J CONFIG FUZZ_TARGET RUNS BOOTS BENCH DESTDIR PREFIX COMMAND SUITE CACHE FLAVOUR
 
 # Every target may stand alone: the first step is to find or install the tools,
 # which costs nothing when that is done.
@@ -52,6 +52,7 @@ help:
 ## Variables:
 ##   ARCH=NAME       the machine: x86_64, arm64 or riscv64; else the one this runs on
 ##   KDIR=DIR        a Linux tree of yours, 7.3 or newer (else Debian's is fetched)
+##   KVERSION=newest the newest Linux of Debian's suites, release candidates included
 ##   INITRD=FILE     what to boot instead of the demo image; nothing is checked then
 ##   APPEND=TEXT     added to the kernel's command line
 ##   MEM=1G          the guest's memory

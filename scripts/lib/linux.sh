@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# The kernel's source: the user's own tree, or Debian's package. Needs apt.sh.
+# The kernel's source: the user's own tree, or Debian's package, the pinned or the newest one. Needs apt.sh.
 
 LINUX_PINNED=7.3
 LINUX_OLDEST=7.3
@@ -11,11 +11,34 @@ find_linux() {
 		found KDIR "$(cd "$KDIR_WANTED" && pwd)"
 		return
 	fi
+	if [ "$KVERSION_WANTED" = newest ]; then
+		find_newest_linux
+		return
+	fi
 	if [ -z "$(unpacked_linux)" ]; then
 		on_debian || die "the Linux source is missing: name a tree of yours, $LINUX_OLDEST or newer: make KDIR=..."
 		step "fetching the Linux source (Debian's linux-source)" fetch_linux
 	fi
 	found KDIR "$(unpacked_linux)"
+}
+
+# Beyond the pinned one, release candidates included. The lists are read anew.
+find_newest_linux() {
+	local root=$BUILD/apt/newest name
+	on_debian || die "KVERSION=newest looks among Debian's packages, and this is not Debian: name a tree of yours: make KDIR=..."
+	rm -rf "$root"
+	# shellcheck disable=SC2046 # one word for each suite
+	apt_root newest $(kernel_suites) sid experimental
+	name=$(LINUX_PINNED='' offered_linux "$root")
+	[ "$name" != "linux-source-$LINUX_PINNED" ] ||
+		say "setup: NOTE: Debian's suites have nothing newer than linux-source-$LINUX_PINNED"
+	[ -f "$BUILD/src/$name.unpacked" ] || step "fetching the Linux source (Debian's $name)" fetch_newest "$root" "$name"
+	found KDIR "$BUILD/src/$name"
+}
+
+fetch_newest() {
+	fetch_deb "$1" "$2"
+	unpack_linux "$DEB" "$2"
 }
 
 # The pinned tree, or else the newest that is here complete.
