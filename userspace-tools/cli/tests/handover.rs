@@ -142,9 +142,9 @@ fn tools_within_busybox_are_hidden_from_it() {
         link("sbin", "usr/bin"),
         program("usr/bin/busybox", BUSYBOX),
     ];
-    for (entries, directory, busybox) in [
-        (&usual[..], "sbin", "bin/busybox"),
-        (&merged, "usr/bin", "usr/bin/busybox"),
+    for (entries, directories, busybox) in [
+        (&usual[..], &["bin", "sbin"][..], "bin/busybox"),
+        (&merged, &["usr/bin"], "usr/bin/busybox"),
     ] {
         let place = place_with(entries);
         let said = place.run("convert a -o image").err;
@@ -153,9 +153,11 @@ fn tools_within_busybox_are_hidden_from_it() {
                 && said.contains("; renamed in it"),
             "{said}"
         );
-        for name in ["run-init", "switch_root"] {
-            let found = place.succeed(&format!("cat image {directory}/{name}"));
-            assert_eq!(found, REPLACEMENT);
+        for directory in directories {
+            for name in ["run-init", "switch_root"] {
+                let found = place.succeed(&format!("cat image {directory}/{name}"));
+                assert_eq!(found, REPLACEMENT);
+            }
         }
         assert_eq!(
             place.succeed(&format!("cat image {busybox}")),
@@ -168,6 +170,28 @@ fn tools_within_busybox_are_hidden_from_it() {
             .out
             .contains(&format!("/{busybox}: busybox's shell")));
     }
+    // One that has a name there which is no program of ours keeps its own.
+    let taken = [
+        node("bin", 0o040_755),
+        program("bin/busybox", BUSYBOX),
+        program("bin/run-init", b"#!/bin/sh\n"),
+    ];
+    let place = place_with(&taken);
+    let said = place.run("convert a -o image").err;
+    assert!(said.contains("; not replaced: something else"), "{said}");
+    assert!(place.run("check image").out.contains("busybox's shell"));
+    // Links to nowhere, and names elsewhere, change nothing.
+    let odd = [
+        node("bin", 0o040_755),
+        program("bin/busybox", BUSYBOX),
+        link("sbin", "usr/sbin"),
+        node("usr", 0o040_755),
+        node("usr/switch_root", 0o040_755),
+    ];
+    let place = place_with(&odd);
+    place.succeed("convert a -o image");
+    assert_eq!(place.succeed("cat image bin/switch_root"), REPLACEMENT);
+    assert_eq!(place.succeed("cat image bin/run-init"), REPLACEMENT);
     // A busybox without that applet makes no such link.
     let place = place_with(&[program("busybox", b"\x7fELF BusyBox v1.37\0sh\0")]);
     assert!(!place.run("convert a -o image").err.contains("switch_root"));
@@ -182,6 +206,7 @@ fn scripts_that_call_the_applet_are_named() {
             true,
         ),
         ("#!/bin/sh\n\tbusybox\tswitch_root /new /sbin/init\n", true),
+        ("#!/bin/sh\nbusybox run-init /new /sbin/init\n", true),
         (
             "#!/bin/sh\n# not busybox switch_root\nexec switch_root /new /init\n",
             false,

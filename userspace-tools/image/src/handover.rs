@@ -21,6 +21,9 @@ const NAMES: [&[u8]; 2] = [b"run-init", b"switch_root"];
 /// The last byte of the names in [`NAMES`] when busybox is not to find them. Its list is sorted, and remains so.
 const HIDDEN: u8 = b'_';
 
+/// The extended attribute by which IMA knows a file.
+const APPRAISED: &[u8] = b"security.ima";
+
 /// The directory where busybox itself puts its links when it makes them at boot (`busybox --install`).
 const APPLETS: &[u8] = b"sbin";
 
@@ -39,7 +42,7 @@ pub enum Tool {
     Applet,
     /// `run-init` or `switch_root` in a busybox, for its own shell.
     BuiltIn,
-    /// A script that names busybox as the program, and `switch_root` as its argument.
+    /// A script that names busybox as the program, and one of the tools as its argument.
     Call,
     /// `switch_root` of util-linux.
     UtilLinux,
@@ -56,17 +59,9 @@ impl Tool {
             Self::BuiltIn => {
                 "busybox's shell may run its own run-init or switch_root, which refuse a root that is no tmpfs"
             }
-            Self::Call => "calls `busybox switch_root`, which refuses a root that is no tmpfs",
+            Self::Call => "calls `busybox switch_root` or `busybox run-init`, which cannot leave a root that is no tmpfs",
             Self::UtilLinux => "switch_root of util-linux leaves the image in memory",
             Self::Booster => "booster's init refuses a root that is no tmpfs",
-        }
-    }
-
-    /// Returns what [`replace`] does about it, for a message.
-    pub fn treatment(self) -> &'static str {
-        match self {
-            Self::BuiltIn => "renamed in it",
-            _ => "replaced",
         }
     }
 
@@ -82,7 +77,7 @@ impl Tool {
     fn remedy(self) -> Option<&'static str> {
         match self {
             Self::Booster => Some("build the image with another generator"),
-            Self::Call => Some("have it call /sbin/switch_root by its path"),
+            Self::Call => Some("have it call /sbin/switch_root or /sbin/run-init by its path"),
             _ => None,
         }
     }
@@ -212,18 +207,21 @@ fn name_of_busybox(tree: &Tree, id: Id) -> Option<&[u8]> {
         .min_by_key(|path| split(path).1 != b"busybox")
 }
 
-/// Returns whether a file is a script that has a busybox run `switch_root`.
+/// Returns whether a file is a script that has a busybox run one of the tools.
 fn calls_applet(content: &Content) -> bool {
     let text = content.bytes();
     if !text.starts_with(b"#!") || text.len() > LONGEST_SCRIPT {
         return false;
     }
-    memchr::memmem::find_iter(text, b"switch_root").any(|at| {
+    let is_call = |at: usize| {
         let line = text[..at].rsplit(|byte| *byte == b'\n').next();
         let before = line.unwrap_or_default().trim_ascii_end();
         let is_comment = before.trim_ascii_start().starts_with(b"#");
         !is_comment && before.ends_with(b"busybox") && before.len() < line.unwrap_or_default().len()
-    })
+    };
+    NAMES
+        .iter()
+        .any(|name| memchr::memmem::find_iter(text, name).any(is_call))
 }
 
 /// Returns whether bytes occur in a file.
@@ -231,67 +229,142 @@ fn has(content: &Content, wanted: &[u8]) -> bool {
     memchr::memmem::find(content.bytes(), wanted).is_some()
 }
 
+/// What became of a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A program is in its place.
+    Replaced,
+    /// Its name in busybox is another one, and there is a program for each.
+    Renamed,
+    /// There is no place for a program: something else has the name.
+    NoPlace,
+}
+
+/// What [`replace`] has done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What became of each tool for which there was a program, by its path.
+    pub outcomes: BTreeMap<Vec<u8>, Outcome>,
+    /// Files that were changed or replaced, and that IMA knew by a digest or a signature (`security.ima`).
+    pub appraised: Vec<Vec<u8>>,
+}
+
 /// Puts one of `programs` in the place of each of the tools `found`: the one for its machine, if there is one.
 ///
-/// The other names of a busybox stay what they are. Its own tools are renamed, so that its shell looks for a program,
-/// and there is one for each of them.
-pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, programs: &[Vec<u8>]) {
-    let mut ids: BTreeMap<usize, Id> = BTreeMap::new();
-    for (path, one) in found {
-        let Some(program) = one.program(programs).filter(|_| one.has_replacement()) else {
+/// The other names of a busybox stay what they are. Its own tools are renamed, so that its shell looks for a program. There
+/// is one beside busybox, and one where busybox would make its links at boot.
+pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, programs: &[Vec<u8>]) -> Done {
+    let mut done = Done::default();
+    let mut shelf = Shelf::new(programs);
+    // The tools that are files come first: a busybox looks at what is then there.
+    let (built_in, files): (Vec<_>, Vec<_>) = found
+        .iter()
+        .filter(|(_, one)| one.obstacle(programs).is_none())
+        .partition(|(_, one)| one.tool == Tool::BuiltIn);
+    for (path, one) in files.into_iter().chain(built_in) {
+        let Some(program) = one.program(programs) else {
             continue;
         };
-        let mtime = tree
+        let is_appraised = tree
             .resolve(path)
-            .map(|inode| inode.mtime)
-            .unwrap_or_default();
-        let places = match one.tool {
-            Tool::BuiltIn => hide_tools(tree, path),
-            _ => vec![path.clone()],
+            .is_some_and(|inode| inode.xattrs.contains_key(APPRAISED));
+        let outcome = if one.tool == Tool::BuiltIn {
+            hide_tools(tree, path, &mut shelf, program)
+        } else if shelf.put(tree, path, program) {
+            Outcome::Replaced
+        } else {
+            Outcome::NoPlace
         };
-        for path in places {
-            let Some(path) = place(tree, &path) else {
-                continue;
-            };
-            let inode = Inode {
-                kind: Kind::Regular(Content::from(programs[program].clone())),
-                mode: 0o755,
-                uid: 0,
-                gid: 0,
-                mtime,
-                xattrs: Xattrs::new(),
-            };
-            match ids.get(&program) {
-                Some(id) => tree.link(&path, *id),
-                None => {
-                    ids.insert(program, tree.insert(&path, inode));
-                }
+        done.outcomes.insert(path.clone(), outcome);
+        if is_appraised && outcome != Outcome::NoPlace {
+            done.appraised.push(path.clone());
+        }
+    }
+    done
+}
+
+/// The programs, each of which is one file in the tree, whatever its names are.
+struct Shelf<'a> {
+    programs: &'a [Vec<u8>],
+    ids: BTreeMap<usize, Id>,
+}
+
+impl<'a> Shelf<'a> {
+    fn new(programs: &'a [Vec<u8>]) -> Self {
+        Self {
+            programs,
+            ids: BTreeMap::new(),
+        }
+    }
+
+    /// Gives a program this name, and the time of what had it. Returns whether that is possible.
+    fn put(&mut self, tree: &mut Tree, path: &[u8], program: usize) -> bool {
+        let Some(path) = place(tree, path) else {
+            return false;
+        };
+        if let Some(id) = self.ids.get(&program) {
+            tree.link(&path, *id);
+            return true;
+        }
+        let mtime = tree.get(&path).map(|inode| inode.mtime).unwrap_or_default();
+        let inode = Inode {
+            kind: Kind::Regular(Content::from(self.programs[program].clone())),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime,
+            xattrs: Xattrs::new(),
+        };
+        self.ids.insert(program, tree.insert(&path, inode));
+        true
+    }
+
+    /// Returns whether a program has this name at last. It gets it if nothing else has it.
+    fn put_if_free(&mut self, tree: &mut Tree, path: &[u8], program: usize) -> bool {
+        match tree.resolve(path).map(|inode| &inode.kind) {
+            Some(Kind::Regular(content)) => content.bytes() == self.programs[program],
+            Some(_) => false,
+            None => {
+                place(tree, path).is_some_and(|path| tree.get(&path).is_none())
+                    && self.put(tree, path, program)
             }
         }
     }
 }
 
-/// Renames the tools in a busybox, and returns where programs have to be for those that nothing else in the tree is called.
-fn hide_tools(tree: &mut Tree, path: &[u8]) -> Vec<Vec<u8>> {
-    let Some(id) = tree.id(path) else {
-        return Vec::new();
+/// Renames the tools in a busybox for which a program is beside it.
+fn hide_tools(tree: &mut Tree, path: &[u8], shelf: &mut Shelf<'_>, program: usize) -> Outcome {
+    let (Some(id), (directory, _)) = (tree.id(path), split(path)) else {
+        return Outcome::NoPlace;
     };
     let Kind::Regular(content) = &tree.inode(id).kind else {
-        return Vec::new();
+        return Outcome::NoPlace;
     };
     let mut bytes = content.bytes().to_vec();
-    let mut places = Vec::new();
+    // A busybox may be there for programs of another machine.
+    let is_for_shell = match tree.resolve(b"bin/sh").map(|inode| &inode.kind) {
+        Some(Kind::Regular(shell)) => Abi::of(shell.bytes()) == Abi::of(&bytes),
+        _ => true,
+    };
+    let mut outcome = Outcome::Renamed;
     for name in NAMES {
         let spots: Vec<usize> = memchr::memmem::find_iter(&bytes, &listed(name)).collect();
-        for spot in &spots {
-            bytes[spot + name.len()] = HIDDEN;
+        if spots.is_empty() {
+            continue;
         }
-        if !spots.is_empty() && !tree.iter().any(|(path, _)| split(path).1 == name) {
-            places.push(crate::tree::join(APPLETS, name));
+        if !shelf.put_if_free(tree, &crate::tree::join(directory, name), program) {
+            outcome = Outcome::NoPlace;
+            continue;
+        }
+        if is_for_shell {
+            shelf.put_if_free(tree, &crate::tree::join(APPLETS, name), program);
+        }
+        for spot in spots {
+            bytes[spot + name.len()] = HIDDEN;
         }
     }
     tree.inode_mut(id).kind = Kind::Regular(Content::from(bytes));
-    places
+    outcome
 }
 
 /// Returns where a name is to be put: in the directory that its own leads to, which is made if there is

@@ -20,7 +20,7 @@ use initoverlayfs_image::tree::Tree;
 use crate::authenticate::seal_and_sign::NewOptions;
 use crate::authenticate::signature::Signer;
 use crate::describe::examine::init_problem;
-use crate::make::handover_program;
+use crate::make::handover_program::{self, Replacement};
 use crate::make::image_options::ImageOptions;
 use crate::make::output_options::OutputOptions;
 use crate::make::size_summary::SizeSummary;
@@ -77,8 +77,8 @@ pub struct Made {
     digest: Option<Digest>,
     choice: Choice,
     tools: BTreeMap<Vec<u8>, Found>,
-    /// The programs that take the place of tools, unless they are left alone.
-    programs: Option<Vec<Vec<u8>>>,
+    /// What took their place, unless they were left alone.
+    replacement: Option<Replacement>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
     /// The number of files that got a label, and of all files, if `--labels` was given.
@@ -125,14 +125,11 @@ impl<'a> Making<'a> {
         let output = &self.options.output;
         let tools = handover::find(&tree);
         let is_needed = tools.values().any(Found::has_replacement);
-        let programs = if is_needed && !output.no_handover_shim {
-            Some(handover_program::handover_programs()?)
+        let replacement = if is_needed && !output.no_handover_shim {
+            Some(Replacement::make(&mut tree, &tools)?)
         } else {
             None
         };
-        if let Some(programs) = &programs {
-            handover::replace(&mut tree, &tools, programs);
-        }
 
         let labelled = match &self.labels {
             Some(labels) => {
@@ -174,7 +171,7 @@ impl<'a> Making<'a> {
             digest,
             choice,
             tools,
-            programs,
+            replacement,
             left_out,
             init_problem: init_problem(&tree),
             labelled,
@@ -210,7 +207,7 @@ impl Made {
             sizes.report();
         }
         self.choice.report();
-        handover_program::report(&self.tools, self.programs.as_deref());
+        handover_program::report(&self.tools, self.replacement.as_ref());
         summary::left_out("socket left out", &self.left_out);
         if let Some(problem) = &self.init_problem {
             eprintln!("  {problem}");

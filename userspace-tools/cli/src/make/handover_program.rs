@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 
-use initoverlayfs_image::handover::Found;
+use initoverlayfs_image::handover::{self, Done, Found, Outcome};
+use initoverlayfs_image::tree::Tree;
 
 use crate::terminal::summary::shown;
 
@@ -20,9 +21,25 @@ const INSTALLED: &str = "../libexec/initoverlayfs";
 /// The beginning of their names; the machine's name follows.
 const PREFIX: &str = "handover-";
 
+/// The programs for tools that cannot hand over, and what became of the tools.
+#[derive(Debug)]
+pub struct Replacement {
+    programs: Vec<Vec<u8>>,
+    what: Done,
+}
+
+impl Replacement {
+    /// Puts the programs of [`handover_programs`] in the place of the tools `found`.
+    pub fn make(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>) -> Result<Self> {
+        let programs = handover_programs()?;
+        let what = handover::replace(tree, found, &programs);
+        Ok(Self { programs, what })
+    }
+}
+
 /// Returns the programs that take the place of tools which cannot hand over, one for each machine: those that are
 /// installed, or the program or directory that `INITOVERLAYFS_HANDOVER` names in the environment.
-pub fn handover_programs() -> Result<Vec<Vec<u8>>> {
+fn handover_programs() -> Result<Vec<Vec<u8>>> {
     let named = env::var_os("INITOVERLAYFS_HANDOVER").filter(|name| !name.is_empty());
     let place = match named {
         Some(place) => PathBuf::from(place),
@@ -62,17 +79,29 @@ fn programs_in(directory: &Path) -> io::Result<Vec<Vec<u8>>> {
     paths.iter().map(fs::read).collect()
 }
 
-/// Says what became of tools that cannot hand over. Without `programs`, the user wants them left alone.
-pub fn report(found: &BTreeMap<Vec<u8>, Found>, programs: Option<&[Vec<u8>]>) {
+/// Says what became of tools that cannot hand over. Without `done`, the user wants them left alone.
+pub fn report(found: &BTreeMap<Vec<u8>, Found>, done: Option<&Replacement>) {
     for (path, one) in found {
-        let obstacle = one.obstacle(programs.unwrap_or_default());
-        let fate = if programs.is_none() && one.has_replacement() {
-            "left alone".to_owned()
-        } else if let Some(obstacle) = obstacle {
-            format!("not replaced: {obstacle}")
-        } else {
-            one.tool.treatment().to_owned()
+        let obstacle = one.obstacle(done.map_or(&[], |done| &done.programs));
+        let outcome = done.and_then(|done| done.what.outcomes.get(path));
+        let fate = match (outcome, obstacle) {
+            (Some(Outcome::Replaced), _) => "replaced".to_owned(),
+            (Some(Outcome::Renamed), _) => "renamed in it".to_owned(),
+            (Some(Outcome::NoPlace), _) => {
+                "not replaced: something else is called run-init or switch_root beside it"
+                    .to_owned()
+            }
+            (None, Some(obstacle)) if done.is_some() || !one.has_replacement() => {
+                format!("not replaced: {obstacle}")
+            }
+            (None, _) => "left alone".to_owned(),
         };
         eprintln!("  /{}: {}; {fate}", shown(path), one.tool.trouble());
+    }
+    for path in done.into_iter().flat_map(|done| &done.what.appraised) {
+        eprintln!(
+            "  /{}: had security.ima, for other bytes: extract, sign, and create again",
+            shown(path)
+        );
     }
 }
