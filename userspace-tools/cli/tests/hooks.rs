@@ -4,7 +4,8 @@
 
 mod common;
 
-use std::fs;
+use std::path::Path;
+use std::{env, fs};
 
 use common::hooks::{fail, hook_command, is_converted, names, program, run, system, KEPT};
 use common::{dump, file, newc, node, text, Place};
@@ -61,11 +62,38 @@ fn initrd_of_the_crash_kernel_is_converted_beside_the_usual_one() {
     let other = [node("init", 0o100_755), file("dump", b"content")];
     place.write(crash, newc(&other));
     let originals = [place.read("boot/initrd.img-7.3"), place.read(crash)];
+    program(
+        &place,
+        "kdump/kdump-config",
+        "#!/bin/sh\necho \"$@\" >> kdump-config.log\n",
+    );
+    let kdump_convert = || {
+        let mut command = hook_command(&place, "kdump-convert", &["7.3"]);
+        let usual = env::var("PATH").expect("a path");
+        let own = Path::new(env!("CARGO_BIN_EXE_initoverlayfs"));
+        let directories = [
+            place.path("kdump").as_path(),
+            own.parent().expect("a directory"),
+        ]
+        .map(|directory| directory.display().to_string());
+        command.env("PATH", format!("{}:{usual}", directories.join(":")));
+        assert!(command.status().expect("a shell").success());
+    };
     run(&place, "kernel-postinst", &["7.3"]);
+    for _ in ["archive", "already converted"] {
+        kdump_convert();
+        assert!(is_converted(&place, crash));
+        assert_eq!(place.read("kdump-config.log"), b"reload\n");
+    }
     assert!(is_converted(&place, "boot/initrd.img-7.3"));
-    assert!(is_converted(&place, crash));
     let kept = [KEPT, "var/lib/initoverlayfs/7.3/kdump-initrd.img-7.3.cpio"];
     assert!(kept.map(|path| place.read(path)) == originals);
+    // When kdump-tools are gone, so is their original.
+    fs::remove_file(place.path(crash)).expect("it is there");
+    run(&place, "kernel-postinst", &["7.3"]);
+    assert!(kept.map(|path| place.path(path).exists()) == [true, false]);
+    kdump_convert();
+    assert_eq!(place.read("kdump-config.log"), b"reload\n");
 }
 
 #[test]
