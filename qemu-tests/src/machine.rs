@@ -103,7 +103,7 @@ impl Machine {
         }
     }
 
-    /// Boots this instead of the kernel under test, which is in it.
+    /// Boots this file, which holds the kernel under test, instead of the kernel itself.
     pub fn kernel(mut self, path: impl Into<PathBuf>) -> Self {
         self.kernel = Some(path.into());
         self

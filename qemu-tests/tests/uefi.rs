@@ -86,7 +86,7 @@ mod stub {
     fn unified(initrd: &[u8], place: &Path) -> Result<PathBuf> {
         let (part, image) = (place.join("initrd"), place.join("uki.efi"));
         fs::write(&part, initrd)?;
-        // For which Debian's pefile is.
+        // Debian's python3-pefile is for Debian's own Python.
         let mut ukify = Command::new("/usr/bin/python3");
         ukify
             .arg(made("ukify")?)

@@ -8,7 +8,7 @@ SELINUX_DIR=$BUILD/selinux
 # find_selinux: build/selinux/policy, for the kernel, and build/selinux/file_contexts, for files.
 find_selinux() {
 	[ ! -s "$SELINUX_DIR/file_contexts" ] || return 0
-	on_debian || die "the policy is made from Debian's package, and this is not Debian: put a policy and its file_contexts into ${SELINUX_DIR#"$ROOT"/}"
+	on_debian || die "the policy is made from Debian's package, and this is not Debian: put policy, file_contexts and file_contexts.subs_dist into ${SELINUX_DIR#"$ROOT"/}"
 	install_packages policycoreutils semodule-utils selinux-utils bzip2
 	step "making Debian's SELinux policy (into build/selinux)" make_selinux
 }

@@ -70,7 +70,7 @@ fn main() {
 
 /// Opens the channel, reports, sends the verdict.
 fn run(start_ns: i64, cycles: u64) -> Result<()> {
-    // Of an init that has become init once more, it is there.
+    // An init that was started by another one finds it mounted.
     if !Path::new("/proc/self").exists() {
         mount("proc", "/proc")?;
     }

@@ -22,7 +22,7 @@ pub fn report(channel: &mut Channel) -> Result<()> {
     for name in ["MemTotal", "MemFree", "MemAvailable"] {
         channel.say(&format!("memory.{name}"), meminfo(name)?)?;
     }
-    // Of kernels that have such memory.
+    // Only kernels with CONFIG_CMA have the line.
     if let Ok(free) = meminfo("CmaFree") {
         channel.say("memory.CmaFree", free)?;
     }

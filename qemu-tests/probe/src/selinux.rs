@@ -26,7 +26,7 @@ const SETTINGS: &str = "/etc/chrony.conf";
 const FILES: [&str; 6] = ["/", INIT, DAEMON, SECRET, SETTINGS, "/var/log"];
 const MADE: [&str; 3] = ["/etc/made", "/var/log/made", "/run/made"];
 
-/// Loads the policy and becomes init once more, now in the domain that it has for init. In there, sends what is labelled how.
+/// Loads the policy and becomes init once more, now in the domain that it has for init. From there, sends the labels of files.
 pub fn report(channel: &mut Channel) -> Result<()> {
     if !Path::new(PLACE).join("load").exists() {
         mount("sysfs", "/sys")?;

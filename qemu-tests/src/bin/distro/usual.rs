@@ -26,7 +26,8 @@ const GENERATORS_NEEDED: usize = 2;
 pub fn replace() -> Result<()> {
     let mut readers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for generator in GENERATORS.iter().filter(|one| !one.kinds.is_empty()) {
-        let Some(initramfs) = generator.image()? else { continue };
+        let initramfs =
+            generator.image()?.with_context(|| format!("no image of {}", generator.name))?;
         let maker = generator.name.split(',').next().unwrap_or(generator.name);
         let image = Images::of(&initramfs).image(MIXED)?;
         for program in programs(generator.name, &image)? {
