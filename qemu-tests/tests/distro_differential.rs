@@ -16,8 +16,10 @@ use qemu_tests::fixtures::objects;
 use qemu_tests::machine::Machine;
 use qemu_tests::tools::{self, made};
 
-/// Images of generators, for the Debian on the disk: `busybox` is of initramfs-tools, too.
-const GENERATED: [&str; 4] = ["busybox", "dracut", "initramfs-tools", "mkosi"];
+/// Images of generators, for the Debian on the disk.
+const GENERATED: [&str; 3] = ["dracut", "initramfs-tools", "mkosi"];
+/// One of initramfs-tools, too. All 275 names of its busybox have two links less, which no list should have.
+const BUSYBOX: &str = "busybox";
 const INSTALLER: &str = "installer";
 /// A parameter of ours, and one of the same length.
 const OURS: &str = "initoverlayfs=require";
@@ -49,7 +51,7 @@ fn initial_root(initrd: Vec<u8>, parameters: &str) -> Result<Facts> {
 fn whole_systems_differ_by_the_guides_list_only() -> Result<()> {
     let mut listed = Listed::read()?;
     let mut surprises = Vec::new();
-    for name in GENERATED {
+    for name in GENERATED.iter().chain([&BUSYBOX]) {
         let initramfs = fs::read(made(&format!("{name}.img"))?)?;
         let image = convert_bytes(&initramfs)?;
         let (stock, ours) = (system(initramfs, STOCK)?, system(image, OURS)?);
