@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use crate::console::Console;
 use crate::machine::Machine;
 use crate::report::Report;
+use crate::target::target;
 use crate::tools;
 
 /// The disks for the next kernel and for the dump, which are there as long as this is.
@@ -54,7 +55,7 @@ impl Disks {
 
     /// Adds the disk with the kernel to a machine, behind its own disk.
     pub fn with_kernel(&self, machine: Machine) -> Machine {
-        self.add(machine, "kexec", "0x10", ",readonly=on")
+        self.add(machine.arguments(target().kexec), "kexec", "0x10", ",readonly=on")
     }
 
     /// Adds an empty disk of this size for the dump as well.

@@ -26,6 +26,8 @@ pub struct Target {
     /// Whether the kernel keeps a page of memory that is only partly the initrd's, which may hold something else
     /// (`free_initrd_mem()`). x86 reserves the last one as a whole.
     pub keeps_partial_pages: bool,
+    /// The emulator's arguments for a machine whose kernel loads another one.
+    pub kexec: &'static [&'static str],
     /// The processor whose clock counts instructions.
     pub counting_cpu: &'static str,
 }
@@ -50,6 +52,7 @@ const X86_64: Target = Target {
     tpm: "tpm-tis",
     elf_machine: 62,
     keeps_partial_pages: false,
+    kexec: &[],
     counting_cpu: "max,-erms,-fsrm,-fsrs,-fzrm",
 };
 
@@ -57,7 +60,8 @@ const X86_64: Target = Target {
 ///
 /// Its console comes up after the root is mounted. What is said before a panic of ours shows by `earlycon` only. The
 /// benchmark's processor lacks the instructions that copy or clear any number of bytes (FEAT_MOPS), of which the
-/// kernel makes use: they would count as one.
+/// kernel makes use: they would count as one. kexec-tools refuse a device tree whose seed for KASLR was not wiped, as a kernel without
+/// KASLR leaves it: with kexec, there is none.
 const ARM64: Target = Target {
     name: "arm64",
     kernel: "arm64/Image",
@@ -70,6 +74,7 @@ const ARM64: Target = Target {
     tpm: "tpm-tis-device",
     elf_machine: 183,
     keeps_partial_pages: true,
+    kexec: &["-machine", "dtb-randomness=off"],
     counting_cpu: "cortex-a76",
 };
 
@@ -82,6 +87,7 @@ const RISCV64: Target = Target {
     boot_file: "BOOTRISCV64.EFI",
     elf_machine: 243,
     result_device: "/dev/ttyS1",
+    kexec: &[],
     counting_cpu: "max",
     ..ARM64
 };
