@@ -18,10 +18,15 @@ use crate::{
             Timeline, //
         }, //
     },
-    sys::vfs::{
-        self,
-        Path, //
+    sys::{
+        console,
+        initramfs, //
     }, //
+};
+
+use crate::sys::vfs::{
+    init::pivot_root,
+    path::Path, //
 };
 
 /// Pivots into the working directory, and drops everything else.
@@ -35,7 +40,7 @@ use crate::{
 /// [`Step::Pivot`] with errors of `path_pivot_root()`.
 #[init]
 pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Result<(), Failure> {
-    vfs::pivot_root().map_err(|e| Step::Pivot.failed(e))?;
+    pivot_root().map_err(|e| Step::Pivot.failed(e))?;
 
     // From here on there is no way back, and none is needed: the new root is in place. But the old
     // one lies on it, where a `..` that arrives at the root finds it: it has to go before anybody
@@ -52,7 +57,7 @@ pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Res
     }
     timeline.end(Phase::Pivot);
     if root != Root::Overlay {
-        if let Err(error) = vfs::mount_devtmpfs() {
+        if let Err(error) = initramfs::mount_devtmpfs() {
             pr_warn!(
                 "mounting devtmpfs on /dev failed: error {}, init has to mount it\n",
                 error.to_errno()
@@ -61,7 +66,7 @@ pub(crate) fn hand_off(stack: Stack, root: Root, timeline: &mut Timeline) -> Res
         timeline.end(Phase::Devtmpfs);
     }
     // Security modules that trust the initial root (IPE's boot_verified) look at PID 1's root now.
-    vfs::tell_security_modules();
+    initramfs::tell_security_modules();
     Ok(())
 }
 
@@ -71,7 +76,7 @@ fn leave_console(old_root: &Path) {
     match old_root.below(c"dev/console") {
         Err(error) if error == ENOENT => (),
         found => {
-            if let Err(error) = found.and_then(|console| console.set_console()) {
+            if let Err(error) = found.and_then(|console| console::set(&console)) {
                 pr_warn!(
                     "using the console of the old root failed: error {}, an init that keeps its \
                      console open keeps the image in memory\n",

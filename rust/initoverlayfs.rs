@@ -81,13 +81,14 @@ use crate::{
     },
     sys::{
         background,
-        initcall::{
-            Early,
-            Slot, //
-        },
-        panic::panic_required,
-        vfs, //
+        initramfs,
+        panic::panic_required, //
     }, //
+};
+
+use crate::sys::initcall::{
+    Early,
+    Slot, //
 };
 
 /// The prefix that the kernel crate's printing macros put in front of each line.
@@ -233,7 +234,7 @@ fn mount_claimed(mut claimed: Claimed) {
     }
     // The built-in initramfs is the lowest layer: it has to be complete.
     claimed.account.timeline.resume();
-    vfs::wait_for_initramfs();
+    initramfs::wait();
     claimed.account.timeline.end(Phase::Wait);
 
     #[cfg(CONFIG_INITOVERLAYFS_FAULT_INJECTION)]
@@ -274,8 +275,8 @@ fn take_over(
     let stack = stack_up(region, segments, options, account)?;
     #[cfg(CONFIG_DEBUG_FS)]
     {
-        let root = stack.root().and_then(vfs::attributes::stat);
-        account.device = root.ok().map(|root| vfs::Device(root.dev));
+        let root = stack.root().and_then(|root| root.attributes());
+        account.device = root.ok().map(|root| root.dev());
     }
     handoff::hand_off(stack, options.root, &mut account.timeline)
 }

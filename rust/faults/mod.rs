@@ -31,7 +31,7 @@ use crate::{
     sys::{
         background,
         bindings,
-        vfs, //
+        initramfs, //
     },
     Claimed, //
 };
@@ -165,7 +165,7 @@ fn drill(name: &str, target: &Target<'_>) {
         let outcome = attempt(target);
         // SAFETY: The hooks are in.
         let hit = unsafe { bindings::initoverlayfs_faults_disarm() };
-        vfs::flush();
+        initramfs::flush();
         match (hit, outcome) {
             (true, Outcome::Failed) => failed = failed.saturating_add(1),
             (true, Outcome::Succeeded) => survived = survived.saturating_add(1),

@@ -24,12 +24,12 @@ mod tests {
         source::initrdfs,
         sys::{
             bindings,
-            vfs::{
-                self,
-                Mount, //
-            }, //
+            initramfs, //
         }, //
     };
+
+    use crate::sys::vfs::mount::Mount;
+
     use core::ops::Range;
     use kernel::{
         error::to_result,
@@ -82,7 +82,7 @@ mod tests {
     /// a kernel thread are put down by a worker.
     fn is_freed(fake: &Fake) -> bool {
         (0..100).any(|_| {
-            vfs::flush();
+            initramfs::flush();
             // SAFETY: This is a thread of its own, without locks.
             unsafe { kernel::bindings::msleep(10) };
             fake.reserved() == 0

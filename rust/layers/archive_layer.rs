@@ -19,12 +19,13 @@ use crate::{
     report::failure::Cause,
     sys::{
         background,
-        vfs::{
-            self,
-            Path,
-            View, //
-        }, //
+        initramfs, //
     }, //
+};
+
+use crate::sys::vfs::{
+    path::Path,
+    view::View, //
 };
 
 /// Nothing may stay in the layer that only the overlay which made it would understand: no
@@ -51,15 +52,15 @@ pub(crate) fn unpack(
     let tree = lower.below(layer, work, &OPTIONS)?;
     let message = background::call(unpack_as_root, (archives, &tree.root())).ok_or(ENOMEM)?;
     // The files are closed first, and then the overlay, so that PID 1 is the one to unmount it.
-    vfs::flush();
+    initramfs::flush();
     drop(tree);
-    vfs::flush();
+    initramfs::flush();
 
     if let Some(message) = message? {
         return Ok(Some(Cause::Message(message)));
     }
     // The unpacker does not mention what it cannot create.
-    Ok(layer.is_full()?.then(|| ENOSPC.into()))
+    Ok(layer.statistics()?.is_full().then(|| ENOSPC.into()))
 }
 
 /// Unpacks with `tree` as the root. Returns the unpacker's complaint.
@@ -67,5 +68,5 @@ pub(crate) fn unpack(
 fn unpack_as_root(job: (&[u8], &Path)) -> Result<Option<&'static CStr>> {
     let (archives, tree) = job;
     let _view = View::of(tree)?;
-    Ok(vfs::unpack(archives).err())
+    Ok(initramfs::unpack(archives).err())
 }

@@ -15,23 +15,30 @@ use kernel::{
 use crate::{
     initrd::filesystem::Filesystem,
     layers::stack::Stack,
-    memory::segment_file::File,
-    sys::vfs::{
-        Access,
-        Context,
-        Handle,
-        Mount,
-        Path, //
-    }, //
+    memory::segment_file::File, //
 };
 #[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
 use crate::{
     memory::segment_file::Segments,
-    source::disk::Disk,
-    sys::vfs::{
-        self,
-        View, //
-    }, //
+    source::disk::Disk, //
+};
+
+#[cfg(CONFIG_INITOVERLAYFS_BLOCK)]
+use crate::sys::vfs::{
+    init::{
+        make_block_node,
+        make_dir, //
+    },
+    view::View, //
+};
+use crate::sys::vfs::{
+    mount::{
+        Access,
+        Context,
+        Handle,
+        Mount, //
+    },
+    path::Path, //
 };
 
 /// Mounts the EROFS image in file `number` of an initrdfs, whose root is `files`.
@@ -108,8 +115,8 @@ impl OnDisk<'_> {
         nodes.set(c"size", Some(c"64k"))?;
         let nodes = nodes.mount()?;
         let view = View::of(&nodes.root())?;
-        vfs::make_dir(c"/dev")?;
-        vfs::make_block_node(&source, disk.dev())?;
+        make_dir(c"/dev")?;
+        make_block_node(&source, disk.dev())?;
 
         let kind = CString::try_from_fmt(fmt!("{}", self.filesystem.name()))?;
         let mut context = Context::new(&kind, Some(&source), access)?;

@@ -5,11 +5,13 @@
 use kernel::prelude::*;
 
 use crate::sys::vfs::{
-    Access,
-    Context,
-    Handle,
-    Mount,
-    Path, //
+    mount::{
+        Access,
+        Context,
+        Handle,
+        Mount, //
+    },
+    path::Path, //
 };
 
 /// The source of the tmpfs and of the overlays, as `/proc/mounts` shows it.

@@ -25,6 +25,7 @@
 mod archive_layer;
 mod image_mount;
 mod lower;
+mod model;
 pub(crate) mod plan;
 pub(crate) mod stack;
 
@@ -40,6 +41,7 @@ use crate::{
             Lower,
             SOURCE, //
         },
+        model::make_dir_like,
         plan::{
             Content,
             Contents,
@@ -70,17 +72,22 @@ use crate::{
             Timeline, //
         }, //
     },
-    source::initrdfs,
-    sys::vfs::{
-        self,
-        attributes::make_dir_like,
+    source::initrdfs, //
+};
+
+use crate::sys::vfs::{
+    init::{
+        check_executable,
+        make_dir, //
+    },
+    mount::{
         Access,
         AccessTimes,
         Context,
-        Mount,
-        Path,
-        View, //
-    }, //
+        Mount, //
+    },
+    path::Path,
+    view::View, //
 };
 
 /// The root is to behave as much like a tmpfs as overlayfs can.
@@ -133,7 +140,7 @@ pub(crate) fn mount(
 fn check_init(root: &Path) -> Result {
     let init = boot_parameters::init_program()?;
     let _view = View::of(root)?;
-    vfs::check_executable(&init)
+    check_executable(&init)
 }
 
 /// Mounts the image itself as the root.
@@ -284,13 +291,12 @@ fn mount_overlay(
 ///
 /// Errors of `vfs_statfs()`, and of making and mounting a tmpfs ([`Context`]).
 fn tmpfs(options: &Options<'_>, old_root: &Path) -> Result<Mount> {
-    let stock = old_root.figures()?;
-    let block_size = u64::try_from(stock.f_bsize)?;
+    let stock = old_root.statistics()?;
     let size = match options.size {
         Some(size) => CString::try_from_fmt(fmt!("{size}"))?,
-        None => CString::try_from_fmt(fmt!("{}", stock.f_blocks.saturating_mul(block_size)))?,
+        None => CString::try_from_fmt(fmt!("{}", stock.size()?))?,
     };
-    let inodes = CString::try_from_fmt(fmt!("{}", stock.f_files))?;
+    let inodes = CString::try_from_fmt(fmt!("{}", stock.files()))?;
     let mut tmpfs = Context::new(c"tmpfs", Some(SOURCE), Access::ReadWrite)?;
     tmpfs.set(c"mode", Some(c"0755"))?;
     tmpfs.set(c"size", Some(&size))?;
@@ -306,13 +312,13 @@ fn tmpfs(options: &Options<'_>, old_root: &Path) -> Result<Mount> {
 #[init]
 fn overlay(lower: &Lower) -> Result<Mount> {
     let upper = make_dir_like(c"upper", lower.uppermost())?;
-    lower.below(&upper, &make_dir(c"work")?, &OPTIONS)
+    lower.below(&upper, &new_dir(c"work")?, &OPTIONS)
 }
 
 /// Makes a directory in the tmpfs, which is the working directory.
 #[init]
-fn make_dir(name: &CStr) -> Result<Path> {
-    vfs::make_dir(name)?;
+fn new_dir(name: &CStr) -> Result<Path> {
+    make_dir(name)?;
     Path::of(name)
 }
 
@@ -321,5 +327,5 @@ fn make_dir(name: &CStr) -> Result<Path> {
 fn layer_dirs(index: usize, lower: &Lower) -> Result<(Path, Path)> {
     let layer = CString::try_from_fmt(fmt!("layer{index}"))?;
     let work = CString::try_from_fmt(fmt!("work{index}"))?;
-    Ok((make_dir_like(&layer, lower.uppermost())?, make_dir(&work)?))
+    Ok((make_dir_like(&layer, lower.uppermost())?, new_dir(&work)?))
 }

@@ -39,9 +39,10 @@ use crate::{
             Failure,
             Step, //
         }, //
-    },
-    sys::vfs::Path, //
+    }, //
 };
+
+use crate::sys::vfs::path::Path;
 
 /// A segment with its memory.
 pub(crate) struct Layer {

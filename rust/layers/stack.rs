@@ -4,13 +4,13 @@
 
 use kernel::prelude::*;
 
-use crate::{
-    memory::segment_file::Segments,
-    sys::vfs::{
+use crate::memory::segment_file::Segments;
+use crate::sys::vfs::{
+    mount::{
         AccessTimes,
-        Mount,
-        Path, //
-    }, //
+        Mount, //
+    },
+    path::Path, //
 };
 
 /// The mounts that lead to the new root, each on the root of the one before.
@@ -25,6 +25,7 @@ pub(crate) struct Stack {
     top: Option<Path>,
     /// The images' memory, as far as it is mounted.
     segments: KVec<Segments>,
+    #[cfg(out_of_tree)]
     /// The tmpfs that archives are unpacked into, once it is mounted.
     tmpfs: Option<Path>,
 }
@@ -41,6 +42,7 @@ impl Stack {
             base: None,
             top: None,
             segments: KVec::new(),
+            #[cfg(out_of_tree)]
             tmpfs: None,
         })
     }
@@ -69,7 +71,8 @@ impl Stack {
     pub(crate) fn attach_tmpfs(&mut self, tmpfs: Mount) -> Result {
         let root = self.attach(tmpfs)?;
         root.enter();
-        self.tmpfs = Some(root);
+        #[cfg(out_of_tree)]
+        self.tmpfs.replace(root);
         Ok(())
     }
 
@@ -110,17 +113,19 @@ impl Stack {
     pub(crate) fn into_old_root(mut self) -> Path {
         self.base = None;
         self.segments.clear();
-        self.tmpfs = None;
+        #[cfg(out_of_tree)]
+        self.tmpfs.take();
         self.old_root.clone()
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        #[cfg(out_of_tree)]
         // The kernel's unpacker leaves a file open when it fails within one, and with it the tmpfs
         // and the images below: what they hold goes back all the same.
         if let Some(tmpfs) = self.tmpfs.take() {
-            tmpfs.truncate_all();
+            crate::sys::leftovers::empty(&tmpfs);
         }
         if let Some(base) = self.base.take() {
             self.old_root.enter();

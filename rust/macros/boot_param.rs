@@ -78,20 +78,12 @@ impl BootParam {
                     None => ::core::unreachable!(),
                 };
 
-                #[repr(transparent)]
-                struct Entry(crate::sys::bindings::obs_kernel_param);
-
-                // SAFETY: The entry is never written; the kernel reads it in single-threaded
-                // context.
-                unsafe impl Sync for Entry {}
-
                 #[used(compiler)]
                 #[link_section = ".init.setup"]
-                static ENTRY: Entry = Entry(crate::sys::bindings::obs_kernel_param {
-                    str_: NAME.as_ptr().cast(),
-                    setup_func: Some(setup),
-                    early: 0,
-                });
+                static ENTRY: crate::sys::initcall::BootParam = {
+                    // SAFETY: The name is NUL-terminated, and a static.
+                    unsafe { crate::sys::initcall::BootParam::new(NAME.as_ptr().cast(), setup) }
+                };
             };
         }
     }

@@ -39,6 +39,13 @@ const LEVELS: &[(&str, &str)] = &[
     ("late_sync", "7s"),
 ];
 
+/// Returns the name of the unit that Kbuild has compiled, as part of the name of a symbol.
+fn unit() -> String {
+    let file = std::env::var("RUST_MODFILE").unwrap_or_default();
+    let name = file.rsplit('/').next().unwrap_or_default();
+    name.replace('-', "_")
+}
+
 /// The arguments of `initcall!`.
 pub(crate) struct Initcall {
     /// The section of the level's entries.
@@ -88,7 +95,7 @@ impl Initcall {
         } else {
             quote! { super::#function() }
         };
-        let entry = format_ident!("__initoverlayfs_initcall_{function}");
+        let entry = format_ident!("__{}_initcall_{function}", unit());
         let name = format_ident!("{}", entry.to_string().to_uppercase());
         // `global_asm!` wants to stand among items, so the entry gets a module.
         let asm = format!(

@@ -9,11 +9,7 @@ mod boot_param;
 mod initcall;
 
 use proc_macro::TokenStream;
-use quote::quote;
-use syn::{
-    parse_macro_input,
-    ItemFn, //
-};
+use syn::parse_macro_input;
 
 /// Places a function in `.init.text`, as `__init` does in C.
 ///
@@ -27,7 +23,7 @@ use syn::{
 /// ```
 #[proc_macro_attribute]
 pub fn init(attr: TokenStream, item: TokenStream) -> TokenStream {
-    let function = parse_macro_input!(item as ItemFn);
+    let function = parse_macro_input!(item as syn::ItemFn);
     if !attr.is_empty() {
         return syn::Error::new_spanned(&function.sig, "`#[init]` takes no arguments")
             .into_compile_error()
@@ -38,7 +34,7 @@ pub fn init(attr: TokenStream, item: TokenStream) -> TokenStream {
             .into_compile_error()
             .into();
     }
-    quote! {
+    quote::quote! {
         #[cold]
         #[inline(never)]
         #[link_section = ".init.text"]

@@ -29,10 +29,8 @@ use kernel::{
     sync::Arc, //
 };
 
-use crate::sys::{
-    bindings,
-    initcall::Early, //
-};
+use crate::sys::bindings;
+use crate::sys::initcall::Early;
 
 /// The initrd where the bootloader left it, not yet ours.
 ///

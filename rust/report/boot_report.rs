@@ -22,6 +22,9 @@ use crate::{
     words::Count, //
 };
 
+#[cfg(CONFIG_DEBUG_FS)]
+use crate::sys::vfs::stat::Device;
+
 /// The images that were found, the root made of them, and the time that took.
 pub(crate) struct Account {
     /// The number of images.
@@ -44,7 +47,7 @@ pub(crate) struct Account {
     pub(crate) layers: KVec<Usage>,
     /// The number of the device that files of the root are on.
     #[cfg(CONFIG_DEBUG_FS)]
-    pub(crate) device: Option<crate::sys::vfs::Device>,
+    pub(crate) device: Option<Device>,
 }
 
 impl Account {

@@ -34,13 +34,14 @@ use crate::{
         table::{
             ConstTable,
             Table, //
-        },
-        vfs::{
-            Access,
-            Context,
-            Mount, //
         }, //
     }, //
+};
+
+use crate::sys::vfs::mount::{
+    Access,
+    Context,
+    Mount, //
 };
 
 /// The files that the superblock owns, in the order of their names.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Inline functions of the kernel's headers, members of unnamed unions and walks
- * over the kernel's lists, which Rust cannot reach, and nothing else.
+ * Inline functions of the kernel's headers and members of unnamed unions, which
+ * Rust cannot reach, and nothing else.
  */
 
 #include <crypto/blake2b.h>
@@ -10,21 +10,22 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/fs_context.h>
 #include <linux/fs_struct.h>
+#include <linux/init.h>
 #include <linux/kasan.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/poison.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
-#include "mount.h"
-
 #include "helpers.h"
+
+/* What boot_param! of the macros crate writes. */
+static_assert(offsetof(struct obs_kernel_param, str) == 0);
+static_assert(offsetof(struct obs_kernel_param, setup_func) == sizeof(void *));
+static_assert(offsetof(struct obs_kernel_param, early) == 2 * sizeof(void *));
 
 /* End the read of a locked folio without contents. */
 void initoverlayfs_fail_folio(struct folio *folio)
@@ -41,95 +42,6 @@ void initoverlayfs_set_fops(struct inode *inode,
 void initoverlayfs_set_size(struct inode *inode, loff_t size)
 {
 	i_size_write(inode, size);
-}
-
-/*
- * Mount m at path, with relatime or with strict access times.
- * finish_automount() is the one function that takes a mount from a caller
- * outside of fs/namespace.c. If something is mounted there, it drops the mount
- * and reports success; and it marks the mount, and with it what is cloned from
- * it, as one that may go with its parent, which no root should.
- */
-int initoverlayfs_attach(struct vfsmount *m, const struct path *path,
-			 bool relatime)
-{
-	int err = finish_automount(m, path);
-
-	if (err)
-		return err;
-	if (!is_mounted(m))
-		return -EBUSY;
-	scoped_guard(mount_writer) {
-		m->mnt_flags &= ~(MNT_SHRINKABLE | MNT_ATIME_MASK);
-		if (relatime)
-			m->mnt_flags |= MNT_RELATIME;
-	}
-	return 0;
-}
-
-/* An option of a filesystem that is about to be mounted; value may be NULL. */
-int initoverlayfs_set_string(struct fs_context *fc, const char *key,
-			     const char *value)
-{
-	return vfs_parse_fs_string(fc, key, value);
-}
-
-/*
- * The same with a file opened at path. fs_parameter has a bit field and an
- * unnamed union.
- */
-int initoverlayfs_set_path(struct fs_context *fc, const char *key,
-			   const struct path *path, int flags)
-{
-	struct fs_parameter param = {
-		.key = key,
-		.type = fs_value_is_file,
-	};
-	int err;
-
-	param.file = dentry_open(path, flags, current_cred());
-	if (IS_ERR(param.file))
-		return PTR_ERR(param.file);
-	err = vfs_parse_fs_param(fc, &param);
-	/* Who keeps it has taken it out. */
-	if (param.file)
-		__fput_sync(param.file);
-	return err;
-}
-
-/*
- * The task's layout depends on alignments that bindgen does not always get
- * right, so current->fs is read here.
- */
-void initoverlayfs_set_pwd(const struct path *path)
-{
-	set_fs_pwd(current->fs, path);
-}
-
-/*
- * Have the current task, and no other that looks things up as PID 1 does, see
- * tree as its root and work there, up to initoverlayfs_leave_view(). It must not
- * fork meanwhile. Returns what it saw before, or NULL for want of memory.
- */
-struct fs_struct *initoverlayfs_enter_view(const struct path *tree)
-{
-	struct fs_struct *before = current->fs;
-	struct fs_struct *view = copy_fs_struct(before);
-
-	if (!view)
-		return NULL;
-	set_fs_root(view, tree);
-	set_fs_pwd(view, tree);
-	WRITE_ONCE(current->fs, view);
-	return before;
-}
-
-void initoverlayfs_leave_view(struct fs_struct *before)
-{
-	struct fs_struct *view = current->fs;
-
-	WRITE_ONCE(current->fs, before);
-	free_fs_struct(view);
 }
 
 /* The console that PID 1 gets when it starts its first program. */
@@ -218,40 +130,6 @@ void initoverlayfs_call_apart(void (*function)(void *data), void *data)
 void initoverlayfs_give_way(void)
 {
 	cond_resched();
-}
-
-/*
- * Give back what the files of a tmpfs hold, whoever has them open. Does nothing
- * in another filesystem. The walk is that of drop_pagecache_sb() in
- * fs/drop_caches.c.
- */
-void initoverlayfs_truncate_all(const struct path *tmpfs)
-{
-	struct super_block *sb = tmpfs->mnt->mnt_sb;
-	struct inode *inode, *last = NULL;
-
-	spin_lock(&sb->s_inode_list_lock);
-	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		spin_lock(&inode->i_lock);
-		if (inode_state_read(inode) & (I_FREEING | I_WILL_FREE | I_NEW) ||
-		    !S_ISREG(inode->i_mode) ||
-		    !shmem_mapping(inode->i_mapping)) {
-			spin_unlock(&inode->i_lock);
-			continue;
-		}
-		__iget(inode);
-		spin_unlock(&inode->i_lock);
-		spin_unlock(&sb->s_inode_list_lock);
-
-		shmem_truncate_range(inode, 0, -1);
-		iput(last);
-		last = inode;
-
-		cond_resched();
-		spin_lock(&sb->s_inode_list_lock);
-	}
-	spin_unlock(&sb->s_inode_list_lock);
-	iput(last);
 }
 
 /* BLAKE2b without a key; btrfs brings it. */

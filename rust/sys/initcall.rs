@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Proof of an initcall's level, and a place for what one initcall leaves for another.
+//! Proof of an initcall's level, a place for what one initcall leaves for another, and the entries
+//! of boot parameters.
 //!
-//! Unsafe, because the slot is a static that is written to.
+//! Unsafe, because the slot is a static that is written to, and C reads the entries.
+//!
+//! C header: [`include/linux/init.h`](srctree/include/linux/init.h).
 
 use core::cell::UnsafeCell;
 
@@ -29,6 +32,38 @@ impl Early {
     /// The token is dropped before the early initcall that makes it returns.
     pub(crate) const unsafe fn new() -> Self {
         Self(())
+    }
+}
+
+/// A boot parameter as C finds it in `.init.setup`: `struct obs_kernel_param`, which `bindgen` does
+/// not see in the headers of a module.
+///
+/// [`boot_param!`](initoverlayfs_macros::boot_param) makes one.
+#[repr(C)]
+pub(crate) struct BootParam {
+    name: *const c_char,
+    function: unsafe extern "C" fn(*mut c_char) -> c_int,
+    is_early: c_int,
+}
+
+// SAFETY: It is never written.
+unsafe impl Sync for BootParam {}
+
+impl BootParam {
+    /// Makes one, whose function gets what stands behind the name.
+    ///
+    /// # Safety
+    ///
+    /// `name` is NUL-terminated, and is there during the boot.
+    pub(crate) const unsafe fn new(
+        name: *const c_char,
+        function: unsafe extern "C" fn(*mut c_char) -> c_int,
+    ) -> Self {
+        Self {
+            name,
+            function,
+            is_early: 0,
+        }
     }
 }
 

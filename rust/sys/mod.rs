@@ -9,8 +9,12 @@ pub(crate) mod background;
 pub(crate) mod bindings;
 pub(crate) mod clock;
 pub(crate) mod command_line;
+pub(crate) mod console;
 pub(crate) mod digest;
 pub(crate) mod initcall;
+pub(crate) mod initramfs;
+#[cfg(out_of_tree)]
+pub(crate) mod leftovers;
 pub(crate) mod panic;
 pub(crate) mod signature;
 pub(crate) mod table;

@@ -6,7 +6,6 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
-#include <linux/kdev_t.h>
 #include <linux/uio.h>
 
 #include "helpers.h"
@@ -84,10 +83,4 @@ struct file *initoverlayfs_disk_open(const struct gendisk *disk)
 unsigned int initoverlayfs_disk_openers(struct gendisk *disk)
 {
 	return disk_openers(disk);
-}
-
-/* A device number as mknod() takes it. */
-unsigned int initoverlayfs_encode_dev(dev_t dev)
-{
-	return new_encode_dev(dev);
 }

@@ -17,6 +17,5 @@ void initoverlayfs_disk_fill(struct gendisk *disk,
 dev_t initoverlayfs_disk_number(const struct gendisk *disk);
 struct file *initoverlayfs_disk_open(const struct gendisk *disk);
 unsigned int initoverlayfs_disk_openers(struct gendisk *disk);
-unsigned int initoverlayfs_encode_dev(dev_t dev);
 
 #endif

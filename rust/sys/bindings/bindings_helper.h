@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What bindgen reads for the functions that the kernel crate does not bind; the
- * names themselves are listed in bindgen_parameters.
+ * What bindgen reads for the functions that the kernel crate does not bind.
  */
 
 #include <crypto/sha2.h>
@@ -12,16 +11,12 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
-#include <linux/fs_struct.h>
 #include <linux/init.h>
-#include <linux/init_syscalls.h>
 #include <linux/initrd.h>
 #include <linux/kobject.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
-#include <linux/mnt_idmapping.h>
 #include <linux/mount.h>
-#include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/panic.h>
 #include <linux/sched/clock.h>
@@ -31,10 +26,7 @@
 #include <linux/sysfs.h>
 #include <linux/task_work.h>
 #include <linux/verification.h>
-#include <linux/xattr.h>
 #include <linux/xxhash.h>
-#include <uapi/linux/mount.h>
-#include "internal.h"
 
 /* Declared only where it is defined, in init/initramfs.c. */
 char *unpack_to_rootfs(char *buf, unsigned long len);
@@ -44,10 +36,7 @@ char *unpack_to_rootfs(char *buf, unsigned long len);
 #include "../helpers.h"
 #include "../../kunit/helpers.h"
 
-/* Macros that bindgen does not evaluate, in the types that our callees want. */
-const unsigned int INITOVERLAYFS_LOOKUP_DIR = LOOKUP_FOLLOW | LOOKUP_DIRECTORY;
-const int INITOVERLAYFS_SB_RDONLY = SB_RDONLY;
-const int INITOVERLAYFS_MNT_DETACH = MNT_DETACH;
+/* A macro that bindgen does not evaluate, in the type that our callee wants. */
 const size_t INITOVERLAYFS_SECONDARY_KEYRING =
 	(size_t)VERIFY_USE_SECONDARY_KEYRING;
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! C functions and types that the kernel crate does not bind, and nothing but their declarations.
-//!
-//! `bindgen` writes them from `bindings_helper.h` during the kernel build. The types that they
-//! mention are those of the kernel crate wherever it has them.
+//! The declarations of C functions and types, and nothing but these.
 
 #![allow(
     clippy::all,
@@ -27,6 +24,13 @@
 mod layout;
 
 pub(crate) use kernel::bindings::*;
+
+#[cfg(out_of_tree)]
+// For the generated code.
 use kernel::ffi;
 
+#[cfg(out_of_tree)]
+// What the kernel crate does not bind. `bindgen` writes it from `bindings_helper.h` and
+// `out-of-tree.h` during the build. The types that it mentions are those of the kernel crate
+// wherever it has them.
 include!(env!("INITOVERLAYFS_BINDINGS"));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Wrappers for making and attaching mounts. C sources:
-//! [`fs/fs_context.c`](srctree/fs/fs_context.c), [`fs/namespace.c`](srctree/fs/namespace.c).
+//! Making mounts, and attaching them.
 //!
 //! Unsafe, because references to contexts and mounts are counted by hand.
+//!
+//! C headers: [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h),
+//! [`include/linux/mount.h`](srctree/include/linux/mount.h).
 
 use core::ptr::NonNull;
 
@@ -15,7 +17,7 @@ use kernel::{
     prelude::*, //
 };
 
-use super::Path;
+use super::path::Path;
 use crate::sys::bindings;
 
 /// Flags of a mount.
@@ -68,7 +70,7 @@ impl Context {
         access: Access,
     ) -> Result<Self> {
         let flags = match access {
-            Access::ReadOnly => bindings::INITOVERLAYFS_SB_RDONLY,
+            Access::ReadOnly => bindings::SB_RDONLY,
             Access::ReadWrite => 0,
         };
         // SAFETY: By this function's contract.
@@ -92,7 +94,7 @@ impl Context {
         // SAFETY: By the type invariant the context is valid. `key` is NUL-terminated. `value` is
         // NUL-terminated or null, which `vfs_parse_fs_string()` accepts.
         to_result(unsafe {
-            bindings::initoverlayfs_set_string(self.0.as_ptr(), key.as_char_ptr(), value)
+            bindings::vfs_parse_fs_string(self.0.as_ptr(), key.as_char_ptr(), value)
         })
     }
 
@@ -108,7 +110,7 @@ impl Context {
         };
         // SAFETY: The context and the path are valid, and the key is NUL-terminated.
         to_result(unsafe {
-            bindings::initoverlayfs_set_path(
+            bindings::vfs_parse_fs_path(
                 self.0.as_ptr(),
                 key.as_char_ptr(),
                 place.as_raw(),
@@ -194,16 +196,18 @@ impl Mount {
     ///
     /// # Errors
     ///
-    /// `EBUSY` if something is mounted there, and errors of `finish_automount()`.
+    /// `EBUSY` if something is mounted there, `EINVAL` if it is not in the namespace of the calling
+    /// thread, and `ENOMEM`.
     pub(crate) fn attach(self, place: &Path, times: AccessTimes) -> Result<Path> {
-        let is_relative = matches!(times, AccessTimes::Relative);
+        let flags = match times {
+            AccessTimes::Strict => 0,
+            AccessTimes::Relative => bindings::mount_flags_MNT_RELATIME as c_int,
+        };
         let root = self.root();
         let mount = core::mem::ManuallyDrop::new(self);
         // SAFETY: The mount is valid, its reference is handed over, and the path is valid. `root`
         // keeps the mount meanwhile.
-        to_result(unsafe {
-            bindings::initoverlayfs_attach(mount.0.as_ptr(), place.as_raw(), is_relative)
-        })?;
+        to_result(unsafe { bindings::attach_new_mount(mount.0.as_ptr(), place.as_raw(), flags) })?;
         Ok(root)
     }
 }

@@ -1,41 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Places in the tree, and where PID 1 stands.
+//! Places in the tree.
 //!
 //! Unsafe, because references to mounts and directory entries are counted by hand.
+//!
+//! C headers: [`include/linux/path.h`](srctree/include/linux/path.h),
+//! [`include/linux/namei.h`](srctree/include/linux/namei.h),
+//! [`include/linux/fs_struct.h`](srctree/include/linux/fs_struct.h).
 
-use core::{
-    mem::MaybeUninit,
-    ptr::NonNull, //
-};
+use core::mem::MaybeUninit;
 
 use kernel::{
     error::to_result,
     prelude::*, //
 };
 
+use super::stat::{
+    Attributes,
+    Statistics, //
+};
 use crate::sys::bindings;
-
-/// The number of a device, as the kernel has it.
-#[cfg(CONFIG_DEBUG_FS)]
-#[derive(Clone, Copy)]
-pub(crate) struct Device(pub(crate) bindings::dev_t);
-
-#[cfg(CONFIG_DEBUG_FS)]
-impl Device {
-    /// The number of bits of a minor number: `MINORBITS`.
-    const MINOR_BITS: u32 = 20;
-
-    /// Returns the major number.
-    pub(crate) fn major(self) -> u32 {
-        self.0 >> Self::MINOR_BITS
-    }
-
-    /// Returns the minor number.
-    pub(crate) fn minor(self) -> u32 {
-        self.0 & ((1 << Self::MINOR_BITS) - 1)
-    }
-}
 
 /// A place: a mount and a directory entry in it.
 ///
@@ -51,7 +35,8 @@ unsafe impl Send for Path {}
 unsafe impl Sync for Path {}
 
 impl Path {
-    /// Looks up a directory, following symlinks and what is mounted on it.
+    /// Looks up a directory, following symlinks and what is mounted on it. The name starts at the
+    /// root or at the working directory of the calling thread.
     ///
     /// A filesystem that is mounted on the root directory itself is not reached by any name.
     ///
@@ -64,7 +49,7 @@ impl Path {
         to_result(unsafe {
             bindings::kern_path(
                 name.as_char_ptr(),
-                bindings::INITOVERLAYFS_LOOKUP_DIR,
+                bindings::LOOKUP_FOLLOW | bindings::LOOKUP_DIRECTORY,
                 path.as_mut_ptr(),
             )
         })?;
@@ -105,43 +90,20 @@ impl Path {
         Self(path)
     }
 
-    /// For C functions that change it. Valid as long as the path.
-    pub(super) fn as_raw_mut(&mut self) -> *mut bindings::path {
-        &raw mut self.0
-    }
-
-    /// For C functions that take a directory entry. Valid as long as the path.
-    pub(crate) fn dentry(&self) -> *mut bindings::dentry {
+    /// Returns the directory entry, which is valid as long as the path.
+    pub(super) fn dentry(&self) -> *mut bindings::dentry {
         self.0.dentry
     }
 
-    /// For C functions that take a path.
+    /// Returns the raw path, which is valid as long as `self`.
     pub(crate) fn as_raw(&self) -> *const bindings::path {
         &self.0
     }
 
-    /// Makes it the working directory.
+    /// Makes it the working directory of the calling thread.
     pub(crate) fn enter(&self) {
         // SAFETY: The current task has an `fs_struct`, and the path is valid.
-        unsafe { bindings::initoverlayfs_set_pwd(&self.0) };
-    }
-
-    /// Has the first program start with this device as its console, instead of the one that the
-    /// kernel opens in the root for it.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn set_console(&self) -> Result {
-        // SAFETY: The path is valid.
-        to_result(unsafe { bindings::initoverlayfs_set_console(&self.0) })
-    }
-
-    /// Gives back what the files of its filesystem hold, also of those that somebody has open, if
-    /// it is a tmpfs.
-    pub(crate) fn truncate_all(&self) {
-        // SAFETY: The path is valid.
-        unsafe { bindings::initoverlayfs_truncate_all(&self.0) };
+        unsafe { bindings::set_fs_pwd(bindings::current_fs(), &self.0) };
     }
 
     /// Takes the mount, and all that is mounted below it, out of the namespace. They live on for
@@ -153,35 +115,40 @@ impl Path {
     pub(crate) fn detach(self) -> Result {
         let path = core::mem::ManuallyDrop::new(self);
         // SAFETY: The path is valid. `path_umount()` drops its references.
-        to_result(unsafe { bindings::path_umount(&path.0, bindings::INITOVERLAYFS_MNT_DETACH) })
+        to_result(unsafe { bindings::path_umount(&path.0, bindings::MNT_DETACH as c_int) })
     }
-}
 
-impl Path {
+    /// Returns the attributes of the file.
+    ///
+    /// # Errors
+    ///
+    /// Errors of `vfs_getattr()`.
+    pub(crate) fn attributes(&self) -> Result<Attributes> {
+        let mut attributes = MaybeUninit::uninit();
+        // SAFETY: The path is valid, and there is room for the result.
+        to_result(unsafe {
+            bindings::vfs_getattr(
+                &self.0,
+                attributes.as_mut_ptr(),
+                bindings::STATX_BASIC_STATS,
+                0,
+            )
+        })?;
+        // SAFETY: Without an error, `vfs_getattr()` has filled it in.
+        Ok(Attributes(unsafe { attributes.assume_init() }))
+    }
+
     /// Returns the figures of its filesystem.
     ///
     /// # Errors
     ///
     /// Errors of `vfs_statfs()`.
-    pub(crate) fn figures(&self) -> Result<bindings::kstatfs> {
-        let mut figures = MaybeUninit::uninit();
+    pub(crate) fn statistics(&self) -> Result<Statistics> {
+        let mut statistics = MaybeUninit::uninit();
         // SAFETY: The path is valid, and there is room for the result.
-        to_result(unsafe { bindings::vfs_statfs(&self.0, figures.as_mut_ptr()) })?;
+        to_result(unsafe { bindings::vfs_statfs(&self.0, statistics.as_mut_ptr()) })?;
         // SAFETY: Without an error, `vfs_statfs()` has filled it in.
-        Ok(unsafe { figures.assume_init() })
-    }
-
-    /// Checks whether its filesystem, a tmpfs, has no room for another block or for another file.
-    ///
-    /// # Errors
-    ///
-    /// Errors of `vfs_statfs()`.
-    pub(crate) fn is_full(&self) -> Result<bool> {
-        let figures = self.figures()?;
-        // A tmpfs without a limit has none of either.
-        let is_used_up = |all: u64, free: u64| all > 0 && free == 0;
-        Ok(is_used_up(figures.f_blocks, figures.f_bfree)
-            || is_used_up(figures.f_files, figures.f_ffree))
+        Ok(Statistics(unsafe { statistics.assume_init() }))
     }
 }
 
@@ -198,36 +165,5 @@ impl Drop for Path {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the references are ours.
         unsafe { bindings::path_put(&self.0) };
-    }
-}
-
-/// A guard: while one lives, the calling thread has another root and works there. Neither an
-/// absolute symlink nor `..` leads out of it. No other thread notices, because the thread gets an
-/// `fs` of its own. The caller must not fork.
-///
-/// # Invariants
-///
-/// The thread's `fs` is one that [`View::of`] made; this is the one before.
-pub(crate) struct View(NonNull<bindings::fs_struct>);
-
-impl View {
-    /// Makes `tree` the root directory and the working directory. It need not be mounted anywhere.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn of(tree: &Path) -> Result<Self> {
-        // SAFETY: The path is valid.
-        let before = unsafe { bindings::initoverlayfs_enter_view(tree.as_raw()) };
-        // INVARIANT: The thread's `fs` was replaced, unless there was no memory.
-        NonNull::new(before).map(Self).ok_or(ENOMEM)
-    }
-}
-
-impl Drop for View {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the thread's `fs` is ours to drop, and this is the one
-        // before.
-        unsafe { bindings::initoverlayfs_leave_view(self.0.as_ptr()) };
     }
 }
