@@ -229,21 +229,21 @@ fn has(content: &Content, wanted: &[u8]) -> bool {
     memchr::memmem::find(content.bytes(), wanted).is_some()
 }
 
-/// What became of a tool.
+/// The outcome for a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A program is in its place.
     Replaced,
-    /// Its name in busybox is another one, and there is a program for each.
+    /// The tool has another name in busybox, and there is a program of its own.
     Renamed,
     /// There is no place for a program: something else has the name.
     NoPlace,
 }
 
-/// What [`replace`] has done.
+/// The result of [`replace`].
 #[derive(Debug, Default)]
 pub struct Done {
-    /// What became of each tool for which there was a program, by its path.
+    /// The outcome for each tool for which there was a program, by its path.
     pub outcomes: BTreeMap<Vec<u8>, Outcome>,
     /// Files that were changed or replaced, and that IMA knew by a digest or a signature (`security.ima`).
     pub appraised: Vec<Vec<u8>>,

@@ -77,7 +77,7 @@ pub struct Made {
     digest: Option<Digest>,
     choice: Choice,
     tools: BTreeMap<Vec<u8>, Found>,
-    /// What took their place, unless they were left alone.
+    /// The programs that took the place of tools, unless these were left alone.
     replacement: Option<Replacement>,
     left_out: Vec<Vec<u8>>,
     init_problem: Option<String>,
