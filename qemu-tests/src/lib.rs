@@ -12,6 +12,7 @@ pub mod console;
 pub mod difference;
 pub mod emulator;
 pub mod ending;
+mod firmware;
 pub mod fixtures;
 pub mod hostile;
 pub mod kexec;

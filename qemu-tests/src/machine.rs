@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::console::Console;
 use crate::emulator::wait;
 use crate::ending::Ending;
+use crate::firmware::Firmware;
 use crate::report::Report;
 use crate::target::target;
 use crate::tools;
@@ -53,13 +54,6 @@ enum Port {
 enum Initrd {
     Path(PathBuf),
     Bytes(Vec<u8>),
-}
-
-/// A UEFI machine's firmware, and the directory that it finds as its system partition; without one, it takes the
-/// kernel, the initrd and the command line from the emulator.
-struct Firmware {
-    image: PathBuf,
-    partition: Option<PathBuf>,
 }
 
 /// A boot that ended as it should.
@@ -372,14 +366,8 @@ impl Machine {
             command.arg(format!("file={disk},if=virtio,format=raw,snapshot={snapshot}"));
         }
         // Behind the disk, which is /dev/vda in any case.
-        if let Some(Firmware { image, partition }) = &self.firmware {
-            let image = format!("file={},if=pflash,unit=0", image.display());
-            let partition = partition.as_ref();
-            let partition =
-                partition.map(|place| format!("file=fat:{},if=virtio", place.display()));
-            for drive in [Some(image), partition].into_iter().flatten() {
-                command.arg("-drive").arg(format!("{drive},format=raw,snapshot=on"));
-            }
+        for drive in self.firmware.iter().flat_map(Firmware::drives) {
+            command.arg("-drive").arg(drive);
         }
         Ok(command)
     }

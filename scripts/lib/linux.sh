@@ -32,11 +32,11 @@ find_newest_linux() {
 	name=$(LINUX_PINNED='' offered_linux "$root")
 	[ "$name" != "linux-source-$LINUX_PINNED" ] ||
 		say "setup: NOTE: Debian's suites have nothing newer than linux-source-$LINUX_PINNED"
-	[ -f "$BUILD/src/$name.unpacked" ] || step "fetching the Linux source (Debian's $name)" fetch_newest "$root" "$name"
+	[ -f "$BUILD/src/$name.unpacked" ] || step "fetching the Linux source (Debian's $name)" fetch_source "$root" "$name"
 	found KDIR "$BUILD/src/$name"
 }
 
-fetch_newest() {
+fetch_source() {
 	fetch_deb "$1" "$2"
 	unpack_linux "$DEB" "$2"
 }
@@ -61,8 +61,7 @@ fetch_linux() {
 	[ -n "$name" ] || die "none of the suites $(kernel_suites) offers a linux-source of $LINUX_OLDEST or newer: name a tree of yours: make KDIR=..."
 	[ "$name" = "linux-source-$LINUX_PINNED" ] ||
 		say "setup: NOTE: linux-source-$LINUX_PINNED is gone from the mirror: taking $name instead"
-	fetch_deb "$root" "$name"
-	unpack_linux "$DEB" "$name"
+	fetch_source "$root" "$name"
 }
 
 # offered_linux ROOT: the pinned package, or the newest one from LINUX_OLDEST on.

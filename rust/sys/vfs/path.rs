@@ -35,8 +35,8 @@ unsafe impl Send for Path {}
 unsafe impl Sync for Path {}
 
 impl Path {
-    /// Looks up a directory, following symlinks and what is mounted on it. The name starts at the
-    /// root or at the working directory of the calling thread.
+    /// Finds a directory by its name, following symlinks and mounts. The name starts at the root or
+    /// at the working directory of the calling thread.
     ///
     /// A filesystem that is mounted on the root directory itself is not reached by any name.
     ///

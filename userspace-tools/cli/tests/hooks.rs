@@ -4,8 +4,7 @@
 
 mod common;
 
-use std::path::Path;
-use std::{env, fs};
+use std::fs;
 
 use common::hooks::{fail, hook_command, is_converted, names, program, run, system, KEPT};
 use common::{dump, file, newc, node, text, Place};
@@ -64,24 +63,12 @@ fn initrd_of_the_crash_kernel_is_converted_beside_the_usual_one() {
     let originals = [place.read("boot/initrd.img-7.3"), place.read(crash)];
     program(
         &place,
-        "kdump/kdump-config",
+        "programs/kdump-config",
         "#!/bin/sh\necho \"$@\" >> kdump-config.log\n",
     );
-    let kdump_convert = || {
-        let mut command = hook_command(&place, "kdump-convert", &["7.3"]);
-        let usual = env::var("PATH").expect("a path");
-        let own = Path::new(env!("CARGO_BIN_EXE_initoverlayfs"));
-        let directories = [
-            place.path("kdump").as_path(),
-            own.parent().expect("a directory"),
-        ]
-        .map(|directory| directory.display().to_string());
-        command.env("PATH", format!("{}:{usual}", directories.join(":")));
-        assert!(command.status().expect("a shell").success());
-    };
     run(&place, "kernel-postinst", &["7.3"]);
     for _ in ["archive", "already converted"] {
-        kdump_convert();
+        run(&place, "kdump-convert", &["7.3"]);
         assert!(is_converted(&place, crash));
         assert_eq!(place.read("kdump-config.log"), b"reload\n");
     }
@@ -92,7 +79,7 @@ fn initrd_of_the_crash_kernel_is_converted_beside_the_usual_one() {
     fs::remove_file(place.path(crash)).expect("it is there");
     run(&place, "kernel-postinst", &["7.3"]);
     assert!(kept.map(|path| place.path(path).exists()) == [true, false]);
-    kdump_convert();
+    run(&place, "kdump-convert", &["7.3"]);
     assert_eq!(place.read("kdump-config.log"), b"reload\n");
 }
 

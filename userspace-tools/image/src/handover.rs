@@ -8,24 +8,18 @@
 //! takes their place, under every name that leads to one of them.
 //!
 //! The shell of a busybox that is built with `FEATURE_SH_STANDALONE`, as Debian's is, runs the tools in itself
-//! instead of what PATH leads to. So they get other names there.
+//! instead of those that PATH leads to. In such a busybox, they get other names.
+
+mod replace;
 
 use std::collections::BTreeMap;
 
+pub use self::replace::{replace, Done, Outcome};
 use crate::elf::Abi;
-use crate::tree::{split, Content, Id, Inode, Kind, Tree, Xattrs};
+use crate::tree::{split, Content, Id, Kind, Tree};
 
 /// Names that tools are called by.
 const NAMES: [&[u8]; 2] = [b"run-init", b"switch_root"];
-
-/// The last byte of the names in [`NAMES`] when busybox is not to find them. Its list is sorted, and remains so.
-const HIDDEN: u8 = b'_';
-
-/// The extended attribute by which IMA knows a file.
-const APPRAISED: &[u8] = b"security.ima";
-
-/// The directory where busybox itself puts its links when it makes them at boot (`busybox --install`).
-const APPLETS: &[u8] = b"sbin";
 
 /// Bytes of a script that are looked at. Inits are smaller.
 const LONGEST_SCRIPT: usize = 1 << 20;
@@ -128,9 +122,14 @@ pub fn find(tree: &Tree) -> BTreeMap<Vec<u8>, Found> {
         return found;
     }
     for id in tree.first_names().into_keys() {
-        let busybox = busybox_with_tools(tree, id);
-        if let (Some(abi), Some(path)) = (busybox, name_of_busybox(tree, id)) {
-            let tool = Tool::BuiltIn;
+        let Kind::Regular(content) = &tree.inode(id).kind else {
+            continue;
+        };
+        if !is_busybox_with_tools(content) {
+            continue;
+        }
+        if let Some(path) = name_of_busybox(tree, id) {
+            let (tool, abi) = (Tool::BuiltIn, Abi::of(content.bytes()));
             found.insert(path.to_vec(), Found { tool, abi });
         }
     }
@@ -166,7 +165,7 @@ fn tool_of(tree: &Tree, path: &[u8]) -> Option<Found> {
     let Kind::Regular(content) = &tree.resolve(path)?.kind else {
         return None;
     };
-    let tool = if has(content, b"initoverlayfs-handover") {
+    let tool = if is_ours(content) {
         return None;
     } else if has(content, b"ramfs or tmpfs") && name == b"run-init" {
         Tool::RunInit
@@ -181,16 +180,12 @@ fn tool_of(tree: &Tree, path: &[u8]) -> Option<Found> {
     Some(Found { tool, abi })
 }
 
-/// Returns for which machine a file is, if it is a busybox that has one of the tools.
-fn busybox_with_tools(tree: &Tree, id: Id) -> Option<Option<Abi>> {
-    let Kind::Regular(content) = &tree.inode(id).kind else {
-        return None;
-    };
-    let has_tools = content.bytes().starts_with(b"\x7fELF")
+/// Returns whether a file is a busybox that has one of the tools.
+fn is_busybox_with_tools(content: &Content) -> bool {
+    content.bytes().starts_with(b"\x7fELF")
         && content.len() <= LARGEST_BUSYBOX
         && has(content, b"BusyBox")
-        && NAMES.iter().any(|name| has(content, &listed(name)));
-    has_tools.then(|| Abi::of(content.bytes()))
+        && NAMES.iter().any(|name| has(content, &listed(name)))
 }
 
 /// Returns an applet's name as it is in busybox's list of them.
@@ -224,157 +219,12 @@ fn calls_applet(content: &Content) -> bool {
         .any(|name| memchr::memmem::find_iter(text, name).any(is_call))
 }
 
+/// Returns whether a file is a program of ours, of this version or another.
+fn is_ours(content: &Content) -> bool {
+    has(content, b"initoverlayfs-handover")
+}
+
 /// Returns whether bytes occur in a file.
 fn has(content: &Content, wanted: &[u8]) -> bool {
     memchr::memmem::find(content.bytes(), wanted).is_some()
-}
-
-/// The outcome for a tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A program is in its place.
-    Replaced,
-    /// The tool has another name in busybox, and there is a program of its own.
-    Renamed,
-    /// There is no place for a program: something else has the name.
-    NoPlace,
-}
-
-/// The result of [`replace`].
-#[derive(Debug, Default)]
-pub struct Done {
-    /// The outcome for each tool for which there was a program, by its path.
-    pub outcomes: BTreeMap<Vec<u8>, Outcome>,
-    /// Files that were changed or replaced, and that IMA knew by a digest or a signature (`security.ima`).
-    pub appraised: Vec<Vec<u8>>,
-}
-
-/// Puts one of `programs` in the place of each of the tools `found`: the one for its machine, if there is one.
-///
-/// The other names of a busybox stay what they are. Its own tools are renamed, so that its shell looks for a program. There
-/// is one beside busybox, and one where busybox would make its links at boot.
-pub fn replace(tree: &mut Tree, found: &BTreeMap<Vec<u8>, Found>, programs: &[Vec<u8>]) -> Done {
-    let mut done = Done::default();
-    let mut shelf = Shelf::new(programs);
-    // The tools that are files come first: a busybox looks at what is then there.
-    let (built_in, files): (Vec<_>, Vec<_>) = found
-        .iter()
-        .filter(|(_, one)| one.obstacle(programs).is_none())
-        .partition(|(_, one)| one.tool == Tool::BuiltIn);
-    for (path, one) in files.into_iter().chain(built_in) {
-        let Some(program) = one.program(programs) else {
-            continue;
-        };
-        let is_appraised = tree
-            .resolve(path)
-            .is_some_and(|inode| inode.xattrs.contains_key(APPRAISED));
-        let outcome = if one.tool == Tool::BuiltIn {
-            hide_tools(tree, path, &mut shelf, program)
-        } else if shelf.put(tree, path, program) {
-            Outcome::Replaced
-        } else {
-            Outcome::NoPlace
-        };
-        done.outcomes.insert(path.clone(), outcome);
-        if is_appraised && outcome != Outcome::NoPlace {
-            done.appraised.push(path.clone());
-        }
-    }
-    done
-}
-
-/// The programs, each of which is one file in the tree, whatever its names are.
-struct Shelf<'a> {
-    programs: &'a [Vec<u8>],
-    ids: BTreeMap<usize, Id>,
-}
-
-impl<'a> Shelf<'a> {
-    fn new(programs: &'a [Vec<u8>]) -> Self {
-        Self {
-            programs,
-            ids: BTreeMap::new(),
-        }
-    }
-
-    /// Gives a program this name, and the time of what had it. Returns whether that is possible.
-    fn put(&mut self, tree: &mut Tree, path: &[u8], program: usize) -> bool {
-        let Some(path) = place(tree, path) else {
-            return false;
-        };
-        if let Some(id) = self.ids.get(&program) {
-            tree.link(&path, *id);
-            return true;
-        }
-        let mtime = tree.get(&path).map(|inode| inode.mtime).unwrap_or_default();
-        let inode = Inode {
-            kind: Kind::Regular(Content::from(self.programs[program].clone())),
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime,
-            xattrs: Xattrs::new(),
-        };
-        self.ids.insert(program, tree.insert(&path, inode));
-        true
-    }
-
-    /// Returns whether a program has this name at last. It gets it if nothing else has it.
-    fn put_if_free(&mut self, tree: &mut Tree, path: &[u8], program: usize) -> bool {
-        match tree.resolve(path).map(|inode| &inode.kind) {
-            Some(Kind::Regular(content)) => content.bytes() == self.programs[program],
-            Some(_) => false,
-            None => {
-                place(tree, path).is_some_and(|path| tree.get(&path).is_none())
-                    && self.put(tree, path, program)
-            }
-        }
-    }
-}
-
-/// Renames the tools in a busybox for which a program is beside it.
-fn hide_tools(tree: &mut Tree, path: &[u8], shelf: &mut Shelf<'_>, program: usize) -> Outcome {
-    let (Some(id), (directory, _)) = (tree.id(path), split(path)) else {
-        return Outcome::NoPlace;
-    };
-    let Kind::Regular(content) = &tree.inode(id).kind else {
-        return Outcome::NoPlace;
-    };
-    let mut bytes = content.bytes().to_vec();
-    // A busybox may be there for programs of another machine.
-    let is_for_shell = match tree.resolve(b"bin/sh").map(|inode| &inode.kind) {
-        Some(Kind::Regular(shell)) => Abi::of(shell.bytes()) == Abi::of(&bytes),
-        _ => true,
-    };
-    let mut outcome = Outcome::Renamed;
-    for name in NAMES {
-        let spots: Vec<usize> = memchr::memmem::find_iter(&bytes, &listed(name)).collect();
-        if spots.is_empty() {
-            continue;
-        }
-        if !shelf.put_if_free(tree, &crate::tree::join(directory, name), program) {
-            outcome = Outcome::NoPlace;
-            continue;
-        }
-        if is_for_shell {
-            shelf.put_if_free(tree, &crate::tree::join(APPLETS, name), program);
-        }
-        for spot in spots {
-            bytes[spot + name.len()] = HIDDEN;
-        }
-    }
-    tree.inode_mut(id).kind = Kind::Regular(Content::from(bytes));
-    outcome
-}
-
-/// Returns where a name is to be put: in the directory that its own leads to, which is made if there is
-/// none. [`None`] if something else is in the way.
-fn place(tree: &mut Tree, path: &[u8]) -> Option<Vec<u8>> {
-    let (directory, name) = split(path);
-    if tree.get(directory).is_none() {
-        tree.insert(directory, Inode::directory(0o755));
-    }
-    let directory = tree.resolve_path(directory)?;
-    let is_directory = tree.get(&directory)?.is_directory();
-    is_directory.then(|| crate::tree::join(&directory, name))
 }

@@ -75,7 +75,11 @@ pub fn hook_command(place: &Place, name: &str, arguments: &[&str]) -> Command {
     let own = binary.parent().expect("a directory").display();
     command.env(
         "PATH",
-        format!("{own}:{}", env::var("PATH").expect("a path")),
+        format!(
+            "{}:{own}:{}",
+            place.path("programs").display(),
+            env::var("PATH").expect("a path")
+        ),
     );
     command
         .env("ROOT", place.path("."))
