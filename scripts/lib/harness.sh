@@ -2,16 +2,22 @@
 # shellcheck shell=bash
 # What the boot harness in qemu-tests/ reads from its environment.
 
-# load_harness: the tools, the kernel under test (that of the packages, with PACKAGED), and how to run a guest.
+# load_harness: the tools, the kernel under test (that of the packages, with PACKAGED; KERNEL, with its KERNEL_CONFIG, if
+# it is set), and how to run a guest.
 load_harness() {
 	load_tools
 	: "${CARGO:?}"
 	export BUILD
-	KERNEL=$(kernel_dir)/$IMAGE
-	KERNEL_CONFIG=$(kernel_dir)/config
 	if [ -n "${PACKAGED-}" ]; then
 		KERNEL=$DISTRO_DIR/kernel.image
 		KERNEL_CONFIG=$DISTRO_DIR/kernel.config
+	elif [ -n "${KERNEL-}" ]; then
+		# The tests run in other directories.
+		KERNEL=$(realpath "$KERNEL")
+		KERNEL_CONFIG=$(realpath "${KERNEL_CONFIG:-${KERNEL%/*}/config}")
+	else
+		KERNEL=$(kernel_dir)/$IMAGE
+		KERNEL_CONFIG=$(kernel_dir)/config
 	fi
 	export KERNEL KERNEL_CONFIG
 	# The tests know the machine whose probe they were built with.
