@@ -82,7 +82,10 @@ use crate::{
     sys::{
         background,
         initramfs,
-        panic::panic_required, //
+        panic::{
+            require_failed,
+            stop_if_unmet, //
+        }, //
     }, //
 };
 
@@ -135,13 +138,18 @@ fn give_up(initrd: Initrd<'_>, options: Options<'static>, timeline: Timeline) ->
 #[init]
 fn claim(early: &Early) -> Result {
     let mut timeline = Timeline::start();
-    let options = boot_parameters::parse();
+    let (options, bad) = boot_parameters::parse();
     if options.mode == Mode::Off && !cfg!(CONFIG_INITOVERLAYFS_REQUIRE_SIGNATURE) {
         return Ok(());
     }
-    let Some(initrd) = Initrd::peek(early) else {
+    let initrd = Initrd::peek(early);
+    if let (Mode::Require, Some(bad)) = (options.mode, bad) {
+        require_failed(fmt!("{bad}"));
+        return initrd.map_or(Ok(()), |initrd| give_up(initrd, options, timeline));
+    }
+    let Some(initrd) = initrd else {
         if options.mode == Mode::Require {
-            panic_required(fmt!("there is no initrd"));
+            require_failed(fmt!("there is no initrd"));
         }
         return Ok(());
     };
@@ -153,7 +161,8 @@ fn claim(early: &Early) -> Result {
         Ok(segments) => segments,
         Err(problem) => {
             if options.mode == Mode::Require {
-                panic_required(fmt!("{problem}"));
+                require_failed(fmt!("{problem}"));
+                return give_up(initrd, options, timeline);
             }
             if problem.is_damaged_archive() || options.policy.is_set() {
                 pr_err!("{problem}, going on without the initrd\n");
@@ -169,7 +178,8 @@ fn claim(early: &Early) -> Result {
     });
     let Some((filesystem, range)) = first else {
         if options.mode == Mode::Require {
-            panic_required(fmt!("the initrd holds no image"));
+            require_failed(fmt!("the initrd holds no image"));
+            return give_up(initrd, options, timeline);
         }
         if options.policy.is_set() {
             pr_err!("the initrd holds no image to authenticate, going on without the initrd\n");
@@ -207,12 +217,14 @@ fn mount() -> Result {
     Ok(())
 }
 
-/// Does the same for images that have to wait for the `late` initcalls.
+/// Does the same for images that have to wait for the `late` initcalls, and stops a boot that must
+/// not go on.
 #[init]
 fn mount_late() -> Result {
     if let Some(claimed) = CLAIMED.take_if(|_| true) {
         mount_claimed(claimed);
     }
+    stop_if_unmet();
     Ok(())
 }
 
@@ -253,7 +265,8 @@ fn mount_claimed(mut claimed: Claimed) {
         Err(failure) => {
             account.log_found();
             if options.mode == Mode::Require {
-                panic_required(fmt!("{failure}"));
+                require_failed(fmt!("{failure}"));
+                return;
             }
             pr_err!("{failure}, going on without the initrd\n");
         }

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use qemu_tests::fixtures::damage::{no_root_inode, truncated, wrong_checksum};
 use qemu_tests::fixtures::superblock::Editor;
 use qemu_tests::fixtures::tree::Tree;
@@ -18,10 +18,16 @@ fn on_disk(boot: &Boot) -> Result<Summary> {
     Ok(Summary { milestones: Vec::new(), ..found })
 }
 
-/// Returns the line of the panic that this initrd leads to under `require`.
+/// What a driver says that is as late as those of consoles may be.
+const DRIVER: &str = "loop: module loaded";
+
+/// Returns the line of the panic that this initrd leads to under `require`, once drivers are there.
 fn panic_line(initrd: Vec<u8>) -> Result<String> {
     let console = with_fallback(initrd)?.append("initoverlayfs=require").run_to_panic()?;
-    Ok(console.panic().context("no panic")?.to_owned())
+    let panic = console.panic().context("no panic")?;
+    let before = console.text().split(panic).next().context("an empty panic")?;
+    ensure!(before.contains(DRIVER), "too early for a console: {panic}");
+    Ok(panic.to_owned())
 }
 
 /// Returns whether a line tells that mounting failed, and with EUCLEAN, by number or by name.

@@ -13,16 +13,14 @@ use crate::{
         Options,
         UnsignedCpio, //
     },
-    sys::{
-        command_line,
-        panic::panic_required, //
-    }, //
+    sys::command_line, //
 };
 use initoverlayfs_macros::{
     boot_param,
     init, //
 };
 use kernel::{
+    fmt,
     prelude::*,
     str::{
         BStr,
@@ -101,9 +99,22 @@ pub(crate) fn init_program() -> Result<CString> {
     Ok(program)
 }
 
-/// Reads the command line, as far as it concerns the initrd.
+/// A part of the parameter that means nothing, and why.
+pub(crate) struct Bad {
+    problem: &'static str,
+    text: &'static [u8],
+}
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_fmt(fmt!("{} '{}'", self.problem, BStr::from_bytes(self.text)))
+    }
+}
+
+/// Reads the command line, as far as it concerns the initrd. Returns the options, and the first part
+/// that means nothing.
 #[init]
-pub(crate) fn parse() -> Options<'static> {
+pub(crate) fn parse() -> (Options<'static>, Option<Bad>) {
     let mut options = Options::default();
     let mut first_bad = None;
     for value in PARAMETERS.iter().filter_map(SetOnce::copy) {
@@ -120,14 +131,17 @@ pub(crate) fn parse() -> Options<'static> {
                 _ => " ignored",
             };
             pr_err!("{problem} '{}'{effect}\n", BStr::from_bytes(text));
-            first_bad.get_or_insert((problem, text));
+            first_bad.get_or_insert(Bad { problem, text });
         });
     }
     let policy = &mut options.policy;
     if policy.signature && !cfg!(CONFIG_INITOVERLAYFS_SIGNATURES) {
         pr_err!("verify=signature needs CONFIG_INITOVERLAYFS_SIGNATURES, no image will be used\n");
         policy.is_malformed = true;
-        first_bad.get_or_insert(("unsupported option", b"verify=signature"));
+        first_bad.get_or_insert(Bad {
+            problem: "unsupported option",
+            text: b"verify=signature",
+        });
     }
     // What was not noted may have been a policy.
     policy.is_malformed |= TOO_MANY_PARAMETERS.as_ref().is_some();
@@ -137,9 +151,6 @@ pub(crate) fn parse() -> Options<'static> {
             pr_err!("unsigned-cpio=allow ignored: this kernel uses only signed images\n");
             policy.unsigned_cpio = UnsignedCpio::Ignore;
         }
-    }
-    if let (Mode::Require, Some((problem, text))) = (options.mode, first_bad) {
-        panic_required(fmt!("{problem} '{}'", BStr::from_bytes(text)));
     }
     let others = Others::read();
     // The kernel loads images of the others into its ramdisk. `fstype=` asks for them all the same.
@@ -153,5 +164,5 @@ pub(crate) fn parse() -> Options<'static> {
             .with(Filesystem::Btrfs);
     }
     options.retain |= others.retain_initrd;
-    options
+    (options, first_bad)
 }

@@ -12,15 +12,38 @@ use kernel::{
 
 use crate::sys::bindings;
 
-/// Stops the boot, naming the reason: the promise of `initoverlayfs=require`.
-pub(crate) fn panic_required(reason: fmt::Arguments<'_>) -> ! {
-    let text = CString::try_from_fmt(reason);
-    let text: &CStr = text.as_deref().unwrap_or(c"out of memory");
+use crate::sys::initcall::Slot;
+
+/// The reason why no init may start, if there is one.
+static UNMET: Slot<CString> = Slot::new();
+
+/// Notes why no init may start, for [`stop_if_unmet`]: the promise of `initoverlayfs=require`.
+/// Without memory for the reason, it stops the boot at once.
+pub(crate) fn require_failed(reason: fmt::Arguments<'_>) {
+    if CString::try_from_fmt(reason)
+        .and_then(|reason| UNMET.put(reason))
+        .is_err()
+    {
+        stop(c"out of memory");
+    }
+}
+
+/// Stops the boot if a reason was noted, once the drivers are there that were found so far: one of
+/// them may be the console.
+pub(crate) fn stop_if_unmet() {
+    if let Some(reason) = UNMET.take_if(|_| true) {
+        // SAFETY: An initcall may sleep, and holds no locks.
+        unsafe { bindings::wait_for_device_probe() };
+        stop(&reason);
+    }
+}
+
+fn stop(reason: &CStr) -> ! {
     // SAFETY: The format takes one string.
     unsafe {
         bindings::panic(
             c"initoverlayfs: required, but %s".as_char_ptr(),
-            text.as_char_ptr(),
+            reason.as_char_ptr(),
         )
     }
 }
