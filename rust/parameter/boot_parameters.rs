@@ -111,8 +111,8 @@ impl fmt::Display for Bad {
     }
 }
 
-/// Reads the command line, as far as it concerns the initrd. Returns the options, and the first part
-/// that means nothing.
+/// Reads the command line, as far as it concerns the initrd. Returns the options, and the first
+/// part that means nothing.
 #[init]
 pub(crate) fn parse() -> (Options<'static>, Option<Bad>) {
     let mut options = Options::default();
