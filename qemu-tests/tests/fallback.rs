@@ -18,7 +18,7 @@ fn on_disk(boot: &Boot) -> Result<Summary> {
     Ok(Summary { milestones: Vec::new(), ..found })
 }
 
-/// What a driver says that is as late as those of consoles may be.
+/// A line of a driver that starts as late as those of consoles may.
 const DRIVER: &str = "loop: module loaded";
 
 /// Returns the line of the panic that this initrd leads to under `require`, once drivers are there.
